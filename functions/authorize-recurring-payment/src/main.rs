@@ -1,0 +1,19 @@
+//! `PUT /v1/recurring-payments/{recurringPaymentId}/authorize`: has Nets verify the card that the customer entered, and keeps it.
+
+use shared::api::{self, Reply, Request, reply};
+use shared::app::App;
+use shared::domain::caller::Permission;
+use shared::error::Error;
+use shared::storage::Key;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), api::Fatal> {
+    api::serve(App::start, authorize).await
+}
+
+async fn authorize(app: &App, request: Request) -> Result<Reply, Error> {
+    let (caller, now) = (request.caller(Permission::Create)?, request.received_at()?);
+    let id = request.recurring_payment_id()?;
+    let view = app.complete(Key::Payment(&caller, id), id, now).await?;
+    reply::ok(&view)
+}

@@ -1,0 +1,38 @@
+//! `POST /v1/recurring-payments`: a new recurring payment, CREATED; the first one of a customer is primary.
+
+use shared::api::request::hash;
+use shared::api::{self, Reply, Request, reply};
+use shared::domain::caller::{Caller, Permission};
+use shared::domain::text::Nickname;
+use shared::domain::wallet::NewRecurringPayment;
+use shared::error::Error;
+use shared::storage::{Key, Store};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), api::Fatal> {
+    api::serve(Store::start, create).await
+}
+
+async fn create(store: &Store, request: Request) -> Result<Reply, Error> {
+    let (caller, now) = (request.caller(Permission::Create)?, request.received_at()?);
+    let caller = match request.on_behalf_of()? {
+        None => caller,
+        Some(organisation) => {
+            caller.needs(Permission::OnBehalfOf)?;
+            Caller { organisation, ..caller }
+        }
+    };
+    let mut body = request.body()?;
+    let nickname = body.text("nickname", |text| Nickname::try_from(text));
+    let primary = body.flag("isPrimary").unwrap_or_default();
+    let named = body.customer_number();
+    body.finish()?;
+    let customer = caller.customer(named)?;
+    let asked =
+        hash(&[&[u8::from(primary)], nickname.as_ref().map_or("", Nickname::as_str).as_bytes()]);
+    let idempotency = request.idempotency_key()?.map(|key| (key, asked));
+    let new = NewRecurringPayment { nickname, primary, idempotency };
+    let view =
+        store.change(Key::Customer(&customer), now, |wallet| wallet.create(new.clone())).await?;
+    reply::created(&view)
+}

@@ -1,0 +1,43 @@
+//! `POST /v1/recurring-payments/{recurringPaymentId}/terminal`: opens a page at Nets where the customer enters a card.
+
+use shared::api::{self, Reply, Request, reply};
+use shared::app::App;
+use shared::domain::caller::Permission;
+use shared::domain::text::{CallbackUrl, CountryCode, RedirectUrl, TerminalLanguage};
+use shared::error::{Error, Flaw};
+use shared::netaxept::TerminalWish;
+use shared::storage::Key;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), api::Fatal> {
+    api::serve(App::start, create_terminal).await
+}
+
+async fn create_terminal(app: &App, request: Request) -> Result<Reply, Error> {
+    let (caller, now) = (request.caller(Permission::Create)?, request.received_at()?);
+    let id = request.recurring_payment_id()?;
+    let mut body = request.body()?;
+    let redirect_url = body.required_text("redirectUrl", |text| RedirectUrl::try_from(text));
+    let language = body.text("terminalLanguage", |code| Ok(TerminalLanguage::of(code)));
+    let country = body.text("countryCode", |code| CountryCode::try_from(code));
+    let single_page = body.flag("singlePage");
+    let merchant_initiated = body.text("transactionType", |text| match text {
+        "MIT_UCOF" => Ok(true),
+        _ => Err(Flaw::new("transaction-type", "must be MIT_UCOF or absent")),
+    });
+    // Checked, and nothing more: a terminal of ours always stores the card, and is finished without the caller (rule 13).
+    body.text("callbackUrl", |text| CallbackUrl::try_from(text));
+    body.flag("autoSale");
+    body.flag("storePayment");
+    let owner = app.store.named_owner(&caller, body.customer_number());
+    body.finish()?;
+    let wish = TerminalWish {
+        redirect_url: redirect_url.ok_or(Flaw::new("required", "is required").of("redirectUrl"))?,
+        language: language.unwrap_or(TerminalLanguage::DEFAULT),
+        country: country.unwrap_or(CountryCode::DEFAULT),
+        single_page: single_page.unwrap_or_default(),
+        merchant_initiated: merchant_initiated.unwrap_or_default(),
+    };
+    let (visit, uri) = app.open_terminal(Key::Payment(&caller, id), owner, id, &wish, now).await?;
+    reply::terminal(&visit, &uri)
+}

@@ -1,0 +1,29 @@
+//! `PATCH /v1/recurring-payments/{recurringPaymentId}`: another nickname, or another primary.
+
+use shared::api::{self, Reply, Request, reply};
+use shared::domain::caller::Permission;
+use shared::domain::text::Nickname;
+use shared::domain::wallet::Change;
+use shared::error::Error;
+use shared::storage::{Key, Store};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), api::Fatal> {
+    api::serve(Store::start, update).await
+}
+
+async fn update(store: &Store, request: Request) -> Result<Reply, Error> {
+    let (caller, now) = (request.caller(Permission::Update)?, request.received_at()?);
+    let id = request.recurring_payment_id()?;
+    let mut body = request.body()?;
+    let nickname = body.nullable_text("nickname", |text| Nickname::try_from(text));
+    let primary = body.flag("isPrimary");
+    let owner = store.named_owner(&caller, body.customer_number());
+    body.finish()?;
+    let change = Change { nickname, primary };
+    let view = store.change(Key::Payment(&caller, id), now, |wallet| {
+        wallet.must_be_of(owner)?;
+        wallet.update(id, change.clone())
+    });
+    reply::ok(&view.await?)
+}

@@ -1,0 +1,112 @@
+//! What the authorizer says and the functions hear: the caller, or why there is none, as the context of the request.
+//!
+//! API Gateway remembers it for a while, so it carries the instant at which the token ends.
+
+use std::collections::HashMap;
+
+use chrono::DateTime;
+use serde_json::{Map, Value, json};
+
+use crate::domain::caller::{Caller, CustomerNumber, Organisation, Permission, Tenant};
+use crate::token::Nobody;
+
+/// The context of a request, as API Gateway passes it on.
+pub type Context = HashMap<String, Value>;
+
+/// What the authorizer says.
+#[must_use]
+pub fn write(caller: &Result<Caller, Nobody>) -> Value {
+    let caller = match caller {
+        Ok(caller) => caller,
+        Err(Nobody(reason)) => return json!({ "refused": reason }),
+    };
+    let permissions =
+        Permission::NAMES.iter().filter(|(permission, _)| caller.permissions.contains(permission));
+    let permissions: Vec<&str> = permissions.map(|(_, name)| *name).collect();
+    let mut context = Map::from_iter([
+        ("tenant".to_owned(), json!(caller.tenant.name())),
+        ("organisation".to_owned(), json!(caller.organisation.to_string())),
+        ("client".to_owned(), json!(caller.client)),
+        ("permissions".to_owned(), json!(permissions.join(" "))),
+        ("expiresAt".to_owned(), json!(caller.expires_at.timestamp().to_string())),
+    ]);
+    if let Some(number) = &caller.customer {
+        context.insert("customerNumber".to_owned(), json!(number.as_str()));
+    }
+    Value::Object(context)
+}
+
+/// What the functions hear. A context that is not complete is nobody.
+///
+/// # Errors
+/// Why nobody is calling.
+pub fn read(context: &Context) -> Result<Caller, String> {
+    let text = |name| context.get(name).and_then(Value::as_str);
+    if let Some(reason) = text("refused") {
+        return Err(reason.to_owned());
+    }
+    let caller = || {
+        let number = |name| text(name)?.parse::<u64>().ok();
+        let tenant = text("tenant").and_then(Tenant::named)?;
+        let customer = match text("customerNumber") {
+            Some(number) => Some(CustomerNumber::try_from(number).ok()?),
+            None => None,
+        };
+        Some(Caller {
+            tenant,
+            organisation: Organisation::new(number("organisation")?),
+            customer: customer.filter(|_| !tenant.is_privileged()),
+            client: text("client")?.to_owned(),
+            permissions: text("permissions")?.split(' ').filter_map(Permission::named).collect(),
+            expires_at: DateTime::from_timestamp_secs(i64::try_from(number("expiresAt")?).ok()?)?,
+        })
+    };
+    caller()
+        .filter(|caller| caller.tenant.is_privileged() != caller.customer.is_some())
+        .ok_or_else(|| "no caller".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn heard(said: &Value) -> Result<Caller, String> {
+        read(&said.as_object().unwrap().clone().into_iter().collect())
+    }
+
+    fn traveller() -> Caller {
+        Caller {
+            tenant: Tenant::Traveller,
+            organisation: Organisation::new(1),
+            customer: Some(CustomerNumber::try_from("4711").unwrap()),
+            client: "app".to_owned(),
+            permissions: vec![Permission::Read, Permission::End],
+            expires_at: DateTime::from_timestamp_secs(1_795_392_060).unwrap(),
+        }
+    }
+
+    #[test]
+    fn what_is_said_is_heard() {
+        let partner = Caller { tenant: Tenant::Partner, customer: None, ..traveller() };
+        for caller in [traveller(), partner] {
+            assert_eq!(heard(&write(&Ok(caller.clone()))), Ok(caller));
+        }
+        assert_eq!(
+            heard(&write(&Err(Nobody("the token has expired")))),
+            Err("the token has expired".to_owned())
+        );
+    }
+
+    #[test]
+    fn half_a_caller_is_nobody() {
+        let said = write(&Ok(traveller()));
+        for missing in
+            ["tenant", "organisation", "client", "permissions", "expiresAt", "customerNumber"]
+        {
+            let mut said = said.clone();
+            said.as_object_mut().unwrap().remove(missing);
+            assert_eq!(heard(&said), Err("no caller".to_owned()), "without {missing}");
+        }
+        assert_eq!(heard(&json!({})), Err("no caller".to_owned()));
+    }
+}

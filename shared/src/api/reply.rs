@@ -1,0 +1,178 @@
+//! What callers get: the JSON of a recurring payment and of a terminal, and the headers that every answer has.
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use lambda_http::http::header::{
+    CACHE_CONTROL, CONTENT_TYPE, HeaderName, LOCATION, WWW_AUTHENTICATE,
+};
+use lambda_http::http::{HeaderValue, StatusCode};
+use lambda_http::{Body, Response};
+use serde::Serialize;
+use serde_json::Value;
+use url::Url;
+
+use crate::api::request::About;
+use crate::domain::recurring_payment::{RecurringStatus, StatusReason, View};
+use crate::domain::terminal::Visit;
+use crate::error::{Cause, Error};
+
+/// A success.
+#[derive(Debug)]
+pub struct Reply {
+    status: StatusCode,
+    location: Option<String>,
+    body: Value,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct RecurringPayment<'a> {
+    recurring_payment_id: u64,
+    primary: bool,
+    recurring_status: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status_reason: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    nickname: Option<&'a str>,
+    created_at: String,
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    card: Option<Card<'a>>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Card<'a> {
+    payment_type: &'static str,
+    masked_pan: &'a str,
+    expires_at: String,
+    card_expires_at: String,
+    card_expiry: String,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Terminal<'a> {
+    terminal_uri: &'a str,
+    transaction_id: u64,
+    payment_id: u64,
+    recurring_payment_id: u64,
+    terminal_expires_at: String,
+}
+
+/// 200 with a recurring payment.
+///
+/// # Errors
+/// `Internal` when it cannot be written as JSON.
+pub fn ok(view: &View) -> Result<Reply, Error> {
+    reply(StatusCode::OK, None, &recurring_payment(view))
+}
+
+/// 200 with a bare array of recurring payments.
+///
+/// # Errors
+/// `Internal` when they cannot be written as JSON.
+pub fn list(views: &[View]) -> Result<Reply, Error> {
+    reply(StatusCode::OK, None, &views.iter().map(recurring_payment).collect::<Vec<_>>())
+}
+
+/// 201 with a new recurring payment and where it is.
+///
+/// # Errors
+/// `Internal` when it cannot be written as JSON.
+pub fn created(view: &View) -> Result<Reply, Error> {
+    reply(
+        StatusCode::CREATED,
+        Some(format!("/v1/recurring-payments/{}", view.id)),
+        &recurring_payment(view),
+    )
+}
+
+/// 201 with a terminal.
+///
+/// # Errors
+/// `Internal` when it cannot be written as JSON.
+pub fn terminal(visit: &Visit, uri: &Url) -> Result<Reply, Error> {
+    let id = visit.transaction_id.recurring_payment_id().number();
+    let body = Terminal {
+        terminal_uri: uri.as_str(),
+        transaction_id: visit.transaction_id.number(),
+        payment_id: id,
+        recurring_payment_id: id,
+        terminal_expires_at: instant(visit.terminal.expires_at()),
+    };
+    reply(StatusCode::CREATED, None, &body)
+}
+
+/// An instant as callers see it: RFC 3339 with `Z`.
+pub(super) fn instant(instant: DateTime<Utc>) -> String {
+    instant.to_rfc3339_opts(SecondsFormat::AutoSi, true)
+}
+
+fn recurring_payment(view: &View) -> RecurringPayment<'_> {
+    RecurringPayment {
+        recurring_payment_id: view.id.number(),
+        primary: view.primary,
+        recurring_status: match view.status {
+            RecurringStatus::Created => "CREATED",
+            RecurringStatus::Active => "ACTIVE",
+            RecurringStatus::Expired => "EXPIRED",
+            RecurringStatus::Cancelled => "CANCELLED",
+        },
+        status_reason: view.reason.map(|reason| match reason {
+            StatusReason::Ended => "ENDED",
+            StatusReason::Abandoned => "ABANDONED",
+        }),
+        nickname: view.nickname.as_ref().map(|nickname| nickname.as_str()),
+        created_at: instant(view.created_at),
+        card: view.registration.as_ref().map(|registration| Card {
+            payment_type: registration.card.payment_type.name(),
+            masked_pan: registration.card.last_four.as_str(),
+            expires_at: instant(registration.expires_at),
+            card_expires_at: instant(registration.card.expiry.ends_at()),
+            card_expiry: registration.card.expiry.to_string(),
+        }),
+    }
+}
+
+fn reply(
+    status: StatusCode,
+    location: Option<String>,
+    body: &impl Serialize,
+) -> Result<Reply, Error> {
+    let what = "an answer can not be written as JSON";
+    let body = serde_json::to_value(body)
+        .map_err(|cause| Error::Internal { what, cause: Cause::from(cause) })?;
+    Ok(Reply { status, location, body })
+}
+
+impl Reply {
+    pub(super) fn response(self, about: &About) -> Response<Body> {
+        let mut response = response(self.status, "application/hal+json", &self.body, about);
+        if let Some(location) =
+            self.location.and_then(|location| HeaderValue::try_from(location).ok())
+        {
+            response.headers_mut().insert(LOCATION, location);
+        }
+        response
+    }
+}
+
+/// A body with the headers that every answer has.
+pub(super) fn response(
+    status: StatusCode,
+    content_type: &'static str,
+    body: &Value,
+    about: &About,
+) -> Response<Body> {
+    let mut response = Response::new(Body::Text(body.to_string()));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if let Ok(correlation_id) = HeaderValue::try_from(&about.correlation_id) {
+        headers.insert(HeaderName::from_static("x-correlation-id"), correlation_id);
+    }
+    if status == StatusCode::UNAUTHORIZED {
+        headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    }
+    response
+}

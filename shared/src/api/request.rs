@@ -1,0 +1,427 @@
+//! Text becomes types: after this file no text of the caller's means anything but words to show.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use lambda_http::RequestExt;
+use lambda_http::aws_lambda_events::apigw::ApiGatewayV2httpRequestContext;
+use lambda_http::http::StatusCode;
+use lambda_http::request::RequestContext;
+use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
+
+use crate::api::context;
+use crate::domain::caller::{Caller, CustomerNumber, Organisation, Permission};
+use crate::domain::id::RecurringPaymentId;
+use crate::error::{Cause, Error, Fault, Flaw};
+
+/// How large a body may be, in bytes.
+const LARGEST_BODY: usize = 16 * 1024;
+
+const WRONG_TYPE: &str = "type";
+
+/// A request of API Gateway's HTTP API.
+pub struct Request {
+    event: lambda_http::Request,
+    context: ApiGatewayV2httpRequestContext,
+    correlation_id: String,
+}
+
+/// What log and answers say about a request, whatever became of it. No personal data.
+pub struct About {
+    /// `X-Correlation-Id`, ours or the caller's.
+    pub correlation_id: String,
+    /// When it came in.
+    pub received_at: Option<DateTime<Utc>>,
+    /// The path that was called.
+    pub path: String,
+    route: String,
+    client: String,
+    client_name: String,
+    point_of_sale: String,
+    channel: String,
+}
+
+impl Request {
+    /// Takes an event in; `new_id` makes a correlation id where the caller has none.
+    pub(super) fn new(event: lambda_http::Request, new_id: fn() -> String) -> Self {
+        let context = match event.request_context_ref() {
+            Some(RequestContext::ApiGatewayV2(context)) => context.clone(),
+            // Another kind of event, or one added by a later version of the library: it has no caller and no time.
+            _ => ApiGatewayV2httpRequestContext::default(),
+        };
+        let given = event
+            .headers()
+            .get("x-correlation-id")
+            .map(|given| String::from_utf8_lossy(given.as_bytes()));
+        let correlation_id = correlation_id(given.as_deref()).unwrap_or_else(new_id);
+        Self { event, context, correlation_id }
+    }
+
+    /// What log and answers say about it.
+    pub(super) fn about(&self) -> About {
+        let header = |name| self.header(name).unwrap_or_default().to_owned();
+        About {
+            correlation_id: self.correlation_id.clone(),
+            received_at: self.received_at().ok(),
+            path: self.event.uri().path().to_owned(),
+            route: self.context.route_key.clone().unwrap_or_default(),
+            client: self.caller_unchecked().map(|caller| caller.client).unwrap_or_default(),
+            client_name: self
+                .header("et-client-name")
+                .or(self.header("entur-client-name"))
+                .unwrap_or_default()
+                .to_owned(),
+            point_of_sale: header("entur-pos"),
+            channel: header("entur-distribution-channel"),
+        }
+    }
+
+    /// Who is calling, if they may do this.
+    ///
+    /// # Errors
+    /// `Unauthorized` when nobody is, or their token has ended since the authorizer saw it; `Forbidden` without the permission.
+    pub fn caller(&self, needed: Permission) -> Result<Caller, Error> {
+        let caller = self.caller_unchecked().map_err(Error::Unauthorized)?;
+        if caller.expires_at <= self.received_at()? {
+            return Err(Error::Unauthorized("the token has expired".to_owned()));
+        }
+        caller.needs(needed)?;
+        Ok(caller)
+    }
+
+    fn caller_unchecked(&self) -> Result<Caller, String> {
+        match &self.context.authorizer {
+            Some(authorizer) => context::read(&authorizer.fields),
+            None => Err("no authorizer".to_owned()),
+        }
+    }
+
+    /// When API Gateway received it, to the millisecond. The functions have no other clock.
+    ///
+    /// # Errors
+    /// `Internal` when the event does not say.
+    pub fn received_at(&self) -> Result<DateTime<Utc>, Error> {
+        let cause =
+            || Error::Internal { what: "the event has no time", cause: Cause::from("timeEpoch") };
+        DateTime::from_timestamp_millis(self.context.time_epoch)
+            .filter(|_| self.context.time_epoch > 0)
+            .ok_or_else(cause)
+    }
+
+    /// The id in the path.
+    ///
+    /// # Errors
+    /// `Invalid`.
+    pub fn recurring_payment_id(&self) -> Result<RecurringPaymentId, Error> {
+        const NAME: &str = "recurringPaymentId";
+        let parameters = self.event.path_parameters();
+        let id = parameters.first(NAME).and_then(|text| text.parse().ok());
+        Ok(id
+            .ok_or_else(|| Flaw::new("id", "must be a whole number between 0 and 2^53").of(NAME))?)
+    }
+
+    /// A parameter of the query; given twice, it is no single text and fits no rule.
+    fn query(&self, name: &'static str) -> Option<String> {
+        let parameters = self.event.query_string_parameters();
+        parameters.all(name).map(|all| all.join(","))
+    }
+
+    /// `customerNumber` of the query: plain or `eq:`. Any other operator would list other customers.
+    ///
+    /// # Errors
+    /// `Invalid`.
+    pub fn customer_in_query(&self) -> Result<Option<CustomerNumber>, Error> {
+        const NAME: &str = "customerNumber";
+        let Some(text) = self.query(NAME) else { return Ok(None) };
+        let plain = text.strip_prefix("eq:").unwrap_or(&text);
+        if plain.contains(':') {
+            return Err(Flaw::new("operator", "may have no operator but eq:").of(NAME).into());
+        }
+        Ok(Some(CustomerNumber::try_from(plain).map_err(|flaw| flaw.of(NAME))?))
+    }
+
+    /// `true` or `false` in the query; absent is false.
+    ///
+    /// # Errors
+    /// `Invalid`.
+    pub fn flag_in_query(&self, name: &'static str) -> Result<bool, Error> {
+        match self.query(name).as_deref() {
+            None | Some("false") => Ok(false),
+            Some("true") => Ok(true),
+            Some(_) => Err(Flaw::new(WRONG_TYPE, "must be true or false").of(name).into()),
+        }
+    }
+
+    /// `Entur-On-Behalf-Of`: another organisation's number.
+    ///
+    /// # Errors
+    /// `Invalid`.
+    pub fn on_behalf_of(&self) -> Result<Option<Organisation>, Error> {
+        let wrong = || {
+            Flaw::new("organisation", "must be an organisation's number").of("Entur-On-Behalf-Of")
+        };
+        let number =
+            |text: &str| text.trim().parse().map(Organisation::new).map_err(|_| wrong().into());
+        self.event
+            .headers()
+            .get("entur-on-behalf-of")
+            .map(|given| number(given.to_str().unwrap_or_default()))
+            .transpose()
+    }
+
+    /// The hash of `Idempotency-Key`: 1 to 255 visible characters.
+    ///
+    /// # Errors
+    /// `Invalid`.
+    pub fn idempotency_key(&self) -> Result<Option<[u8; 16]>, Error> {
+        let Some(given) = self.event.headers().get("idempotency-key") else { return Ok(None) };
+        let text = given.to_str().unwrap_or_default();
+        if text.trim().is_empty() || text.len() > 255 {
+            return Err(Flaw::new("key", "must have 1 to 255 visible characters")
+                .of("Idempotency-Key")
+                .into());
+        }
+        Ok(Some(hash(&[text.as_bytes()])))
+    }
+
+    /// The body as a JSON object; no body is an empty one.
+    ///
+    /// # Errors
+    /// `TooLarge`, `NotJson`, `Invalid`.
+    pub fn body(&self) -> Result<Fields, Error> {
+        let bytes: &[u8] = self.event.body();
+        if bytes.len() > LARGEST_BODY {
+            return Err(Error::TooLarge);
+        }
+        if bytes.is_empty() {
+            return Ok(Fields::default());
+        }
+        if !self.header("content-type").is_none_or(is_json) {
+            return Err(Error::NotJson);
+        }
+        let invalid = |message| Flaw::new("json", message).of("body");
+        match serde_json::from_slice(bytes) {
+            Ok(Value::Object(members)) => Ok(Fields { members, faults: Vec::new() }),
+            Ok(_) => Err(invalid("must be a JSON object").into()),
+            Err(_) => Err(invalid("must be JSON").into()),
+        }
+    }
+
+    fn header(&self, name: &str) -> Option<&str> {
+        self.event.headers().get(name).and_then(|value| value.to_str().ok())
+    }
+}
+
+/// The members of a body. Faults are gathered, so that a caller hears of all of them at once.
+#[derive(Default)]
+pub struct Fields {
+    members: Map<String, Value>,
+    faults: Vec<Fault>,
+}
+
+impl Fields {
+    /// A text, made into a type by its own rule; `null` counts as absent.
+    pub fn text<T>(
+        &mut self,
+        name: &'static str,
+        rule: impl FnOnce(&str) -> Result<T, Flaw>,
+    ) -> Option<T> {
+        self.nullable_text(name, rule).flatten()
+    }
+
+    /// A text that has to be there.
+    pub fn required_text<T>(
+        &mut self,
+        name: &'static str,
+        rule: impl FnOnce(&str) -> Result<T, Flaw>,
+    ) -> Option<T> {
+        match self.members.get(name) {
+            None | Some(Value::Null) => self.fault(name, Flaw::new("required", "is required")),
+            Some(_) => self.text(name, rule),
+        }
+    }
+
+    /// A text that `null` clears: absent, cleared, or there.
+    pub fn nullable_text<T>(
+        &mut self,
+        name: &'static str,
+        rule: impl FnOnce(&str) -> Result<T, Flaw>,
+    ) -> Option<Option<T>> {
+        match self.members.get(name)? {
+            Value::Null => Some(None),
+            Value::String(text) => match rule(text) {
+                Ok(value) => Some(Some(value)),
+                Err(flaw) => self.fault(name, flaw),
+            },
+            Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
+                self.fault(name, Flaw::new(WRONG_TYPE, "must be a string"))
+            }
+        }
+    }
+
+    /// A boolean; `null` counts as absent.
+    pub fn flag(&mut self, name: &'static str) -> Option<bool> {
+        match self.members.get(name)? {
+            Value::Null => None,
+            Value::Bool(flag) => Some(*flag),
+            Value::String(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
+                self.fault(name, Flaw::new(WRONG_TYPE, "must be true or false"))
+            }
+        }
+    }
+
+    /// `customerNumber`.
+    pub fn customer_number(&mut self) -> Option<CustomerNumber> {
+        self.text("customerNumber", |text| CustomerNumber::try_from(text))
+    }
+
+    /// # Errors
+    /// `Invalid` with every fault that was found.
+    pub fn finish(self) -> Result<(), Error> {
+        if self.faults.is_empty() { Ok(()) } else { Err(Error::Invalid(self.faults)) }
+    }
+
+    /// Notes a fault, and gives back nothing.
+    pub fn fault<T>(&mut self, name: &'static str, flaw: Flaw) -> Option<T> {
+        self.faults.push(flaw.of(name));
+        None
+    }
+}
+
+/// 16 bytes that stand for these parts.
+#[must_use]
+pub fn hash(parts: &[&[u8]]) -> [u8; 16] {
+    let mut hash = Sha256::new();
+    for part in parts {
+        hash.update(part.len().to_be_bytes());
+        hash.update(part);
+    }
+    let mut half = [0; 16];
+    half.copy_from_slice(&hash.finalize()[..16]);
+    half
+}
+
+impl About {
+    /// The one line of a request.
+    pub(super) fn log(&self, status: StatusCode, took: Duration, error: Option<&str>) {
+        let Self { correlation_id, route, client, client_name, point_of_sale, channel, .. } = self;
+        let (status, duration_ms) = (status.as_u16(), took.as_secs_f64() * 1000.0);
+        match error {
+            Some(error) if status >= 500 => tracing::error!(
+                route,
+                status,
+                duration_ms,
+                correlation_id,
+                client,
+                client_name,
+                point_of_sale,
+                channel,
+                error,
+                "failed"
+            ),
+            Some(error) => tracing::info!(
+                route,
+                status,
+                duration_ms,
+                correlation_id,
+                client,
+                client_name,
+                point_of_sale,
+                channel,
+                error,
+                "refused"
+            ),
+            None => tracing::info!(
+                route,
+                status,
+                duration_ms,
+                correlation_id,
+                client,
+                client_name,
+                point_of_sale,
+                channel,
+                "answered"
+            ),
+        }
+    }
+}
+
+/// `application/json`, `application/hal+json`, with or without parameters.
+fn is_json(content_type: &str) -> bool {
+    let media_type = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    media_type == "application/json"
+        || (media_type.starts_with("application/") && media_type.ends_with("+json"))
+}
+
+/// api.md §3: `[0-9a-z-]` is kept, anything else encoded; missing, blank or the literal `null` is none.
+fn correlation_id(given: Option<&str>) -> Option<String> {
+    let given = given.filter(|given| !given.trim().is_empty() && *given != "null")?;
+    let plain = given
+        .bytes()
+        .all(|byte| byte.is_ascii_digit() || byte.is_ascii_lowercase() || byte == b'-');
+    Some(if plain {
+        given.to_owned()
+    } else {
+        form_urlencoded::byte_serialize(given.as_bytes()).collect()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn correlation_ids() {
+        for none in [None, Some(""), Some("  "), Some("null")] {
+            assert_eq!(correlation_id(none), None);
+        }
+        for (given, kept) in [
+            ("0-9a-z", "0-9a-z"),
+            ("A", "A"),
+            ("a b", "a+b"),
+            ("a\r\nSet-Cookie: b", "a%0D%0ASet-Cookie%3A+b"),
+            ("ø", "%C3%B8"),
+        ] {
+            assert_eq!(correlation_id(Some(given)).as_deref(), Some(kept));
+        }
+    }
+
+    #[test]
+    fn json_has_many_names() {
+        for json in ["application/json", "Application/JSON; charset=utf-8", "application/hal+json"]
+        {
+            assert!(is_json(json));
+        }
+        for other in [
+            "",
+            "text/plain",
+            "application/x-www-form-urlencoded",
+            "text/json",
+            "application/jsonp",
+        ] {
+            assert!(!is_json(other), "{other}");
+        }
+    }
+
+    #[test]
+    fn every_fault_is_found() {
+        let members = serde_json::json!({"isPrimary": "yes", "nickname": 1, "customerNumber": "", "other": []});
+        let mut fields =
+            Fields { members: members.as_object().unwrap().clone(), faults: Vec::new() };
+        assert_eq!(fields.flag("isPrimary"), None);
+        assert_eq!(fields.text("nickname", |_| Ok(())), None);
+        assert_eq!(fields.customer_number(), None);
+        let Err(Error::Invalid(faults)) = fields.finish() else { panic!("valid") };
+        let found: Vec<_> = faults.iter().map(|fault| (fault.field, fault.flaw.code)).collect();
+        assert_eq!(
+            found,
+            [("isPrimary", "type"), ("nickname", "type"), ("customerNumber", "empty")]
+        );
+    }
+
+    #[test]
+    fn a_hash_tells_where_a_part_ends() {
+        assert_ne!(hash(&[b"ab", b"c"]), hash(&[b"a", b"bc"]));
+    }
+}

@@ -1,0 +1,232 @@
+//! What a caller is told of each error: the one table, and the body that it becomes (RFC 9457 and Entur's `PaymentError`).
+
+use lambda_http::http::header::RETRY_AFTER;
+use lambda_http::http::{HeaderValue, StatusCode};
+use lambda_http::{Body, Response};
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::api::reply;
+use crate::api::request::About;
+use crate::error::{Decline, Error, Fault, Flaw, Refusal};
+
+/// One row of the table.
+struct Row {
+    status: StatusCode,
+    /// The last part of the problem type.
+    slug: &'static str,
+    /// What the caller can do about it. A 5xx says nothing of its cause.
+    detail: String,
+    error_reason: Option<&'static str>,
+    retry_after_seconds: Option<u32>,
+}
+
+/// `errorReason`: a later try may go well.
+const SOFT_DECLINE: &str = "SOFT_DECLINE";
+
+fn row(error: &Error) -> Row {
+    let plain = |status, slug, detail: &str| Row {
+        status,
+        slug,
+        detail: detail.to_owned(),
+        error_reason: None,
+        retry_after_seconds: None,
+    };
+    match error {
+        Error::Invalid(_) => {
+            plain(StatusCode::BAD_REQUEST, "invalid-request", "Mend what `errors` names.")
+        }
+        Error::TooLarge => plain(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "body-too-large",
+            "The body may have at most 16 KiB.",
+        ),
+        Error::NotJson => plain(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "not-json",
+            "Send the body as Content-Type: application/json.",
+        ),
+        Error::Unauthorized(reason) => {
+            plain(StatusCode::UNAUTHORIZED, "unauthorized", &format!("Get a new token: {reason}."))
+        }
+        Error::Forbidden(reason) => {
+            plain(StatusCode::FORBIDDEN, "forbidden", &format!("Not with this token: {reason}."))
+        }
+        Error::Refused(refusal) => refused(*refusal),
+        Error::Busy { .. } => Row {
+            error_reason: Some("RESOURCE_BUSY"),
+            retry_after_seconds: Some(1),
+            ..plain(
+                StatusCode::CONFLICT,
+                "busy",
+                "Others are changing the same customer's recurring payments. Try again.",
+            )
+        },
+        Error::Unavailable { .. } => Row {
+            retry_after_seconds: Some(5),
+            ..plain(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "unavailable",
+                "Nothing is lost. Try again later.",
+            )
+        },
+        Error::Internal { .. } => plain(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "internal",
+            "Our mistake. Tell us the correlation id.",
+        ),
+    }
+}
+
+fn refused(refusal: Refusal) -> Row {
+    let (status, slug, detail) = match refusal {
+        Refusal::NotFound => {
+            (StatusCode::NOT_FOUND, "not-found", "There is no such recurring payment.")
+        }
+        Refusal::OtherCustomer => {
+            (StatusCode::BAD_REQUEST, "invalid-request", "Mend what `errors` names.")
+        }
+        Refusal::PrimaryNeedsSuccessor => (
+            StatusCode::CONFLICT,
+            "primary-needs-successor",
+            "Make another recurring payment primary instead.",
+        ),
+        Refusal::NeverPrimary => (
+            StatusCode::CONFLICT,
+            "never-primary",
+            "Only a CREATED or ACTIVE recurring payment can be primary.",
+        ),
+        Refusal::Ended => {
+            (StatusCode::CONFLICT, "ended", "The recurring payment has ended. Create another one.")
+        }
+        Refusal::NotAwaitingCard => (
+            StatusCode::CONFLICT,
+            "not-awaiting-card",
+            "Only a CREATED recurring payment takes a card. Create another one.",
+        ),
+        Refusal::WalletFull => (
+            StatusCode::CONFLICT,
+            "wallet-full",
+            "The customer has 16 recurring payments. End one of them first.",
+        ),
+        Refusal::NoTerminalLeft => (
+            StatusCode::CONFLICT,
+            "no-terminal-left",
+            "It has had 16 terminals. Create another recurring payment.",
+        ),
+        Refusal::TooManyTerminals { .. } => (
+            StatusCode::TOO_MANY_REQUESTS,
+            "too-many-terminals",
+            "It has had 5 terminals within an hour. Wait.",
+        ),
+        Refusal::NoTerminal => (StatusCode::CONFLICT, "no-terminal", "Create a terminal first."),
+        Refusal::TerminalOpen => (
+            StatusCode::CONFLICT,
+            "terminal-open",
+            "The customer has not finished at the terminal. Authorize after that.",
+        ),
+        Refusal::TerminalCancelled => (
+            StatusCode::CONFLICT,
+            "terminal-cancelled",
+            "The customer cancelled. Create another terminal to try again.",
+        ),
+        Refusal::TerminalTimedOut => (
+            StatusCode::CONFLICT,
+            "terminal-timed-out",
+            "Nobody entered a card in time. Create another terminal.",
+        ),
+        Refusal::Declined(Decline::Soft) => (
+            StatusCode::CONFLICT,
+            "declined-for-now",
+            "The card was declined for now. Authorize again later.",
+        ),
+        Refusal::Declined(Decline::Hard) => (
+            StatusCode::CONFLICT,
+            "declined",
+            "The card was declined. Create another terminal for another card.",
+        ),
+        Refusal::KeyReused => (
+            StatusCode::CONFLICT,
+            "idempotency-key-reused",
+            "Use a new Idempotency-Key for another request.",
+        ),
+    };
+    Row {
+        status,
+        slug,
+        detail: detail.to_owned(),
+        error_reason: match refusal {
+            Refusal::Declined(Decline::Soft) => Some(SOFT_DECLINE),
+            Refusal::Declined(Decline::Hard) => Some("REFUSED_BY_ISSUER"),
+            _ => None,
+        },
+        retry_after_seconds: match refusal {
+            Refusal::TooManyTerminals { retry_after_seconds } => Some(retry_after_seconds),
+            _ => None,
+        },
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Problem<'a> {
+    r#type: String,
+    title: &'a str,
+    status: u16,
+    detail: &'a str,
+    instance: &'a str,
+    timestamp: Option<String>,
+    error: &'a str,
+    message: &'a str,
+    path: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error_reason: Option<&'a str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    errors: Vec<Wrong<'a>>,
+    correlation_id: &'a str,
+}
+
+#[derive(Serialize)]
+struct Wrong<'a> {
+    field: &'a str,
+    message: &'a str,
+    code: &'a str,
+}
+
+/// The answer to an error.
+pub(super) fn problem(error: &Error, about: &About) -> Response<Body> {
+    let Row { status, slug, detail, error_reason, retry_after_seconds } = row(error);
+    let title = status.canonical_reason().unwrap_or_default();
+    let other = [Flaw::new("other-customer", "can not be updated").of("customerNumber")];
+    let faults: &[Fault] = match error {
+        Error::Invalid(faults) => faults,
+        Error::Refused(Refusal::OtherCustomer) => &other,
+        _ => &[],
+    };
+    let wrong = |fault: &Fault| Wrong {
+        field: fault.field,
+        message: fault.flaw.message,
+        code: fault.flaw.code,
+    };
+    let problem = Problem {
+        r#type: format!("urn:problem-type:recurring-payments:{slug}"),
+        title,
+        status: status.as_u16(),
+        detail: &detail,
+        instance: &about.path,
+        timestamp: about.received_at.map(reply::instant),
+        error: title,
+        message: &detail,
+        path: &about.path,
+        error_reason,
+        errors: faults.iter().map(wrong).collect(),
+        correlation_id: &about.correlation_id,
+    };
+    // Texts and numbers only: it always serializes.
+    let body = serde_json::to_value(problem).unwrap_or(Value::Null);
+    let mut response = reply::response(status, "application/problem+json", &body, about);
+    if let Some(seconds) = retry_after_seconds {
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    response
+}

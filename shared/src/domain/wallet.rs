@@ -1,0 +1,487 @@
+//! The rules: one customer's recurring payments, as of one instant.
+//!
+//! A wallet is always as of an instant: whatever time alone changes (rules 8, 9 and 14 of api.md §6) has been carried out when
+//! anybody looks, whether or not it was ever written down. So a missed run of the schedule changes nothing that can be seen.
+//!
+//! Who is primary is derived (rule 1), so two primaries cannot be written down and promotion needs no write.
+
+use chrono::{DateTime, Months, TimeDelta, Utc};
+
+use crate::domain::caller::Organisation;
+use crate::domain::card::VerifiedCard;
+use crate::domain::id::{Attempt, RecurringPaymentId, Sequence, Slot, TransactionId};
+use crate::domain::owner::Owner;
+use crate::domain::recurring_payment::{
+    Idempotency, RecurringPayment, RecurringStatus, State, StatusReason, View,
+};
+use crate::domain::terminal::{Closing, Outcome, Terminal, Visit};
+use crate::domain::text::Nickname;
+use crate::error::{Decline, Refusal};
+
+/// What a wallet has in it: what is stored, and nothing that can be derived.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Contents {
+    /// Whose customer it is.
+    pub organisation: Organisation,
+    /// Whose wallet it is.
+    pub owner: Owner,
+    /// The place that was given out last.
+    pub last_sequence: Sequence,
+    /// Explicit choices of primary, newest first.
+    pub choices: Vec<Sequence>,
+    /// The recurring payments, oldest first.
+    pub payments: Vec<RecurringPayment>,
+}
+
+/// One customer's recurring payments as of one instant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wallet {
+    slot: Slot,
+    now: DateTime<Utc>,
+    contents: Contents,
+}
+
+/// What a new recurring payment is to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewRecurringPayment {
+    /// What the customer calls it.
+    pub nickname: Option<Nickname>,
+    /// Whether it is chosen as primary.
+    pub primary: bool,
+    /// Hashes of the idempotency key and of the request that it came with.
+    pub idempotency: Option<([u8; 16], [u8; 16])>,
+}
+
+/// What is to be changed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Change {
+    /// Another nickname, or none; absent: as it is.
+    pub nickname: Option<Option<Nickname>>,
+    /// Whether it is chosen as primary; absent: as it is.
+    pub primary: Option<bool>,
+}
+
+/// How far the setup of a recurring payment has come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Setup {
+    /// It has its card.
+    Done(Box<View>),
+    /// These visits may bring one, oldest first; never empty.
+    Open(Vec<Visit>),
+}
+
+impl Wallet {
+    /// How many can be CREATED or ACTIVE at once (rule 14).
+    pub const LIVE: usize = 16;
+    /// How many ended ones are kept (rule 14).
+    pub const ENDED: usize = 16;
+    /// How many can be CREATED at once before the oldest is abandoned (rule 8).
+    pub const OPEN: usize = 5;
+    /// How many terminals one recurring payment can have within an hour (rule 6).
+    pub const TERMINALS_AN_HOUR: usize = 5;
+
+    /// What is stored at a slot, as of an instant.
+    #[must_use]
+    pub fn new(slot: Slot, contents: Contents, now: DateTime<Utc>) -> Self {
+        let mut wallet = Self { slot, now, contents };
+        wallet.settle();
+        wallet
+    }
+
+    /// A wallet in which there was never anything.
+    #[must_use]
+    pub fn empty(slot: Slot, organisation: Organisation, owner: Owner, now: DateTime<Utc>) -> Self {
+        let contents = Contents {
+            organisation,
+            owner,
+            last_sequence: Sequence::NONE,
+            choices: Vec::new(),
+            payments: Vec::new(),
+        };
+        Self { slot, now, contents }
+    }
+
+    /// The same wallet at a later instant.
+    #[must_use]
+    pub fn at(self, now: DateTime<Utc>) -> Self {
+        Self::new(self.slot, self.contents, now)
+    }
+
+    /// Where it lies.
+    #[must_use]
+    pub fn slot(&self) -> Slot {
+        self.slot
+    }
+
+    /// What is to be stored.
+    #[must_use]
+    pub fn contents(&self) -> &Contents {
+        &self.contents
+    }
+
+    /// A customer that a request names beside the id has to be the wallet's.
+    ///
+    /// # Errors
+    /// `OtherCustomer`.
+    pub fn must_be_of(&self, named: Option<Owner>) -> Result<(), Refusal> {
+        if named.is_none_or(|owner| owner == self.contents.owner) {
+            Ok(())
+        } else {
+            Err(Refusal::OtherCustomer)
+        }
+    }
+
+    /// Rule 1: the newest explicit choice that is still usable; else the ACTIVE one activated first; else the oldest CREATED.
+    #[must_use]
+    pub fn primary(&self) -> Option<Sequence> {
+        let payments = &self.contents.payments;
+        let live = |sequence: &Sequence| {
+            payments.iter().any(|payment| payment.sequence == *sequence && payment.is_live())
+        };
+        let chosen = self.contents.choices.iter().copied().find(live);
+        let active = || {
+            let with = |status| payments.iter().filter(move |payment| payment.status() == status);
+            let first = with(RecurringStatus::Active)
+                .min_by_key(|payment| payment.registration().map(|card| card.activated_at));
+            first.or_else(|| with(RecurringStatus::Created).next()).map(|payment| payment.sequence)
+        };
+        chosen.or_else(active)
+    }
+
+    /// One recurring payment as callers see it.
+    ///
+    /// # Errors
+    /// `NotFound`.
+    pub fn view(&self, id: RecurringPaymentId) -> Result<View, Refusal> {
+        self.find(id).map(|place| self.view_of(&self.contents.payments[place]))
+    }
+
+    /// All that are CREATED or ACTIVE, and the EXPIRED ones too if they are asked for, oldest first. Never the CANCELLED ones.
+    #[must_use]
+    pub fn list(&self, include_expired: bool) -> Vec<View> {
+        let shown = |payment: &&RecurringPayment| match payment.status() {
+            RecurringStatus::Created | RecurringStatus::Active => true,
+            RecurringStatus::Expired => include_expired,
+            RecurringStatus::Cancelled => false,
+        };
+        self.contents.payments.iter().filter(shown).map(|payment| self.view_of(payment)).collect()
+    }
+
+    /// A new one, CREATED. The same idempotency key again answers as it did the first time (rule 16).
+    ///
+    /// # Errors
+    /// `KeyReused`; `WalletFull` (rule 14).
+    pub fn create(&mut self, new: NewRecurringPayment) -> Result<View, Refusal> {
+        if let Some((key, request)) = new.idempotency
+            && let Some((payment, idempotency)) = self.created_with(key)
+        {
+            let replay = View {
+                nickname: new.nickname,
+                ..Self::as_created(self.slot, payment, idempotency.primary)
+            };
+            return if idempotency.request == request {
+                Ok(replay)
+            } else {
+                Err(Refusal::KeyReused)
+            };
+        }
+        if self.contents.payments.iter().filter(|payment| payment.is_live()).count() >= Self::LIVE {
+            return Err(Refusal::WalletFull);
+        }
+        let sequence = self.next_sequence();
+        self.contents.last_sequence = sequence;
+        self.contents.payments.push(RecurringPayment {
+            sequence,
+            created_at: self.now,
+            nickname: new.nickname,
+            idempotency: None,
+            state: State::Created { terminals: Vec::new() },
+        });
+        if new.primary {
+            self.choose(sequence);
+        }
+        self.settle();
+        let primary = self.primary() == Some(sequence);
+        if let Some(payment) = self.contents.payments.last_mut() {
+            payment.idempotency =
+                new.idempotency.map(|(key, request)| Idempotency { key, request, primary });
+        }
+        self.view(RecurringPaymentId::new(self.slot, sequence))
+    }
+
+    /// Another nickname, or another primary.
+    ///
+    /// # Errors
+    /// `NotFound`; `PrimaryNeedsSuccessor` (rule 2); `NeverPrimary` (rule 3); `Ended` for the nickname of a CANCELLED one.
+    pub fn update(&mut self, id: RecurringPaymentId, change: Change) -> Result<View, Refusal> {
+        let place = self.find(id)?;
+        let payment = &self.contents.payments[place];
+        let is_primary = self.primary() == Some(payment.sequence);
+        match change.primary {
+            Some(false) if is_primary => return Err(Refusal::PrimaryNeedsSuccessor),
+            Some(true) if !payment.is_live() => return Err(Refusal::NeverPrimary),
+            Some(_) | None => {}
+        }
+        let renamed = change.nickname.filter(|nickname| *nickname != payment.nickname);
+        if renamed.is_some() && payment.status() == RecurringStatus::Cancelled {
+            return Err(Refusal::Ended);
+        }
+        if change.primary == Some(true) && !is_primary {
+            self.choose(id.sequence());
+        }
+        if let Some(nickname) = renamed {
+            self.contents.payments[place].nickname = nickname;
+        }
+        self.view(id)
+    }
+
+    /// Ends it for good, and destroys its pan hash. Ended already: nothing changes (rule 4).
+    ///
+    /// # Errors
+    /// `NotFound`.
+    pub fn end(&mut self, id: RecurringPaymentId) -> Result<View, Refusal> {
+        if self.contents.payments[self.find(id)?].is_live() {
+            self.keep_ended(Self::ENDED - 1);
+        }
+        let now = self.now;
+        self.replace(id, |payment| payment.cancelled(StatusReason::Ended, now))
+    }
+
+    /// Another visit to Nets' page (rule 6).
+    ///
+    /// # Errors
+    /// `NotFound`; `NotAwaitingCard`; `NoTerminalLeft` after 16; `TooManyTerminals` after 5 within an hour.
+    pub fn open_terminal(&mut self, id: RecurringPaymentId) -> Result<Visit, Refusal> {
+        let now = self.now;
+        let terminals = self.terminals_mut(id)?;
+        let attempt = Attempt::try_from(terminals.len()).map_err(|_| Refusal::NoTerminalLeft)?;
+        let hour = TimeDelta::hours(1);
+        let recent = terminals
+            .iter()
+            .rev()
+            .take(Self::TERMINALS_AN_HOUR)
+            .filter(|terminal| now < terminal.opened_at + hour);
+        if recent.clone().count() == Self::TERMINALS_AN_HOUR
+            && let Some(first) = recent.last()
+        {
+            let wait = (first.opened_at + hour - now).as_seconds_f64().ceil();
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "between 0 and 3600"
+            )]
+            return Err(Refusal::TooManyTerminals { retry_after_seconds: wait as u32 });
+        }
+        let terminal = Terminal::opened(now);
+        terminals.push(terminal);
+        Ok(Visit { transaction_id: TransactionId::new(id, attempt), terminal })
+    }
+
+    /// How far the setup has come, and which visits Nets has to be asked about.
+    ///
+    /// # Errors
+    /// `NotFound`; `NotAwaitingCard` when it is EXPIRED or CANCELLED; and when no visit can bring a card any more, what the
+    /// newest came to: `NoTerminal`, `TerminalCancelled` or `Declined` (rule 5).
+    pub fn setup(&self, id: RecurringPaymentId) -> Result<Setup, Refusal> {
+        let payment = &self.contents.payments[self.find(id)?];
+        let terminals = match &payment.state {
+            State::Created { terminals } => terminals,
+            State::Active { .. } => return Ok(Setup::Done(Box::new(self.view_of(payment)))),
+            State::Expired { .. } | State::Cancelled { .. } => {
+                return Err(Refusal::NotAwaitingCard);
+            }
+        };
+        let visits = (0..).map_while(|place| Attempt::try_from(place).ok()).zip(terminals).map(
+            |(attempt, terminal)| Visit {
+                transaction_id: TransactionId::new(id, attempt),
+                terminal: *terminal,
+            },
+        );
+        let open: Vec<Visit> =
+            visits.filter(|visit| visit.terminal.outcome == Outcome::Open).collect();
+        if !open.is_empty() {
+            return Ok(Setup::Open(open));
+        }
+        Err(
+            match terminals
+                .iter()
+                .rev()
+                .map(|terminal| terminal.outcome)
+                .find(|outcome| *outcome != Outcome::Failed)
+            {
+                None | Some(Outcome::Open | Outcome::Failed) => Refusal::NoTerminal,
+                Some(Outcome::Cancelled) => Refusal::TerminalCancelled,
+                Some(Outcome::Declined) => Refusal::Declined(Decline::Hard),
+            },
+        )
+    }
+
+    /// Writes down what came of a visit. One whose outcome is known already, or no longer matters, is left alone.
+    ///
+    /// # Errors
+    /// `NotFound`.
+    pub fn close_terminal(&mut self, visit: &Visit, closing: Closing) -> Result<(), Refusal> {
+        let id = visit.transaction_id.recurring_payment_id();
+        let attempt = usize::from(visit.transaction_id.attempt().number());
+        match self.terminals_mut(id) {
+            Ok(terminals) => {
+                // The same instant: after a thousand recurring payments the same id could be another visit.
+                let same = terminals
+                    .get_mut(attempt)
+                    .filter(|terminal| terminal.opened_at == visit.terminal.opened_at);
+                if let Some(terminal) = same.filter(|terminal| terminal.outcome == Outcome::Open) {
+                    terminal.outcome = closing.outcome();
+                }
+                Ok(())
+            }
+            Err(Refusal::NotAwaitingCard) => Ok(()),
+            Err(refusal) => Err(refusal),
+        }
+    }
+
+    /// The card that a visit brought: CREATED becomes ACTIVE. ACTIVE already: nothing changes, the first card counts (rule 6).
+    ///
+    /// # Errors
+    /// `NotFound`; `NotAwaitingCard` when it is EXPIRED or CANCELLED by now.
+    pub fn activate(
+        &mut self,
+        id: RecurringPaymentId,
+        card: VerifiedCard,
+        lifetime: Months,
+    ) -> Result<View, Refusal> {
+        match self.view(id)?.status {
+            RecurringStatus::Active => self.view(id),
+            RecurringStatus::Expired | RecurringStatus::Cancelled => Err(Refusal::NotAwaitingCard),
+            RecurringStatus::Created => {
+                let now = self.now;
+                self.replace(id, |payment| payment.activated(card, now, lifetime))
+            }
+        }
+    }
+
+    fn find(&self, id: RecurringPaymentId) -> Result<usize, Refusal> {
+        let is_it =
+            |payment: &RecurringPayment| RecurringPaymentId::new(self.slot, payment.sequence) == id;
+        self.contents.payments.iter().position(is_it).ok_or(Refusal::NotFound)
+    }
+
+    fn terminals_mut(&mut self, id: RecurringPaymentId) -> Result<&mut Vec<Terminal>, Refusal> {
+        let place = self.find(id)?;
+        match &mut self.contents.payments[place].state {
+            State::Created { terminals } => Ok(terminals),
+            State::Active { .. } | State::Expired { .. } | State::Cancelled { .. } => {
+                Err(Refusal::NotAwaitingCard)
+            }
+        }
+    }
+
+    /// Puts what a recurring payment has become in its place, and what time makes of that.
+    fn replace(
+        &mut self,
+        id: RecurringPaymentId,
+        become_: impl FnOnce(RecurringPayment) -> RecurringPayment,
+    ) -> Result<View, Refusal> {
+        let place = self.find(id)?;
+        let payment = self.contents.payments.remove(place);
+        self.contents.payments.insert(place, become_(payment));
+        self.settle();
+        self.view(id)
+    }
+
+    fn view_of(&self, payment: &RecurringPayment) -> View {
+        View {
+            status: payment.status(),
+            reason: match payment.state {
+                State::Cancelled { reason, .. } => Some(reason),
+                State::Created { .. } | State::Active { .. } | State::Expired { .. } => None,
+            },
+            registration: payment.registration().cloned(),
+            ..Self::as_created(self.slot, payment, self.primary() == Some(payment.sequence))
+        }
+    }
+
+    fn as_created(slot: Slot, payment: &RecurringPayment, primary: bool) -> View {
+        View {
+            id: RecurringPaymentId::new(slot, payment.sequence),
+            primary,
+            status: RecurringStatus::Created,
+            reason: None,
+            nickname: payment.nickname.clone(),
+            created_at: payment.created_at,
+            registration: None,
+        }
+    }
+
+    fn created_with(&self, key: [u8; 16]) -> Option<(&RecurringPayment, Idempotency)> {
+        let payments = self.contents.payments.iter();
+        let mut with_keys = payments.filter_map(|payment| Some((payment, payment.idempotency?)));
+        with_keys.find(|(_, idempotency)| idempotency.key == key)
+    }
+
+    fn next_sequence(&self) -> Sequence {
+        let taken = |sequence: &Sequence| {
+            self.contents.payments.iter().any(|payment| payment.sequence == *sequence)
+        };
+        let mut next = self.contents.last_sequence.next();
+        while taken(&next) {
+            next = next.next();
+        }
+        next
+    }
+
+    fn choose(&mut self, sequence: Sequence) {
+        self.contents.choices.retain(|chosen| *chosen != sequence);
+        self.contents.choices.insert(0, sequence);
+    }
+
+    /// Carries out what time and number alone decide: rules 8, 9 and 14.
+    fn settle(&mut self) {
+        let (now, contents) = (self.now, &mut self.contents);
+        contents.payments =
+            contents.payments.drain(..).map(|payment| payment.settled(now)).collect();
+        contents.payments.retain(|payment| !payment.is_forgotten(now));
+        let waiting = |payment: &RecurringPayment| payment.status() == RecurringStatus::Created;
+        let surplus = contents
+            .payments
+            .iter()
+            .filter(|payment| waiting(payment))
+            .count()
+            .saturating_sub(Self::OPEN);
+        let oldest: Vec<usize> = (0..contents.payments.len())
+            .filter(|place| waiting(&contents.payments[*place]))
+            .collect();
+        for place in oldest.into_iter().take(surplus) {
+            let payment = contents.payments.remove(place);
+            contents.payments.insert(place, payment.cancelled(StatusReason::Abandoned, now));
+        }
+        self.keep_ended(Self::ENDED);
+        let payments = &self.contents.payments;
+        let live = |sequence: &Sequence| {
+            payments.iter().any(|payment| payment.sequence == *sequence && payment.is_live())
+        };
+        self.contents.choices.retain(live);
+    }
+
+    /// Forgets the oldest of the ended ones until no more than so many are left.
+    fn keep_ended(&mut self, most: usize) {
+        let ended_at = |payment: &RecurringPayment| match &payment.state {
+            State::Created { .. } | State::Active { .. } => None,
+            State::Expired { registration } => Some(registration.expires_at),
+            State::Cancelled { at, .. } => Some(*at),
+        };
+        let payments = &mut self.contents.payments;
+        while payments.iter().filter_map(ended_at).count() > most {
+            let ended = payments
+                .iter()
+                .enumerate()
+                .filter_map(|(place, payment)| Some((ended_at(payment)?, place)));
+            if let Some((_, oldest)) = ended.min() {
+                payments.remove(oldest);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "wallet_tests.rs"]
+mod tests;

@@ -1,0 +1,12 @@
+//! Recurring payments.
+
+pub mod api;
+pub mod app;
+pub mod config;
+pub mod domain;
+pub mod error;
+pub mod netaxept;
+pub mod outbound;
+pub mod secret;
+pub mod storage;
+pub mod token;

@@ -1,0 +1,53 @@
+//! Calls to other services: one TLS stack, no redirects, no proxies, no retries of its own, and a limit on time and size.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use reqwest::redirect::Policy;
+use reqwest::{Client, Response};
+use rustls::{ClientConfig, RootCertStore};
+
+use crate::error::{Cause, Error};
+
+/// How large a reply may be.
+const LARGEST_REPLY: usize = 64 * 1024;
+
+/// A client that gives up connecting after 2 seconds, and on the whole call after `limit`.
+///
+/// # Errors
+/// `Internal` when the TLS stack cannot be set up.
+pub fn client(limit: Duration) -> Result<Client, Error> {
+    let internal = |cause: Cause| Error::Internal { what: "TLS for calls to others", cause };
+    let tls =
+        ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .map_err(|cause| internal(cause.into()))?
+            .with_root_certificates(RootCertStore {
+                roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
+            })
+            .with_no_client_auth();
+    Client::builder()
+        .tls_backend_preconfigured(tls)
+        .redirect(Policy::none())
+        .retry(reqwest::retry::never())
+        .no_proxy()
+        .connect_timeout(Duration::from_secs(2))
+        .timeout(limit)
+        .build()
+        .map_err(|cause| internal(cause.into()))
+}
+
+/// The whole body of a reply, if it is no larger than 64 KiB.
+///
+/// # Errors
+/// A broken connection, a time limit, or a body that is too large.
+pub async fn body(mut response: Response) -> Result<Vec<u8>, Cause> {
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(reqwest::Error::without_url)? {
+        if body.len() + chunk.len() > LARGEST_REPLY {
+            return Err("the reply is larger than 64 KiB".into());
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
+}

@@ -1,0 +1,312 @@
+//! The wallets in DynamoDB: one item a wallet, one consistent read, one conditional write.
+//!
+//! The write is the lock: it is conditioned on the version that was read, so whoever was beaten decides again on what the
+//! winner left. That is what keeps a single primary, with no transaction and no lock.
+
+mod item;
+
+use std::time::Duration;
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::config::retry::RetryConfig;
+use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
+use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
+use aws_sdk_dynamodb::error::SdkError;
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use aws_sdk_dynamodb::types::{
+    AttributeValue, ReturnConsumedCapacity, ReturnValuesOnConditionCheckFailure,
+};
+use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
+use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
+use chrono::{DateTime, Utc};
+use uuid::Uuid;
+
+use crate::config::{Environment, StorageConfig};
+use crate::domain::caller::{Caller, CustomerNumber};
+use crate::domain::id::{RecurringPaymentId, Slot};
+use crate::domain::owner::{Customer, IdKey, Owner};
+use crate::domain::wallet::{Contents, Wallet};
+use crate::error::{Cause, Error, Refusal};
+use item::Item;
+
+/// How often a change is decided before [`Error::Busy`].
+const TRIES: u32 = 5;
+/// How many slots are looked at for a customer. With 2^39 of them the second is already rare.
+const PROBES: u8 = 64;
+
+/// The pinned roots that Amazon's services chain to (Amazon Trust Services' repository): parsing the machine's whole list
+/// would be most of a cold start.
+const AMAZON_ROOTS: &[u8] = include_bytes!("storage/amazon-roots.pem");
+
+/// Whose wallet: a customer's, or the one that an id points to.
+#[derive(Debug, Clone, Copy)]
+pub enum Key<'a> {
+    /// The customer's, whether or not anything was ever in it.
+    Customer(&'a Customer),
+    /// The one that has this recurring payment, if this caller may see it.
+    Payment(&'a Caller, RecurringPaymentId),
+}
+
+/// The table of wallets.
+#[derive(Clone)]
+pub struct Store {
+    client: Client,
+    table: String,
+    id_key: IdKey,
+}
+
+/// A wallet as it was read, to be changed without reading it once more.
+pub struct Found {
+    /// The wallet as of now.
+    pub wallet: Wallet,
+    /// What is stored, to see whether anything was changed.
+    before: Contents,
+    /// The item it is stored in.
+    item: Option<Item>,
+}
+
+enum Put {
+    Written,
+    Beaten(Option<Item>),
+    Unclear(Cause),
+}
+
+impl Store {
+    /// A client for the configured table, with a limit on everything it waits for.
+    ///
+    /// # Errors
+    /// `Internal` when the TLS stack cannot be set up.
+    pub fn new(config: StorageConfig) -> Result<Self, Error> {
+        let roots = if config.system_roots {
+            TrustStore::default()
+        } else {
+            TrustStore::empty().with_pem_certificate(AMAZON_ROOTS)
+        };
+        let tls = TlsContext::builder().with_trust_store(roots).build();
+        let tls =
+            tls.map_err(|cause| Error::Internal { what: "TLS for DynamoDB", cause: cause.into() })?;
+        let http = aws_smithy_http_client::Builder::new()
+            .tls_provider(Provider::Rustls(CryptoMode::Ring))
+            .tls_context(tls);
+        let keys = config.credentials;
+        let sdk = aws_sdk_dynamodb::Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .http_client(http.build_https())
+            .region(Region::new(config.region))
+            .credentials_provider(Credentials::new(
+                keys.access_key_id,
+                keys.secret_access_key.expose(),
+                keys.session_token.map(|token| token.expose().to_owned()),
+                None,
+                "environment",
+            ))
+            .retry_config(RetryConfig::standard().with_max_attempts(3))
+            .timeout_config(
+                TimeoutConfig::builder()
+                    .connect_timeout(Duration::from_secs(1))
+                    .operation_attempt_timeout(Duration::from_millis(1500))
+                    .operation_timeout(Duration::from_secs(4))
+                    .build(),
+            );
+        let sdk = match config.endpoint {
+            Some(endpoint) => sdk.endpoint_url(endpoint),
+            None => sdk,
+        };
+        Ok(Self {
+            client: Client::from_conf(sdk.build()),
+            table: config.table,
+            id_key: config.id_key,
+        })
+    }
+
+    /// From the environment.
+    ///
+    /// # Errors
+    /// Names the variable that is missing or wrong; or the TLS stack cannot be set up.
+    pub fn start(environment: &Environment<'_>) -> Result<Self, Cause> {
+        Ok(Self::new(StorageConfig::read(environment)?)?)
+    }
+
+    /// The owner that a privileged caller names beside an id; what a customer says is not considered (api.md §5).
+    #[must_use]
+    pub fn named_owner(&self, caller: &Caller, named: Option<CustomerNumber>) -> Option<Owner> {
+        let number = named.filter(|_| caller.customer.is_none())?;
+        Some(self.id_key.owner(&Customer { organisation: caller.organisation, number }))
+    }
+
+    /// A wallet as of now: one consistent read.
+    ///
+    /// # Errors
+    /// `NotFound` when the id points to nothing, or to somebody else's; `Unavailable`; `Internal` when the item cannot be read.
+    pub async fn load(&self, key: Key<'_>, now: DateTime<Utc>) -> Result<Found, Error> {
+        match key {
+            Key::Payment(_, id) => {
+                let item = self.get(id.slot()).await?.ok_or(Refusal::NotFound)?;
+                Ok(self.admit(key, id.slot(), item, now)?.ok_or(Refusal::NotFound)?)
+            }
+            Key::Customer(customer) => {
+                for slot in (0..PROBES).map(|probe| self.id_key.slot(customer, probe)) {
+                    let Some(item) = self.get(slot).await? else {
+                        let wallet = Wallet::empty(
+                            slot,
+                            customer.organisation,
+                            self.id_key.owner(customer),
+                            now,
+                        );
+                        return Ok(Found { before: wallet.contents().clone(), wallet, item: None });
+                    };
+                    if let Some(found) = self.admit(key, slot, item, now)? {
+                        return Ok(found);
+                    }
+                }
+                Err(Error::Internal {
+                    what: "a customer has no slot",
+                    cause: "every probe met another owner".into(),
+                })
+            }
+        }
+    }
+
+    /// Changes a wallet: read it, decide, write it on the condition that nobody else did meanwhile. Beaten, it decides again
+    /// on what the winner left, so `decide` has to be pure. What changes nothing is not written.
+    ///
+    /// A write whose answer was lost is recognised by its id when the wallet is read again, so nothing happens twice.
+    ///
+    /// # Errors
+    /// What `decide` refuses with; as for [`Store::load`]; `Busy` after five lost races.
+    pub async fn change<T>(
+        &self,
+        key: Key<'_>,
+        now: DateTime<Utc>,
+        decide: impl FnMut(&mut Wallet) -> Result<T, Refusal>,
+    ) -> Result<T, Error> {
+        let found = self.load(key, now).await?;
+        self.change_found(found, key, now, decide).await
+    }
+
+    /// [`Store::change`] of a wallet that was read before; it is read again only when somebody else changed it since.
+    ///
+    /// # Errors
+    /// As for [`Store::change`].
+    pub async fn change_found<T>(
+        &self,
+        found: Found,
+        key: Key<'_>,
+        now: DateTime<Utc>,
+        mut decide: impl FnMut(&mut Wallet) -> Result<T, Refusal>,
+    ) -> Result<T, Error> {
+        let write_id = new_write_id();
+        let mut doubt = None;
+        let mut outcome = None;
+        let mut seen = Some(found);
+        for attempt in 0..TRIES {
+            let Found { mut wallet, before, item } = match seen.take() {
+                Some(found) => found,
+                None => self.load(key, now).await?,
+            };
+            if let (Some(outcome), Some(item)) = (outcome, &item)
+                && item.was_written_by(write_id)
+            {
+                return Ok(outcome);
+            }
+            let decided = decide(&mut wallet)?;
+            if *wallet.contents() == before {
+                return Ok(decided);
+            }
+            match self
+                .put(
+                    Item::new(wallet.slot(), wallet.contents(), item.as_ref(), write_id),
+                    item.as_ref(),
+                )
+                .await?
+            {
+                Put::Written => return Ok(decided),
+                Put::Beaten(winner) => {
+                    doubt = None;
+                    seen = winner
+                        .and_then(|item| self.admit(key, wallet.slot(), item, now).transpose())
+                        .transpose()?;
+                }
+                Put::Unclear(cause) => doubt = Some(cause),
+            }
+            outcome = Some(decided);
+            pause(attempt).await;
+        }
+        Err(doubt.map_or(Error::Busy { tries: TRIES }, unavailable))
+    }
+
+    /// The wallet in the item, if it is the one that the key means.
+    fn admit(
+        &self,
+        key: Key<'_>,
+        slot: Slot,
+        item: Item,
+        now: DateTime<Utc>,
+    ) -> Result<Option<Found>, Error> {
+        let contents = item.contents()?;
+        let admitted = match key {
+            Key::Customer(customer) => contents.owner == self.id_key.owner(customer),
+            Key::Payment(caller, _) => {
+                self.id_key.admits(caller, contents.organisation, contents.owner)
+            }
+        };
+        let found = |before: Contents| Found {
+            wallet: Wallet::new(slot, before.clone(), now),
+            before,
+            item: Some(item),
+        };
+        Ok(admitted.then(|| found(contents)))
+    }
+
+    async fn get(&self, slot: Slot) -> Result<Option<Item>, Error> {
+        let get = self
+            .client
+            .get_item()
+            .table_name(&self.table)
+            .key("slot", AttributeValue::N(slot.number().to_string()));
+        let got = get
+            .consistent_read(true)
+            .return_consumed_capacity(ReturnConsumedCapacity::Total)
+            .send()
+            .await;
+        got.map_err(|cause| unavailable(cause.into()))?.item.map(Item::read).transpose()
+    }
+
+    async fn put(&self, item: Item, replaces: Option<&Item>) -> Result<Put, Error> {
+        let put = self.client.put_item().table_name(&self.table).set_item(Some(item.write()?));
+        let put = match replaces {
+            None => put.condition_expression("attribute_not_exists(slot)"),
+            Some(read) => put.condition_expression("version = :read").expression_attribute_values(
+                ":read",
+                AttributeValue::N(read.version().to_string()),
+            ),
+        };
+        let put = put
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+            .return_consumed_capacity(ReturnConsumedCapacity::Total);
+        match put.send().await {
+            Ok(_) => Ok(Put::Written),
+            Err(SdkError::ServiceError(refused)) => match refused.into_err() {
+                PutItemError::ConditionalCheckFailedException(failed) => {
+                    Ok(Put::Beaten(failed.item.map(Item::read).transpose()?))
+                }
+                other => Ok(Put::Unclear(other.into())),
+            },
+            Err(lost) => Ok(Put::Unclear(lost.into())),
+        }
+    }
+}
+
+fn unavailable(cause: Cause) -> Error {
+    Error::Unavailable { what: "DynamoDB", cause }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the one place where write ids come from")]
+fn new_write_id() -> u64 {
+    Uuid::new_v4().as_u64_pair().1
+}
+
+/// Up to 20, 40, 80 … ms, by chance, so that those who were beaten together do not meet again.
+async fn pause(attempt: u32) {
+    tokio::time::sleep(Duration::from_millis(fastrand::u64(0..20 << attempt))).await;
+}

@@ -1,0 +1,254 @@
+//! Who is calling: OAuth2 access tokens as JWT, and the issuers' keys (api.md §5). Used by the authorizer only.
+
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use jsonwebtoken::errors::ErrorKind;
+use jsonwebtoken::jwk::JwkSet;
+use jsonwebtoken::{Algorithm, DecodingKey, TokenData, Validation};
+use reqwest::Client;
+use serde::Deserialize;
+use tokio::sync::Mutex;
+use url::Url;
+
+use crate::config::{Environment, TokenConfig};
+use crate::domain::caller::{Caller, CustomerNumber, Organisation, Permission, Tenant};
+use crate::error::{Cause, Error};
+use crate::outbound;
+
+/// How far the issuer's clock and ours may be apart.
+const LEEWAY: TimeDelta = TimeDelta::seconds(60);
+/// How long fetched keys are used without asking.
+const FRESH: TimeDelta = TimeDelta::minutes(5);
+/// How long fetched keys are used when the issuer does not answer.
+const TOLERATED: TimeDelta = TimeDelta::hours(10);
+/// How long until an unknown key id makes us ask again.
+const PATIENCE: TimeDelta = TimeDelta::seconds(30);
+/// The limit of one fetch.
+const LIMIT: Duration = Duration::from_secs(4);
+
+/// The token is not good: why, for the log and the caller. It repeats nothing of the token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Nobody(pub &'static str);
+
+/// Tells who is calling.
+pub struct Tokens {
+    issuers: Vec<Issuer>,
+    audience: String,
+    default_organisation: Organisation,
+    http: Client,
+}
+
+struct Issuer {
+    tenant: Tenant,
+    address: Url,
+    keys: Mutex<Keys>,
+}
+
+#[derive(Default)]
+struct Keys {
+    set: Option<(JwkSet, DateTime<Utc>)>,
+    asked_at: Option<DateTime<Utc>>,
+}
+
+#[derive(Deserialize)]
+struct Claims {
+    #[serde(default)]
+    azp: String,
+    exp: i64,
+    nbf: Option<i64>,
+    #[serde(rename = "https://entur.io/organisationID")]
+    organisation: Option<u64>,
+    #[serde(rename = "https://entur.io/customerNumber")]
+    customer: Option<String>,
+    #[serde(default)]
+    permissions: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct Issued {
+    iss: String,
+}
+
+impl Tokens {
+    /// From the environment.
+    ///
+    /// # Errors
+    /// Names the variable that is missing or wrong; or the TLS stack cannot be set up.
+    pub fn start(environment: &Environment<'_>) -> Result<Self, Cause> {
+        Ok(Self::new(TokenConfig::read(environment)?)?)
+    }
+
+    /// For the configured issuers.
+    ///
+    /// # Errors
+    /// `Internal` when the TLS stack cannot be set up.
+    pub fn new(config: TokenConfig) -> Result<Self, Error> {
+        let issuer = |(tenant, address)| Issuer { tenant, address, keys: Mutex::default() };
+        Ok(Self {
+            issuers: config.issuers.into_iter().map(issuer).collect(),
+            audience: config.audience,
+            default_organisation: config.default_organisation,
+            http: outbound::client(LIMIT)?,
+        })
+    }
+
+    /// Who is calling with this `Authorization` header, or why nobody is.
+    ///
+    /// # Errors
+    /// `Unavailable` when the issuer's keys cannot be had and none are remembered.
+    pub async fn caller(
+        &self,
+        authorization: &str,
+        now: DateTime<Utc>,
+    ) -> Result<Result<Caller, Nobody>, Error> {
+        let Some(token) = bearer(authorization) else {
+            return Ok(Err(Nobody("the Authorization header is not a bearer token")));
+        };
+        let (Ok(header), Ok(Issued { iss })) = (
+            jsonwebtoken::decode_header(token),
+            jsonwebtoken::dangerous::insecure_decode_claims(token),
+        ) else {
+            return Ok(Err(Nobody("the token is not a JWT with an issuer")));
+        };
+        if !matches!(header.alg, Algorithm::RS256 | Algorithm::ES256) {
+            return Ok(Err(Nobody("the token is not signed with RS256 or ES256")));
+        }
+        // Chosen by the token, but only among the configured ones; the signature proves it.
+        let same = |issuer: &&Issuer| {
+            issuer.address.as_str().trim_end_matches('/') == iss.trim_end_matches('/')
+        };
+        let (Some(issuer), Some(kid)) = (self.issuers.iter().find(same), header.kid) else {
+            return Ok(Err(Nobody("the token's issuer or key is not known")));
+        };
+        let Some(key) = issuer.key(&self.http, &kid, header.alg, now).await? else {
+            return Ok(Err(Nobody("the token's issuer or key is not known")));
+        };
+        let validation = self.validation(header.alg, &iss);
+        match jsonwebtoken::decode::<Claims>(token, &key, &validation) {
+            Ok(TokenData { claims, .. }) => Ok(self.accept(issuer.tenant, claims, now)),
+            Err(error) => Ok(Err(Nobody(reason(error.kind())))),
+        }
+    }
+
+    /// Signature, issuer and audience. The times are checked in [`Self::accept`], against the event's clock.
+    fn validation(&self, algorithm: Algorithm, issuer: &str) -> Validation {
+        let mut validation = Validation::new(algorithm);
+        validation.validate_exp = false;
+        validation.set_required_spec_claims(&["aud", "exp", "iss"]);
+        validation.set_audience(&[&self.audience]);
+        validation.set_issuer(&[issuer]);
+        validation
+    }
+
+    fn accept(&self, tenant: Tenant, claims: Claims, now: DateTime<Utc>) -> Result<Caller, Nobody> {
+        let instant = |seconds| {
+            DateTime::from_timestamp_secs(seconds)
+                .ok_or(Nobody("the token's times are out of range"))
+        };
+        let expires_at = instant(claims.exp)?
+            .checked_add_signed(LEEWAY)
+            .ok_or(Nobody("the token's times are out of range"))?;
+        if expires_at <= now {
+            return Err(Nobody("the token has expired"));
+        }
+        if claims.nbf.is_some_and(|nbf| nbf > (now + LEEWAY).timestamp()) {
+            return Err(Nobody("the token is not valid yet"));
+        }
+        let customer = match (tenant.is_privileged(), claims.customer) {
+            (true, _) => None,
+            (false, None) => return Err(Nobody("the token names no customer")),
+            (false, Some(number)) => Some(
+                CustomerNumber::try_from(number.as_str())
+                    .map_err(|_| Nobody("the token's customer is not valid"))?,
+            ),
+        };
+        Ok(Caller {
+            tenant,
+            organisation: claims.organisation.map_or(self.default_organisation, Organisation::new),
+            customer,
+            client: claims.azp,
+            permissions: claims
+                .permissions
+                .iter()
+                .filter_map(|name| Permission::named(name))
+                .collect(),
+            expires_at,
+        })
+    }
+}
+
+impl Issuer {
+    /// The key of an id, if the issuer has it for this algorithm.
+    async fn key(
+        &self,
+        http: &Client,
+        kid: &str,
+        algorithm: Algorithm,
+        now: DateTime<Utc>,
+    ) -> Result<Option<DecodingKey>, Error> {
+        let mut keys = self.keys.lock().await;
+        if keys.is_stale(kid, now) {
+            keys.asked_at = Some(now);
+            match self.fetch(http).await {
+                Ok(set) => keys.set = Some((set, now)),
+                Err(cause) if !keys.is_tolerable(now) => {
+                    return Err(Error::Unavailable { what: "the token issuer", cause });
+                }
+                Err(_) => {}
+            }
+        }
+        let jwk = keys.set.as_ref().and_then(|(set, _)| set.find(kid));
+        let fits = jwk.filter(|jwk| match jwk.common.key_algorithm {
+            Some(stated) => stated.to_string() == format!("{algorithm:?}"),
+            None => true,
+        });
+        Ok(fits.and_then(|jwk| DecodingKey::from_jwk(jwk).ok()))
+    }
+
+    async fn fetch(&self, http: &Client) -> Result<JwkSet, Cause> {
+        let mut address = self.address.clone();
+        address
+            .set_path(&format!("{}/.well-known/jwks.json", address.path().trim_end_matches('/')));
+        let response = http.get(address).send().await.map_err(reqwest::Error::without_url)?;
+        if !response.status().is_success() {
+            return Err(format!("HTTP status {}", response.status()).into());
+        }
+        Ok(serde_json::from_slice(&outbound::body(response).await?)?)
+    }
+}
+
+impl Keys {
+    fn is_stale(&self, kid: &str, now: DateTime<Utc>) -> bool {
+        let patient = self.asked_at.is_some_and(|asked_at| now < asked_at + PATIENCE);
+        match &self.set {
+            None => true,
+            Some((set, fetched_at)) => {
+                !patient && (*fetched_at + FRESH <= now || set.find(kid).is_none())
+            }
+        }
+    }
+
+    fn is_tolerable(&self, now: DateTime<Utc>) -> bool {
+        self.set.as_ref().is_some_and(|(_, fetched_at)| now < *fetched_at + TOLERATED)
+    }
+}
+
+fn bearer(authorization: &str) -> Option<&str> {
+    let (scheme, token) = authorization.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
+fn reason(kind: &ErrorKind) -> &'static str {
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "the library's list grows; the caller needs three of them"
+    )]
+    match kind {
+        ErrorKind::InvalidAudience => "the token is for another audience",
+        ErrorKind::InvalidSignature => "the token's signature is wrong",
+        ErrorKind::MissingRequiredClaim(_) => "the token lacks a claim",
+        _ => "the token is not valid",
+    }
+}
