@@ -1,1 +1,204 @@
+//! The whole service on one machine: the real function binaries, with everything around them played here.
+//!
+//! Written from the vendors' documents and independent of `shared`, so that one mistake cannot cancel itself out. Tests use
+//! this library; people use the program of the same name.
 
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::Serialize;
+use tokio::net::TcpListener;
+
+pub mod binaries;
+pub mod clock;
+mod console;
+pub mod dynamodb;
+pub mod gateway;
+pub mod issuer;
+pub mod lambda;
+pub mod netaxept;
+pub mod template;
+
+use clock::Clock;
+use dynamodb::Dynamodb;
+use gateway::Gateway;
+use issuer::Issuer;
+use lambda::Lambda;
+use netaxept::Netaxept;
+use template::{Parameters, Template};
+
+/// Why the service does not come up.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A port is taken.
+    #[error("{0} can not listen: {1}")]
+    Port(&'static str, std::io::Error),
+    /// The functions cannot be built.
+    #[error("the functions can not be built: {0}")]
+    Build(String),
+    /// The template cannot be read.
+    #[error(transparent)]
+    Template(#[from] template::Fault),
+    /// The tables cannot be used.
+    #[error("DynamoDB: {0}")]
+    Data(String),
+    /// Cryptography does not work.
+    #[error("cryptography: {0}")]
+    Key(String),
+}
+
+/// Where it listens, and what it keeps. The default is any free port, and nothing.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// The API's port; console, Netaxept and issuer have the next three. 0: any for each.
+    pub port: u16,
+    /// DynamoDB's port. 0: any.
+    pub dynamodb_port: u16,
+    /// The folder that keeps the tables between runs.
+    pub data: Option<PathBuf>,
+    /// Whether what the functions write goes to standard error.
+    pub echo: bool,
+}
+
+/// Base addresses, without a trailing slash.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Addresses {
+    /// The API.
+    pub api: String,
+    /// The console.
+    pub console: String,
+    /// The Netaxept sandbox.
+    pub netaxept: String,
+    /// The token issuer.
+    pub issuer: String,
+    /// DynamoDB.
+    pub dynamodb: String,
+}
+
+/// A running service. Clones are the same; it ends with the tokio runtime that it was started in.
+#[derive(Clone)]
+pub struct Local {
+    addresses: Addresses,
+    clock: Clock,
+    dynamodb: Dynamodb,
+    lambda: Lambda,
+    netaxept: Netaxept,
+}
+
+impl Local {
+    /// Builds the functions, starts everything, and creates the tables.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn start(options: Options) -> Result<Self, Error> {
+        let next = |offset: u16| if options.port == 0 { 0 } else { options.port.saturating_add(offset) };
+        let api = listen("the API", options.port).await?;
+        let console = listen("the console", next(1)).await?;
+        let nets = listen("Netaxept", next(2)).await?;
+        let issuing = listen("the issuer", next(3)).await?;
+        let database = listen("DynamoDB", options.dynamodb_port).await?;
+        let addresses = Addresses {
+            api: address(&api)?,
+            console: address(&console)?,
+            netaxept: address(&nets)?,
+            issuer: address(&issuing)?,
+            dynamodb: address(&database)?,
+        };
+        let template = Template::read(&binaries::root().join("template.yaml"))?;
+        let functions = template.functions(&parameters(&addresses))?;
+        let folder = binaries::build().await?;
+        let clock = Clock::default();
+        let dynamodb = Dynamodb::on(database, options.data.as_deref()).await?;
+        dynamodb.create_tables(&template).await?;
+        let lambda = Lambda::start(functions.clone(), folder, environment(&addresses), options.echo).await?;
+        let netaxept = Netaxept::new(clock.clone());
+        let gateway = Gateway::new(lambda.clone(), clock.clone(), functions, template.authorizer());
+        let issuer = Issuer::new(addresses.issuer.clone(), clock.clone())?;
+        let local = Self { addresses, clock, dynamodb, lambda, netaxept };
+        for (listener, router) in [
+            (api, gateway.router()),
+            (console, console::router(local.clone())),
+            (nets, local.netaxept.clone().router()),
+            (issuing, issuer.router()),
+        ] {
+            tokio::spawn(async move { axum::serve(listener, router).await });
+        }
+        Ok(local)
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn addresses(&self) -> &Addresses {
+        &self.addresses
+    }
+
+    /// The clock of everything.
+    #[must_use]
+    pub fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    /// DynamoDB.
+    #[must_use]
+    pub fn dynamodb(&self) -> &Dynamodb {
+        &self.dynamodb
+    }
+
+    /// The functions.
+    #[must_use]
+    pub fn lambda(&self) -> &Lambda {
+        &self.lambda
+    }
+
+    /// Nets.
+    #[must_use]
+    pub fn netaxept(&self) -> &Netaxept {
+        &self.netaxept
+    }
+}
+
+/// The template's parameters, as an operator would give them.
+fn parameters(addresses: &Addresses) -> Parameters {
+    let issuers: Vec<String> = issuer::TENANTS.iter().map(|tenant| format!("{tenant}={}/{tenant}", addresses.issuer)).collect();
+    let given = [
+        ("IdKey", "the key of this machine, which guards nothing".to_owned()),
+        ("NetaxeptAddress", addresses.netaxept.clone()),
+        ("NetaxeptMerchantId", netaxept::MERCHANT_ID.to_owned()),
+        ("NetaxeptToken", netaxept::TOKEN.to_owned()),
+        ("TokenAudience", issuer::AUDIENCE.to_owned()),
+        ("TokenIssuers", issuers.join(" ")),
+    ];
+    given.map(|(name, value)| (name.to_owned(), value)).into()
+}
+
+/// What Lambda itself puts into every function's environment, and where DynamoDB is.
+fn environment(addresses: &Addresses) -> BTreeMap<String, String> {
+    let given = [
+        ("AWS_REGION", "eu-north-1"),
+        ("AWS_DEFAULT_REGION", "eu-north-1"),
+        ("AWS_LAMBDA_LOG_FORMAT", "JSON"),
+        ("AWS_LAMBDA_LOG_LEVEL", "INFO"),
+        ("AWS_ENDPOINT_URL_DYNAMODB", &addresses.dynamodb),
+    ];
+    given.map(|(name, value)| (name.to_owned(), value.to_owned())).into()
+}
+
+/// A client for what listens here: no proxies, no redirects.
+///
+/// # Errors
+/// TLS cannot be set up.
+pub fn http_client() -> Result<reqwest::Client, Error> {
+    // The one TLS stack of the workspace. It is there already when this is called again.
+    rustls::crypto::ring::default_provider().install_default().unwrap_or_default();
+    let client = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build();
+    client.map_err(|error| Error::Key(error.to_string()))
+}
+
+async fn listen(what: &'static str, port: u16) -> Result<TcpListener, Error> {
+    TcpListener::bind(("127.0.0.1", port)).await.map_err(|error| Error::Port(what, error))
+}
+
+fn address(listener: &TcpListener) -> Result<String, Error> {
+    let address = listener.local_addr().map_err(|error| Error::Port("a listener", error))?;
+    Ok(format!("http://{address}"))
+}

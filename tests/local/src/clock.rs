@@ -1,0 +1,70 @@
+//! One clock for everything that is played here: real time, and what it was moved by.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use jiff::tz::TimeZone;
+use jiff::{Span, Timestamp};
+
+/// A clock that can be moved forward. Clones show the same time.
+#[derive(Clone, Default)]
+pub struct Clock {
+    ahead_milliseconds: Arc<Mutex<i64>>,
+}
+
+/// The clock could not be moved.
+#[derive(Debug, thiserror::Error)]
+pub enum NotMoved {
+    /// The text is no ISO 8601 duration.
+    #[error("not an ISO 8601 duration such as PT16M or P3Y: {0}")]
+    Unreadable(jiff::Error),
+    /// Time goes forward only.
+    #[error("the clock can only be moved forward")]
+    Backward,
+    /// Too far.
+    #[error("the clock can not be moved that far: {0}")]
+    TooFar(jiff::Error),
+}
+
+impl Clock {
+    /// The time.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        let ahead = *self.ahead_milliseconds.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Timestamp::now().as_millisecond().saturating_add(ahead);
+        Timestamp::from_millisecond(now).unwrap_or(Timestamp::MAX)
+    }
+
+    /// Moves the clock by an ISO 8601 duration, in UTC's calendar: `PT16M`, `P1D`, `P3Y`.
+    ///
+    /// # Errors
+    /// The text is no such duration, or it would move the clock backward or beyond the year 9999.
+    pub fn advance(&self, duration: &str) -> Result<Timestamp, NotMoved> {
+        let span: Span = duration.parse().map_err(NotMoved::Unreadable)?;
+        if span.is_negative() {
+            return Err(NotMoved::Backward);
+        }
+        let now = self.now();
+        let then = now.to_zoned(TimeZone::UTC).checked_add(span).map_err(NotMoved::TooFar)?.timestamp();
+        let mut ahead = self.ahead_milliseconds.lock().unwrap_or_else(PoisonError::into_inner);
+        *ahead = ahead.saturating_add(then.as_millisecond() - now.as_millisecond());
+        Ok(then)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_moves_forward_for_every_clone() {
+        let clock = Clock::default();
+        let (other, before) = (clock.clone(), clock.now());
+        clock.advance("PT16M").unwrap();
+        let moved = other.now().as_second() - before.as_second();
+        assert!((16 * 60..17 * 60).contains(&moved), "{moved}");
+        clock.advance("P3Y").unwrap();
+        assert!(matches!(clock.advance("-PT1S"), Err(NotMoved::Backward)));
+        assert!(matches!(clock.advance("soon"), Err(NotMoved::Unreadable(_))));
+        assert!(matches!(clock.advance("P9000Y"), Err(NotMoved::TooFar(_))));
+    }
+}

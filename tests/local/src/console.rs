@@ -1,0 +1,122 @@
+//! The console: the clock, and what has happened.
+
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{Html, IntoResponse, Redirect, Response};
+use axum::routing::get;
+use axum::{Json, Router};
+use jiff::Timestamp;
+use maud::{DOCTYPE, Markup, PreEscaped, html};
+use serde_json::{Value, json};
+
+use crate::Local;
+
+/// The console's routes.
+pub(crate) fn router(local: Local) -> Router {
+    Router::new()
+        .route("/", get(page))
+        .route("/clock", get(clock).post(advance))
+        .route("/requests", get(requests).delete(forget_requests))
+        .route("/netaxept/transactions", get(transactions))
+        .route("/logs", get(logs))
+        .with_state(local)
+}
+
+fn told(now: Timestamp) -> Value {
+    json!({ "now": now.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string() })
+}
+
+async fn clock(State(local): State<Local>) -> Json<Value> {
+    Json(told(local.clock().now()))
+}
+
+/// `{"advance": "PT16M"}`, or the same as a form, as the console's own page sends it.
+async fn advance(State(local): State<Local>, headers: HeaderMap, body: Bytes) -> Response {
+    let is_form = headers.get("content-type").is_some_and(|kind| kind.as_bytes().starts_with(b"application/x-www-form"));
+    let advance = if is_form {
+        form_urlencoded::parse(&body).find(|(name, _)| name == "advance").map(|(_, value)| value.into_owned())
+    } else {
+        serde_json::from_slice::<Value>(&body).ok().and_then(|body| Some(body["advance"].as_str()?.to_owned()))
+    };
+    let wrong = |message: &str| (StatusCode::BAD_REQUEST, Json(json!({ "message": message }))).into_response();
+    let Some(advance) = advance else { return wrong("send {\"advance\": \"PT16M\"}") };
+    match local.clock().advance(&advance) {
+        Ok(_) if is_form => Redirect::to("/").into_response(),
+        Ok(now) => Json(told(now)).into_response(),
+        Err(fault) => wrong(&fault.to_string()),
+    }
+}
+
+async fn requests(State(local): State<Local>) -> Response {
+    Json(local.dynamodb().requests()).into_response()
+}
+
+async fn forget_requests(State(local): State<Local>) -> StatusCode {
+    local.dynamodb().forget_requests();
+    StatusCode::NO_CONTENT
+}
+
+async fn transactions(State(local): State<Local>) -> Json<Value> {
+    Json(local.netaxept().transactions())
+}
+
+async fn logs(State(local): State<Local>) -> Response {
+    Json(local.lambda().lines()).into_response()
+}
+
+/// The style of the pages for engineers.
+pub(crate) fn style() -> Markup {
+    html! {
+        meta name="viewport" content="width=device-width, initial-scale=1";
+        style { (PreEscaped("body{font:1rem/1.5 system-ui,sans-serif;max-width:56rem;margin:0 auto;padding:1rem}\
+            table{border-collapse:collapse}td,th{text-align:left;padding:.2rem .8rem .2rem 0;border-bottom:1px solid #ddd}\
+            form{display:inline}button{font:inherit;padding:.3rem .6rem;margin:.2rem}")) }
+    }
+}
+
+async fn page(State(local): State<Local>) -> Html<String> {
+    let addresses = local.addresses();
+    let named = [
+        ("API", &addresses.api),
+        ("Netaxept sandbox", &addresses.netaxept),
+        ("Token issuer", &addresses.issuer),
+        ("DynamoDB", &addresses.dynamodb),
+    ];
+    let transactions = local.netaxept().transactions();
+    let page = html! {
+        (DOCTYPE)
+        html lang="en" {
+            head { meta charset="utf-8"; title { "Console" } (style()) }
+            body {
+                h1 { "Recurring payments on this machine" }
+                table { @for (name, address) in named { tr { th { (name) } td { a href=(address) { (address) } } } } }
+                h2 { "Clock" }
+                p { (told(local.clock().now())["now"].as_str().unwrap_or_default()) }
+                @for (duration, name) in [("PT16M", "16 minutes"), ("P1D", "a day"), ("P1M", "a month"), ("P3Y", "three years")] {
+                    form method="post" action="/clock" { button name="advance" value=(duration) { "Forward by " (name) } }
+                }
+                p { "Tokens end with the clock: get a new one after you moved it by an hour." }
+                h2 { "Transactions at Nets" }
+                table {
+                    tr { th { "id" } th { "order" } th { "card entered" } th { "cancelled" } th { "done" } }
+                    @for transaction in transactions.as_array().into_iter().flatten() {
+                        @let told = &transaction["transaction"];
+                        @let id = transaction["transactionId"].as_str().unwrap_or_default();
+                        tr {
+                            td {
+                                a href=(format!("{}/Terminal/default.aspx?merchantId={}&transactionId={id}", addresses.netaxept, crate::netaxept::MERCHANT_ID)) { (id) }
+                            }
+                            td { (told["orderNumber"].as_str().unwrap_or_default()) }
+                            td { (told["cardEntered"].to_string()) }
+                            td { (told["cancelled"].to_string()) }
+                            td { code { (told["done"].to_string()) } }
+                        }
+                    }
+                }
+                p { (local.dynamodb().requests().len()) " requests to DynamoDB: " a href="/requests" { "list" } ". " a href="/logs" { "Logs of the functions" } "." }
+            }
+        }
+    };
+    Html(page.into_string())
+}

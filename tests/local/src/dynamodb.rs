@@ -1,0 +1,179 @@
+//! DynamoDB: dynoxide, behind a door that counts what comes through.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::{DefaultBodyLimit, State};
+use axum::http::{HeaderMap, Method, StatusCode};
+use axum::response::{IntoResponse, Response};
+use dynoxide::Database;
+use dynoxide::server::serve_with_shutdown;
+use serde::Serialize;
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+
+use crate::Error;
+use crate::template::Template;
+
+/// One request that somebody made.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Request {
+    /// `GetItem`, `PutItem`, …
+    pub operation: String,
+    /// Who made it: each function's access key is its name.
+    pub function: String,
+    /// The table.
+    pub table: String,
+    /// Capacity units, where the request asked for them to be told.
+    pub capacity: Option<f64>,
+}
+
+/// The engine. Clones are the same.
+#[derive(Clone)]
+pub struct Dynamodb {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    address: String,
+    engine: String,
+    http: reqwest::Client,
+    requests: Mutex<Vec<Request>>,
+}
+
+impl Dynamodb {
+    /// Listens on a port of 127.0.0.1, 0 being any; keeps its tables in a folder, or in memory.
+    ///
+    /// # Errors
+    /// The port is taken, or the folder cannot be used.
+    pub async fn start(port: u16, data: Option<&Path>) -> Result<Self, Error> {
+        Self::on(crate::listen("DynamoDB", port).await?, data).await
+    }
+
+    pub(crate) async fn on(listener: TcpListener, data: Option<&Path>) -> Result<Self, Error> {
+        let database = match data {
+            None => Database::memory(),
+            Some(folder) => {
+                std::fs::create_dir_all(folder).map_err(|error| Error::Data(error.to_string()))?;
+                Database::new(&folder.join("dynamodb.sqlite").to_string_lossy())
+            }
+        };
+        let database = database.map_err(|error| Error::Data(error.to_string()))?;
+        let engine = crate::listen("DynamoDB's engine", 0).await?;
+        let inner = Inner {
+            address: crate::address(&listener)?,
+            engine: crate::address(&engine)?,
+            http: crate::http_client()?,
+            requests: Mutex::default(),
+        };
+        tokio::spawn(serve_with_shutdown(engine, database, std::future::pending()));
+        let dynamodb = Self { inner: Arc::new(inner) };
+        let door = Router::new().fallback(pass).layer(DefaultBodyLimit::disable()).with_state(dynamodb.clone());
+        tokio::spawn(async move { axum::serve(listener, door).await });
+        Ok(dynamodb)
+    }
+
+    /// Where it answers, without a trailing slash.
+    #[must_use]
+    pub fn address(&self) -> &str {
+        &self.inner.address
+    }
+
+    /// The requests since the start, or since the last [`Self::forget_requests`].
+    #[must_use]
+    pub fn requests(&self) -> Vec<Request> {
+        self.inner.requests.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Counts from zero.
+    pub fn forget_requests(&self) {
+        self.inner.requests.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    /// Creates the template's tables. One that is there already stays as it is.
+    ///
+    /// # Errors
+    /// The engine refuses.
+    pub async fn create_tables(&self, template: &Template) -> Result<(), Error> {
+        for table in template.tables() {
+            self.create_table(&table).await?;
+        }
+        Ok(())
+    }
+
+    /// Creates a table like the template's only one, with a name of its own.
+    ///
+    /// # Errors
+    /// The engine refuses.
+    pub async fn create_table_like(&self, template: &Template, name: &str) -> Result<(), Error> {
+        let mut table = template.tables().first().cloned().unwrap_or_default();
+        table["TableName"] = json!(name);
+        self.create_table(&table).await
+    }
+
+    async fn create_table(&self, table: &Value) -> Result<(), Error> {
+        match self.call("CreateTable", table).await {
+            Err(Error::Data(fault)) if fault.contains("ResourceInUseException") => Ok(()),
+            other => other.map(drop),
+        }
+    }
+
+    /// Calls the engine directly, uncounted, as tests and operators do.
+    ///
+    /// # Errors
+    /// What the engine refuses with.
+    pub async fn call(&self, operation: &str, body: &Value) -> Result<Value, Error> {
+        let data = |error: reqwest::Error| Error::Data(error.to_string());
+        let request = self.inner.http.post(&self.inner.engine).body(body.to_string());
+        let request = request
+            .header("content-type", "application/x-amz-json-1.0")
+            .header("x-amz-target", format!("DynamoDB_20120810.{operation}"))
+            .header("x-amz-date", "20261123T000000Z")
+            .header(
+                "authorization",
+                "AWS4-HMAC-SHA256 Credential=local/20261123/eu-north-1/dynamodb/aws4_request, SignedHeaders=host, Signature=0",
+            );
+        let response = request.send().await.map_err(data)?;
+        let (status, text) = (response.status(), response.text().await.map_err(data)?);
+        let answer = serde_json::from_str(&text).map_err(|error| Error::Data(error.to_string()))?;
+        if status.is_success() { Ok(answer) } else { Err(Error::Data(text)) }
+    }
+
+    fn record(&self, headers: &HeaderMap, asked: &[u8], answered: &[u8]) {
+        let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let after = |text: &str, mark: &str| text.split_once(mark).map(|(_, rest)| rest.to_owned()).unwrap_or_default();
+        let json = |bytes| serde_json::from_slice::<Value>(bytes).unwrap_or_default();
+        let caller = after(header("authorization"), "Credential=");
+        let request = Request {
+            operation: after(header("x-amz-target"), "."),
+            function: caller.split('/').next().unwrap_or_default().to_owned(),
+            table: json(asked)["TableName"].as_str().unwrap_or_default().to_owned(),
+            capacity: json(answered)["ConsumedCapacity"]["CapacityUnits"].as_f64(),
+        };
+        self.inner.requests.lock().unwrap_or_else(PoisonError::into_inner).push(request);
+    }
+
+    async fn forward(&self, method: Method, headers: &HeaderMap, body: Bytes) -> Result<Response, reqwest::Error> {
+        let mut request = self.inner.http.request(method, &self.inner.engine).body(body.clone());
+        for (name, value) in headers.iter().filter(|(name, _)| *name != "host" && *name != "content-length") {
+            request = request.header(name, value);
+        }
+        let answer = request.send().await?;
+        let (status, answered) = (answer.status(), answer.headers().clone());
+        let bytes = answer.bytes().await?;
+        self.record(headers, &body, &bytes);
+        let mut response = Response::new(Body::from(bytes));
+        *response.status_mut() = status;
+        *response.headers_mut() = answered;
+        Ok(response)
+    }
+}
+
+async fn pass(State(dynamodb): State<Dynamodb>, method: Method, headers: HeaderMap, body: Bytes) -> Response {
+    match dynamodb.forward(method, &headers, body).await {
+        Ok(response) => response,
+        Err(error) => (StatusCode::BAD_GATEWAY, error.to_string()).into_response(),
+    }
+}

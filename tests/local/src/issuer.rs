@@ -1,0 +1,202 @@
+//! A token issuer: OAuth2 client credentials, JWT signed with ES256, keys as JWKS. One address a tenant.
+
+use std::sync::Arc;
+
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{Html, IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use jsonwebtoken::jwk::{Jwk, KeyAlgorithm, PublicKeyUse};
+use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use maud::{DOCTYPE, html};
+use p256::SecretKey;
+use p256::elliptic_curve::rand_core::OsRng;
+use p256::pkcs8::EncodePrivateKey;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::Error;
+use crate::clock::Clock;
+
+/// The tenants, as parts of the issuer's address.
+pub const TENANTS: [&str; 4] = ["internal", "partner", "traveller", "person"];
+/// The audience of tokens, when none is asked for.
+pub const AUDIENCE: &str = "https://api.entur.io";
+/// How long a token is good, in seconds, when nothing else is asked for.
+const LIFETIME: i64 = 3600;
+
+const READ: &str = "recurring-payments:les";
+const ALL: [&str; 4] = [READ, "recurring-payments:opprett", "recurring-payments:endre", "recurring-payments:slett"];
+
+/// A client that is built in; its secret is its id.
+struct Client {
+    id: &'static str,
+    tenant: &'static str,
+    organisation: Option<u64>,
+    permissions: &'static [&'static str],
+    about: &'static str,
+}
+
+const CLIENTS: [Client; 5] = [
+    Client { id: "partner-demo", tenant: "partner", organisation: Some(1), permissions: &ALL, about: "organisation 1" },
+    Client { id: "partner-other", tenant: "partner", organisation: Some(2), permissions: &ALL, about: "organisation 2" },
+    Client {
+        id: "partner-readonly",
+        tenant: "partner",
+        organisation: Some(1),
+        permissions: &[READ],
+        about: "organisation 1, may only read",
+    },
+    Client {
+        id: "traveller-demo",
+        tenant: "traveller",
+        organisation: None,
+        permissions: &ALL,
+        about: "a customer: takes customer_number in the request",
+    },
+    Client {
+        id: "internal-demo",
+        tenant: "internal",
+        organisation: None,
+        permissions: &[ALL[0], ALL[1], ALL[2], ALL[3], "recurring-payments:on-behalf-of"],
+        about: "our own back end, may act on behalf of others",
+    },
+];
+
+/// The issuer. Clones are the same.
+#[derive(Clone)]
+pub struct Issuer {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    address: String,
+    clock: Clock,
+    kid: String,
+    key: EncodingKey,
+    keys: Value,
+}
+
+/// What a client asks for. `expires_in`, in seconds, is ours: a negative one gives a token that has expired already.
+#[derive(Deserialize)]
+struct Asked {
+    #[serde(default)]
+    grant_type: String,
+    #[serde(default)]
+    client_id: String,
+    #[serde(default)]
+    client_secret: String,
+    audience: Option<String>,
+    customer_number: Option<String>,
+    expires_in: Option<i64>,
+}
+
+/// An error of RFC 6749.
+type Refusal = (StatusCode, &'static str, &'static str);
+
+impl Issuer {
+    /// An issuer with a key of its own, whose address is this.
+    ///
+    /// # Errors
+    /// No key can be made.
+    pub fn new(address: String, clock: Clock) -> Result<Self, Error> {
+        let key = SecretKey::random(&mut OsRng).to_pkcs8_der().map_err(|error| Error::Key(error.to_string()))?;
+        let key = EncodingKey::from_ec_der(key.as_bytes());
+        let mut jwk = Jwk::from_encoding_key(&key, Algorithm::ES256).map_err(|error| Error::Key(error.to_string()))?;
+        let kid = Uuid::new_v4().to_string();
+        jwk.common.key_id = Some(kid.clone());
+        jwk.common.public_key_use = Some(PublicKeyUse::Signature);
+        jwk.common.key_algorithm = Some(KeyAlgorithm::ES256);
+        Ok(Self { inner: Arc::new(Inner { address, clock, kid, key, keys: json!({ "keys": [jwk] }) }) })
+    }
+
+    /// `POST /oauth/token`, the keys, and a page that lists the clients.
+    #[must_use]
+    pub fn router(self) -> Router {
+        Router::new()
+            .route("/", get(page))
+            .route("/oauth/token", post(token))
+            .route("/.well-known/jwks.json", get(keys))
+            .route("/{tenant}/.well-known/jwks.json", get(keys))
+            .with_state(self)
+    }
+
+    fn issue(&self, asked: &Asked) -> Result<Value, Refusal> {
+        if asked.grant_type != "client_credentials" {
+            return Err((StatusCode::BAD_REQUEST, "unsupported_grant_type", "grant_type must be client_credentials"));
+        }
+        let client = CLIENTS.iter().find(|client| client.id == asked.client_id && client.id == asked.client_secret);
+        let client = client.ok_or((StatusCode::UNAUTHORIZED, "invalid_client", "no such client_id, or another client_secret"))?;
+        let now = self.inner.clock.now().as_second();
+        let lifetime = asked.expires_in.unwrap_or(LIFETIME);
+        let mut claims = json!({
+            "iss": format!("{}/{}", self.inner.address, client.tenant),
+            "sub": client.id,
+            "azp": client.id,
+            "aud": asked.audience.as_deref().unwrap_or(AUDIENCE),
+            "iat": now,
+            "nbf": now + lifetime.min(0),
+            "exp": now.saturating_add(lifetime),
+            "permissions": client.permissions,
+        });
+        if let Some(organisation) = client.organisation {
+            claims["https://entur.io/organisationID"] = json!(organisation);
+        }
+        if client.tenant == "traveller" {
+            let number = asked.customer_number.as_deref().filter(|number| !number.is_empty());
+            let missing = (StatusCode::BAD_REQUEST, "invalid_request", "this client needs customer_number");
+            claims["https://entur.io/customerNumber"] = json!(number.ok_or(missing)?);
+        }
+        let header = Header { kid: Some(self.inner.kid.clone()), ..Header::new(Algorithm::ES256) };
+        let failed = (StatusCode::INTERNAL_SERVER_ERROR, "server_error", "the token can not be signed");
+        let token = jsonwebtoken::encode(&header, &claims, &self.inner.key).map_err(|_| failed)?;
+        Ok(json!({ "access_token": token, "token_type": "Bearer", "expires_in": lifetime }))
+    }
+}
+
+async fn token(State(issuer): State<Issuer>, headers: HeaderMap, body: Bytes) -> Response {
+    let content_type = headers.get("content-type").and_then(|header| header.to_str().ok()).unwrap_or_default();
+    let asked: Result<Asked, String> = if content_type.starts_with("application/json") {
+        serde_json::from_slice(&body).map_err(|error| error.to_string())
+    } else {
+        let pairs = form_urlencoded::parse(&body).into_owned();
+        let members = pairs.map(|(name, value)| match (name.as_str(), value.parse::<i64>()) {
+            ("expires_in", Ok(number)) => (name, json!(number)),
+            _ => (name, json!(value)),
+        });
+        serde_json::from_value(Value::Object(members.collect())).map_err(|error| error.to_string())
+    };
+    let refused = |status, error: &str, description: &str| {
+        (status, Json(json!({ "error": error, "error_description": description }))).into_response()
+    };
+    match asked.map(|asked| issuer.issue(&asked)) {
+        Ok(Ok(token)) => ([("cache-control", "no-store")], Json(token)).into_response(),
+        Ok(Err((status, error, description))) => refused(status, error, description),
+        Err(fault) => refused(StatusCode::BAD_REQUEST, "invalid_request", &fault),
+    }
+}
+
+async fn keys(State(issuer): State<Issuer>) -> Json<Value> {
+    Json(issuer.inner.keys.clone())
+}
+
+async fn page(State(issuer): State<Issuer>) -> Html<String> {
+    let page = html! {
+        (DOCTYPE)
+        html lang="en" {
+            head { meta charset="utf-8"; title { "Token issuer" } (crate::console::style()) }
+            body {
+                h1 { "Token issuer" }
+                p { "POST " code { (issuer.inner.address) "/oauth/token" } " with grant_type=client_credentials, client_id and client_secret (the same as the id)." }
+                table {
+                    tr { th { "client_id" } th { "tenant" } th { "who" } }
+                    @for client in CLIENTS { tr { td { code { (client.id) } } td { (client.tenant) } td { (client.about) } } }
+                }
+            }
+        }
+    };
+    Html(page.into_string())
+}

@@ -1,0 +1,351 @@
+//! AWS Lambda: starts the real function binaries and speaks the Runtime API (2018-06-01) to them.
+//!
+//! As on Lambda an instance handles one invocation at a time, another is started when all are busy, idle ones stay, a timeout
+//! kills, and whoever dies fails the invocation that it had.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::path::Path;
+use std::process::Stdio;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::{Path as UrlPath, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use serde::Serialize;
+use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
+use tokio::net::TcpListener;
+use tokio::process::{Child, Command};
+use tokio::sync::{Notify, mpsc, oneshot};
+use uuid::Uuid;
+
+use crate::Error;
+use crate::template::Function;
+
+/// How many instances of one function there can be.
+const MOST_INSTANCES: usize = 8;
+/// How many lines of the functions' logs are kept.
+const MOST_LINES: usize = 10_000;
+
+/// Why an invocation has no answer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NoAnswer {
+    /// The function said that it failed.
+    #[error("the function failed: {0}")]
+    Failed(String),
+    /// The instance died of it.
+    #[error("the instance exited")]
+    Exited,
+    /// It took longer than the function's timeout.
+    #[error("the function timed out")]
+    TimedOut,
+}
+
+/// A line that a function wrote.
+#[derive(Debug, Clone, Serialize)]
+pub struct LogLine {
+    /// Its binary.
+    pub function: String,
+    /// The text.
+    pub line: String,
+}
+
+/// All functions. Clones are the same.
+#[derive(Clone)]
+pub struct Lambda {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    pools: HashMap<String, Pool>,
+    waiting: Mutex<HashMap<String, Waiting>>,
+    instances: Mutex<HashMap<Uuid, Instance>>,
+    lines: Mutex<VecDeque<LogLine>>,
+    runtime_api: String,
+    environment: BTreeMap<String, String>,
+    echo: bool,
+}
+
+/// The invocations of one function.
+struct Pool {
+    function: Function,
+    program: std::path::PathBuf,
+    send: mpsc::UnboundedSender<Invocation>,
+    receive: tokio::sync::Mutex<mpsc::UnboundedReceiver<Invocation>>,
+    load: Mutex<Load>,
+}
+
+#[derive(Default)]
+struct Load {
+    instances: usize,
+    invocations: usize,
+}
+
+struct Invocation {
+    id: String,
+    payload: Vec<u8>,
+}
+
+struct Waiting {
+    function: String,
+    answer: oneshot::Sender<Result<Vec<u8>, NoAnswer>>,
+    instance: Option<Uuid>,
+}
+
+struct Instance {
+    function: String,
+    kill: Arc<Notify>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Lambda {
+    /// Serves these functions, whose binaries are in a folder; each gets its own variables and these. With `echo`, what they
+    /// write goes to standard error too.
+    ///
+    /// # Errors
+    /// No port is free, or a binary is missing.
+    pub async fn start(
+        functions: Vec<Function>,
+        folder: &Path,
+        environment: BTreeMap<String, String>,
+        echo: bool,
+    ) -> Result<Self, Error> {
+        let listener = TcpListener::bind("127.0.0.1:0").await.map_err(|error| Error::Port("the Runtime API", error))?;
+        let address = listener.local_addr().map_err(|error| Error::Port("the Runtime API", error))?;
+        let mut pools = HashMap::new();
+        for function in functions {
+            let program = folder.join(&function.binary);
+            if !program.exists() {
+                return Err(Error::Build(format!("there is no binary {}", function.binary)));
+            }
+            let (send, receive) = mpsc::unbounded_channel();
+            let (receive, load) = (tokio::sync::Mutex::new(receive), Mutex::default());
+            pools.insert(function.binary.clone(), Pool { function, program, send, receive, load });
+        }
+        let inner = Inner {
+            pools,
+            waiting: Mutex::default(),
+            instances: Mutex::default(),
+            lines: Mutex::default(),
+            runtime_api: format!("http://{address}"),
+            environment,
+            echo,
+        };
+        let lambda = Self { inner: Arc::new(inner) };
+        let api = Router::new()
+            .route("/{function}/{instance}/2018-06-01/runtime/invocation/next", get(next))
+            .route("/{function}/{instance}/2018-06-01/runtime/invocation/{id}/response", post(response))
+            .route("/{function}/{instance}/2018-06-01/runtime/invocation/{id}/error", post(failure))
+            .route("/{function}/{instance}/2018-06-01/runtime/init/error", post(init_failure))
+            .layer(axum::extract::DefaultBodyLimit::disable())
+            .with_state(lambda.clone());
+        tokio::spawn(async move { axum::serve(listener, api).await });
+        Ok(lambda)
+    }
+
+    /// Has a function, named by its binary, answer an event.
+    ///
+    /// # Errors
+    /// It failed, died or took too long.
+    pub async fn invoke(&self, binary: &str, payload: Vec<u8>) -> Result<Vec<u8>, NoAnswer> {
+        let pool = self.inner.pools.get(binary).ok_or_else(|| NoAnswer::Failed(format!("no function {binary}")))?;
+        let id = Uuid::new_v4().to_string();
+        let (answer, answered) = oneshot::channel();
+        lock(&self.inner.waiting).insert(id.clone(), Waiting { function: binary.to_owned(), answer, instance: None });
+        let _counted = Counted::new(pool);
+        self.make_room(pool)?;
+        pool.send.send(Invocation { id: id.clone(), payload }).map_err(|_| NoAnswer::Exited)?;
+        match tokio::time::timeout(pool.function.timeout, answered).await {
+            Ok(answer) => answer.unwrap_or(Err(NoAnswer::Exited)),
+            Err(_) => {
+                let instance = lock(&self.inner.waiting).remove(&id).and_then(|waiting| waiting.instance);
+                if let Some(instance) = instance {
+                    self.kill(instance);
+                }
+                Err(NoAnswer::TimedOut)
+            }
+        }
+    }
+
+    /// What the functions wrote, oldest first.
+    #[must_use]
+    pub fn lines(&self) -> Vec<LogLine> {
+        lock(&self.inner.lines).iter().cloned().collect()
+    }
+
+    /// The instances of a function that are alive.
+    #[must_use]
+    pub fn instances(&self, binary: &str) -> Vec<Uuid> {
+        let instances = lock(&self.inner.instances);
+        instances.iter().filter(|(_, instance)| instance.function == binary).map(|(id, _)| *id).collect()
+    }
+
+    /// Kills an instance (SIGKILL); what it had to answer fails.
+    pub fn kill(&self, instance: Uuid) {
+        if let Some(instance) = lock(&self.inner.instances).get(&instance) {
+            instance.kill.notify_one();
+        }
+    }
+
+    /// Starts another instance when all are busy.
+    fn make_room(&self, pool: &Pool) -> Result<(), NoAnswer> {
+        let mut load = lock(&pool.load);
+        if load.invocations > load.instances && load.instances < MOST_INSTANCES {
+            load.instances += 1;
+            self.launch(pool).inspect_err(|_| load.instances -= 1)?;
+        }
+        Ok(())
+    }
+
+    fn launch(&self, pool: &Pool) -> Result<(), NoAnswer> {
+        let (id, name) = (Uuid::new_v4(), pool.function.binary.clone());
+        let mut child = Command::new(&pool.program)
+            .env_clear()
+            .envs(&self.inner.environment)
+            .envs(&pool.function.environment)
+            .env("AWS_ACCESS_KEY_ID", &name)
+            .env("AWS_SECRET_ACCESS_KEY", "local")
+            .env("AWS_LAMBDA_FUNCTION_NAME", &name)
+            .env("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST")
+            .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", pool.function.memory.to_string())
+            .env("AWS_LAMBDA_LOG_GROUP_NAME", format!("/aws/lambda/{name}"))
+            .env("AWS_LAMBDA_LOG_STREAM_NAME", id.to_string())
+            .env("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand")
+            .env("AWS_LAMBDA_RUNTIME_API", format!("{}/{name}/{id}", self.inner.runtime_api))
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .map_err(|error| NoAnswer::Failed(format!("{name}: {error}")))?;
+        self.collect(&name, child.stdout.take());
+        self.collect(&name, child.stderr.take());
+        let kill = Arc::new(Notify::new());
+        lock(&self.inner.instances).insert(id, Instance { function: name.clone(), kill: kill.clone() });
+        tokio::spawn(self.clone().watch(id, name, child, kill));
+        Ok(())
+    }
+
+    /// Waits for the end of an instance, and fails what it had to answer.
+    async fn watch(self, id: Uuid, binary: String, mut child: Child, kill: Arc<Notify>) {
+        tokio::select! {
+            _ = child.wait() => {}
+            () = kill.notified() => drop(child.kill().await),
+        }
+        lock(&self.inner.instances).remove(&id);
+        let last = self.inner.pools.get(&binary).is_some_and(|pool| {
+            let mut load = lock(&pool.load);
+            load.instances -= 1;
+            load.instances == 0
+        });
+        let mut waiting = lock(&self.inner.waiting);
+        // The last one that dies, perhaps before it was ready, takes those along that nobody has begun.
+        let lost = |waiting: &Waiting| match waiting.instance {
+            Some(instance) => instance == id,
+            None => last && waiting.function == binary,
+        };
+        let had: Vec<String> = waiting.iter().filter(|(_, waiting)| lost(waiting)).map(|(id, _)| id.clone()).collect();
+        for invocation in had {
+            if let Some(waiting) = waiting.remove(&invocation) {
+                // Whoever asked may have gone.
+                waiting.answer.send(Err(NoAnswer::Exited)).unwrap_or_default();
+            }
+        }
+    }
+
+    fn collect(&self, function: &str, output: Option<impl AsyncRead + Unpin + Send + 'static>) {
+        let Some(output) = output else { return };
+        let (lambda, function) = (self.clone(), function.to_owned());
+        tokio::spawn(async move {
+            let mut lines = BufReader::new(output).lines();
+            while let Ok(Some(line)) = lines.next_line().await {
+                if lambda.inner.echo {
+                    tracing::info!("{function}: {line}");
+                }
+                let mut kept = lock(&lambda.inner.lines);
+                if kept.len() == MOST_LINES {
+                    kept.pop_front();
+                }
+                kept.push_back(LogLine { function: function.clone(), line });
+            }
+        });
+    }
+
+    fn answer(&self, id: &str, answer: Result<Vec<u8>, NoAnswer>) -> StatusCode {
+        match lock(&self.inner.waiting).remove(id) {
+            Some(waiting) => {
+                waiting.answer.send(answer).unwrap_or_default();
+                StatusCode::ACCEPTED
+            }
+            None => StatusCode::BAD_REQUEST,
+        }
+    }
+}
+
+/// An invocation counts from the call to the answer, however that ends.
+struct Counted<'a>(&'a Pool);
+
+impl<'a> Counted<'a> {
+    fn new(pool: &'a Pool) -> Self {
+        lock(&pool.load).invocations += 1;
+        Self(pool)
+    }
+}
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        lock(&self.0.load).invocations -= 1;
+    }
+}
+
+async fn next(State(lambda): State<Lambda>, UrlPath((function, instance)): UrlPath<(String, Uuid)>) -> Response {
+    let Some(pool) = lambda.inner.pools.get(&function) else { return StatusCode::NOT_FOUND.into_response() };
+    loop {
+        let Some(Invocation { id, payload }) = pool.receive.lock().await.recv().await else {
+            return StatusCode::GONE.into_response();
+        };
+        // One that nobody waits for any more is skipped.
+        if let Some(waiting) = lock(&lambda.inner.waiting).get_mut(&id) {
+            waiting.instance = Some(instance);
+        } else {
+            continue;
+        }
+        let deadline = SystemTime::now() + pool.function.timeout;
+        let deadline = deadline.duration_since(SystemTime::UNIX_EPOCH).as_ref().map(Duration::as_millis).unwrap_or_default();
+        let headers = [
+            ("lambda-runtime-aws-request-id", id),
+            ("lambda-runtime-deadline-ms", deadline.to_string()),
+            ("lambda-runtime-invoked-function-arn", format!("arn:aws:lambda:eu-north-1:000000000000:function:{function}")),
+            ("lambda-runtime-trace-id", "Root=1-00000000-000000000000000000000000;Sampled=0".to_owned()),
+        ];
+        return (headers, payload).into_response();
+    }
+}
+
+async fn response(
+    State(lambda): State<Lambda>,
+    UrlPath((_, _, id)): UrlPath<(String, Uuid, String)>,
+    body: Bytes,
+) -> StatusCode {
+    lambda.answer(&id, Ok(body.to_vec()))
+}
+
+async fn failure(
+    State(lambda): State<Lambda>,
+    UrlPath((_, _, id)): UrlPath<(String, Uuid, String)>,
+    body: Bytes,
+) -> StatusCode {
+    lambda.answer(&id, Err(NoAnswer::Failed(String::from_utf8_lossy(&body).into_owned())))
+}
+
+async fn init_failure(State(lambda): State<Lambda>, UrlPath((function, _)): UrlPath<(String, Uuid)>, body: Bytes) -> StatusCode {
+    let line = String::from_utf8_lossy(&body).into_owned();
+    lock(&lambda.inner.lines).push_back(LogLine { function, line });
+    StatusCode::ACCEPTED
+}

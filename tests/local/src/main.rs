@@ -1,0 +1,80 @@
+//! `cargo local`: the whole service on this machine.
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Parser;
+use local::{Addresses, Local, Options};
+use tokio::signal::unix::{SignalKind, signal};
+
+/// Runs the whole recurring payments service on this machine: API, console, Netaxept sandbox, token issuer and DynamoDB.
+#[derive(Parser)]
+#[command(name = "cargo local")]
+struct Arguments {
+    /// The API's port; console, Netaxept sandbox and issuer have the next three. 0 means any free ports.
+    #[arg(long, default_value_t = 3000)]
+    port: u16,
+    /// DynamoDB's port. 0 means any free port.
+    #[arg(long, default_value_t = 8000)]
+    dynamodb_port: u16,
+    /// Keeps the table in this folder between runs; without it the table is in memory.
+    #[arg(long)]
+    data: Option<PathBuf>,
+    /// Prints one line of JSON with the addresses when everything is ready, and nothing else.
+    #[arg(long)]
+    json: bool,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    tracing_subscriber::fmt().with_writer(std::io::stderr).with_target(false).without_time().init();
+    match run(Arguments::parse()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    let options =
+        Options { port: arguments.port, dynamodb_port: arguments.dynamodb_port, data: arguments.data, echo: true };
+    let end = async {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    };
+    let serve = async {
+        let local = Local::start(options).await?;
+        let addresses = local.addresses();
+        let text = if arguments.json { serde_json::to_string(addresses)? } else { welcome(addresses) };
+        writeln!(std::io::stdout(), "{text}")?;
+        std::future::pending().await
+    };
+    tokio::select! {
+        () = end => Ok(()),
+        failed = serve => failed,
+    }
+}
+
+fn welcome(addresses: &Addresses) -> String {
+    let Addresses { api, console, netaxept, issuer, dynamodb } = addresses;
+    format!(
+        "API               {api}
+Console           {console}
+Netaxept sandbox  {netaxept}
+Token issuer      {issuer}
+DynamoDB          {dynamodb}
+
+Try it:
+  TOKEN=$(curl -s {issuer}/oauth/token -d grant_type=client_credentials -d client_id=partner-demo \\
+    -d client_secret=partner-demo -d audience=https://api.entur.io | sed 's/.*\"access_token\":\"\\([^\"]*\\).*/\\1/')
+  curl -i '{api}/v1/recurring-payments?customerNumber=4711' -H \"Authorization: Bearer $TOKEN\"
+
+Ctrl-C ends it."
+    )
+}

@@ -1,0 +1,278 @@
+//! Reads `template.yaml` as AWS would: functions, routes, the authorizer and the tables, with every reference resolved.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+
+use saphyr::{LoadableYamlNode, Scalar, Yaml};
+use serde_json::{Map, Value, json};
+
+/// Parameters by name.
+pub type Parameters = BTreeMap<String, String>;
+
+/// What is wrong with the template.
+#[derive(Debug, thiserror::Error)]
+#[error("template.yaml: {0}")]
+pub struct Fault(String);
+
+/// The template, in AWS's long form: `!Ref X` is `{"Ref": "X"}`.
+#[derive(Debug, Clone)]
+pub struct Template {
+    document: Value,
+}
+
+/// A function as it is deployed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Function {
+    /// Its name in the template.
+    pub logical_id: String,
+    /// The binary that it runs.
+    pub binary: String,
+    /// How long an invocation may take.
+    pub timeout: Duration,
+    /// In MB.
+    pub memory: u64,
+    /// Its own variables.
+    pub environment: BTreeMap<String, String>,
+    /// Where the HTTP API reaches it.
+    pub routes: Vec<Route>,
+}
+
+/// A route of the HTTP API.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Route {
+    /// `GET`, …
+    pub method: String,
+    /// `/v1/things/{id}`
+    pub path: String,
+    /// Whether the authorizer is asked.
+    pub authorized: bool,
+}
+
+/// The authorizer of the HTTP API.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Authorizer {
+    /// The logical id of its function.
+    pub function: String,
+    /// The header without which nobody is asked.
+    pub header: String,
+    /// For how long its answer is remembered.
+    pub remembered: Duration,
+}
+
+impl Template {
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// It is not there, or not YAML.
+    pub fn read(path: &Path) -> Result<Self, Fault> {
+        let text = std::fs::read_to_string(path).map_err(|error| Fault(format!("{}: {error}", path.display())))?;
+        Self::parse(&text)
+    }
+
+    /// Reads a text.
+    ///
+    /// # Errors
+    /// It is not YAML.
+    pub fn parse(text: &str) -> Result<Self, Fault> {
+        let documents = Yaml::load_from_str(text).map_err(|error| Fault(error.to_string()))?;
+        let document = documents.first().ok_or_else(|| Fault("it is empty".to_owned()))?;
+        Ok(Self { document: long_form(document)? })
+    }
+
+    /// The whole of it.
+    #[must_use]
+    pub fn document(&self) -> &Value {
+        &self.document
+    }
+
+    /// Every function.
+    ///
+    /// # Errors
+    /// A parameter without value, or something that we cannot play.
+    pub fn functions(&self, parameters: &Parameters) -> Result<Vec<Function>, Fault> {
+        let functions = self.resources("AWS::Serverless::Function");
+        functions.map(|(logical_id, resource)| self.function(logical_id, resource, parameters)).collect()
+    }
+
+    fn function(&self, logical_id: &str, resource: &Value, parameters: &Parameters) -> Result<Function, Fault> {
+        let fault = |what: &str| Fault(format!("{logical_id}: {what}"));
+        let globals = &self.document["Globals"]["Function"];
+        let properties = &resource["Properties"];
+        let number = |name: &str| properties[name].as_u64().or(globals[name].as_u64()).ok_or_else(|| fault(name));
+        let binary = resource["Metadata"]["BuildProperties"]["Binary"].as_str().ok_or_else(|| fault("no binary"))?;
+        let mut environment = BTreeMap::new();
+        for variables in [globals, properties].map(|level| level["Environment"]["Variables"].as_object()) {
+            for (name, value) in variables.into_iter().flatten() {
+                environment.insert(name.clone(), self.resolve(value, parameters)?);
+            }
+        }
+        Ok(Function {
+            logical_id: logical_id.to_owned(),
+            binary: binary.to_owned(),
+            timeout: Duration::from_secs(number("Timeout")?),
+            memory: number("MemorySize")?,
+            environment,
+            routes: routes(properties).ok_or_else(|| fault("an HttpApi event without method or path"))?,
+        })
+    }
+
+    /// The authorizer that the HTTP API asks by default.
+    #[must_use]
+    pub fn authorizer(&self) -> Option<Authorizer> {
+        let (_, api) = self.resources("AWS::Serverless::HttpApi").next()?;
+        let auth = &api["Properties"]["Auth"];
+        let authorizer = &auth["Authorizers"][auth["DefaultAuthorizer"].as_str()?];
+        Some(Authorizer {
+            function: authorizer["FunctionArn"]["Fn::GetAtt"][0].as_str()?.to_owned(),
+            header: authorizer["Identity"]["Headers"][0].as_str()?.to_ascii_lowercase(),
+            remembered: Duration::from_secs(authorizer["Identity"]["ReauthorizeEvery"].as_u64().unwrap_or_default()),
+        })
+    }
+
+    /// `CreateTable` of every table, each named by its logical id.
+    #[must_use]
+    pub fn tables(&self) -> Vec<Value> {
+        let wanted = ["AttributeDefinitions", "KeySchema", "BillingMode", "GlobalSecondaryIndexes"];
+        let table = |(logical_id, resource): (&str, &Value)| {
+            let properties = wanted.iter().filter_map(|name| Some(((*name).to_owned(), resource["Properties"].get(*name)?.clone())));
+            let name = ("TableName".to_owned(), json!(logical_id));
+            Value::Object(properties.chain([name]).collect())
+        };
+        self.resources("AWS::DynamoDB::Table").map(table).collect()
+    }
+
+    fn resources(&self, kind: &str) -> impl Iterator<Item = (&str, &Value)> {
+        let resources = self.document["Resources"].as_object().into_iter().flatten();
+        resources.filter(move |(_, resource)| resource["Type"] == kind).map(|(id, resource)| (id.as_str(), resource))
+    }
+
+    fn resolve(&self, value: &Value, parameters: &Parameters) -> Result<String, Fault> {
+        match value {
+            Value::String(text) => Ok(text.clone()),
+            Value::Bool(_) | Value::Number(_) => Ok(value.to_string()),
+            Value::Object(intrinsic) => match intrinsic.iter().next().map(|(name, of)| (name.as_str(), of)) {
+                Some(("Ref", Value::String(name))) => self.reference(name, parameters),
+                Some(("Fn::GetAtt", of)) => Ok(format!("{}.{}", of[0].as_str().unwrap_or("?"), of[1].as_str().unwrap_or("?"))),
+                _ => Err(Fault(format!("{value} is not played here"))),
+            },
+            Value::Null | Value::Array(_) => Err(Fault(format!("{value} is no value of a variable"))),
+        }
+    }
+
+    fn reference(&self, name: &str, parameters: &Parameters) -> Result<String, Fault> {
+        if self.document["Resources"].get(name).is_some() {
+            return Ok(name.to_owned());
+        }
+        let parameter = self.document["Parameters"].get(name).ok_or_else(|| Fault(format!("nothing is called {name}")))?;
+        match (parameters.get(name), &parameter["Default"]) {
+            (Some(value), _) => Ok(value.clone()),
+            (None, Value::String(value)) => Ok(value.clone()),
+            (None, Value::Number(value)) => Ok(value.to_string()),
+            (None, _) => Err(Fault(format!("the parameter {name} has no value"))),
+        }
+    }
+}
+
+fn routes(properties: &Value) -> Option<Vec<Route>> {
+    let events = properties["Events"].as_object().into_iter().flat_map(Map::values);
+    let http = events.filter(|event| event["Type"] == "HttpApi").map(|event| &event["Properties"]);
+    http.map(|event| {
+        Some(Route {
+            method: event["Method"].as_str()?.to_ascii_uppercase(),
+            path: event["Path"].as_str()?.to_owned(),
+            authorized: event["Auth"]["Authorizer"] != "NONE",
+        })
+    })
+    .collect()
+}
+
+/// YAML with AWS's short tags, as JSON in AWS's long form.
+fn long_form(node: &Yaml<'_>) -> Result<Value, Fault> {
+    match node {
+        Yaml::Value(Scalar::String(text)) => Ok(json!(text)),
+        Yaml::Value(Scalar::Integer(number)) => Ok(json!(number)),
+        Yaml::Value(Scalar::FloatingPoint(number)) => Ok(json!(number.into_inner())),
+        Yaml::Value(Scalar::Boolean(flag)) => Ok(json!(flag)),
+        Yaml::Value(Scalar::Null) => Ok(Value::Null),
+        Yaml::Sequence(items) => items.iter().map(long_form).collect(),
+        Yaml::Mapping(members) => {
+            let member = |(name, value): (&Yaml<'_>, &Yaml<'_>)| {
+                let name = name.as_str().ok_or_else(|| Fault("a name that is no text".to_owned()))?;
+                Ok((name.to_owned(), long_form(value)?))
+            };
+            members.iter().map(member).collect::<Result<Map<_, _>, _>>().map(Value::Object)
+        }
+        Yaml::Tagged(tag, value) => {
+            let value = long_form(value)?;
+            Ok(match (tag.suffix.as_str(), &value) {
+                ("Ref", _) => json!({ "Ref": value }),
+                ("GetAtt", Value::String(dotted)) => json!({ "Fn::GetAtt": dotted.split('.').collect::<Vec<_>>() }),
+                (name, _) => json!({ format!("Fn::{name}"): value }),
+            })
+        }
+        Yaml::Representation(..) | Yaml::Alias(_) | Yaml::BadValue => {
+            Err(Fault("an alias or a value that AWS would not accept".to_owned()))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &str = r#"
+Parameters:
+  Address: { Type: String }
+  Months: { Type: Number, Default: 36 }
+Globals:
+  Function: { Timeout: 29, MemorySize: 256, Environment: { Variables: { LEVEL: info } } }
+Resources:
+  Api:
+    Type: AWS::Serverless::HttpApi
+    Properties:
+      Auth:
+        DefaultAuthorizer: Caller
+        Authorizers:
+          Caller: { FunctionArn: !GetAtt Door.Arn, Identity: { Headers: [Authorization], ReauthorizeEvery: 300 } }
+  Things:
+    Type: AWS::DynamoDB::Table
+    Properties: { BillingMode: PAY_PER_REQUEST, KeySchema: [{ AttributeName: slot, KeyType: HASH }] }
+  Get:
+    Type: AWS::Serverless::Function
+    Metadata: { BuildProperties: { Binary: get-thing } }
+    Properties:
+      Timeout: 5
+      Environment: { Variables: { TABLE: !Ref Things, ADDRESS: !Ref Address, MONTHS: !Ref Months } }
+      Events:
+        Http: { Type: HttpApi, Properties: { Method: get, Path: "/things/{id}" } }
+        Open: { Type: HttpApi, Properties: { Method: POST, Path: /open, Auth: { Authorizer: NONE } } }
+"#;
+
+    #[test]
+    fn a_function_has_its_resolved_environment_and_routes() {
+        let template = Template::parse(TEXT).unwrap();
+        let parameters = Parameters::from([("Address".to_owned(), "http://127.0.0.1:1".to_owned())]);
+        let [function] = &template.functions(&parameters).unwrap()[..] else { panic!("one function") };
+        let environment: Vec<_> = function.environment.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        assert_eq!(environment, [("ADDRESS", "http://127.0.0.1:1"), ("LEVEL", "info"), ("MONTHS", "36"), ("TABLE", "Things")]);
+        assert_eq!((function.binary.as_str(), function.timeout, function.memory), ("get-thing", Duration::from_secs(5), 256));
+        let route = |method: &str, path: &str, authorized| Route { method: method.to_owned(), path: path.to_owned(), authorized };
+        assert_eq!(function.routes, [route("GET", "/things/{id}", true), route("POST", "/open", false)]);
+    }
+
+    #[test]
+    fn the_authorizer_and_the_tables() {
+        let template = Template::parse(TEXT).unwrap();
+        let authorizer = template.authorizer().unwrap();
+        assert_eq!((authorizer.function.as_str(), authorizer.header.as_str()), ("Door", "authorization"));
+        assert_eq!(authorizer.remembered, Duration::from_secs(300));
+        assert_eq!(template.tables()[0]["TableName"], "Things");
+    }
+
+    #[test]
+    fn a_parameter_without_value_is_named() {
+        let error = Template::parse(TEXT).unwrap().functions(&Parameters::new()).unwrap_err();
+        assert_eq!(error.to_string(), "template.yaml: the parameter Address has no value");
+    }
+}
