@@ -232,7 +232,7 @@ mod tests {
 
     #[test]
     fn a_customer_is_never_somebody_else() {
-        let number = |text| CustomerNumber::try_from(text).unwrap();
+        let number = |text: &str| CustomerNumber::try_from(text).unwrap();
         let caller = |customer: Option<&str>| Caller {
             tenant: Tenant::Partner,
             organisation: Organisation::new(1),

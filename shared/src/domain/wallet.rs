@@ -353,10 +353,21 @@ impl Wallet {
             RecurringStatus::Active => self.view(id),
             RecurringStatus::Expired | RecurringStatus::Cancelled => Err(Refusal::NotAwaitingCard),
             RecurringStatus::Created => {
-                let now = self.now;
-                self.replace(id, |payment| payment.activated(card, now, lifetime))
+                let at = self.activation_instant();
+                self.replace(id, |payment| payment.activated(card, at, lifetime))
             }
         }
+    }
+
+    /// Now, or just after the last activation when that is not over yet: two in one millisecond, or under clocks that differ,
+    /// keep their order, so that a new card never takes the primary away from one that was there before.
+    fn activation_instant(&self) -> DateTime<Utc> {
+        let activations = self
+            .contents
+            .payments
+            .iter()
+            .filter_map(|payment| Some(payment.registration()?.activated_at));
+        activations.max().map_or(self.now, |last| self.now.max(last + TimeDelta::milliseconds(1)))
     }
 
     fn find(&self, id: RecurringPaymentId) -> Result<usize, Refusal> {

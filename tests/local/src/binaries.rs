@@ -34,7 +34,10 @@ async fn run_cargo() -> Result<PathBuf, Error> {
     }
     // What cargo tells a running test or program about itself would make the build look like another one.
     for (name, _) in std::env::vars_os() {
-        if name.to_string_lossy().starts_with("CARGO_PKG_") || name == "CARGO_MANIFEST_DIR" || name == "CARGO_MANIFEST_PATH" {
+        if name.to_string_lossy().starts_with("CARGO_PKG_")
+            || name == "CARGO_MANIFEST_DIR"
+            || name == "CARGO_MANIFEST_PATH"
+        {
             cargo.env_remove(name);
         }
     }
@@ -48,6 +51,11 @@ async fn run_cargo() -> Result<PathBuf, Error> {
 /// `target/debug` or `target/release`, where this program is: itself, or in `deps` when it is a test.
 fn folder() -> Result<PathBuf, Error> {
     let program = std::env::current_exe().map_err(|error| Error::Build(error.to_string()))?;
-    let folder = program.parent().filter(|folder| !folder.ends_with("deps")).or(program.parent().and_then(Path::parent));
-    folder.map(Path::to_owned).ok_or_else(|| Error::Build("this program is in no folder".to_owned()))
+    let folder = program
+        .parent()
+        .filter(|folder| !folder.ends_with("deps"))
+        .or(program.parent().and_then(Path::parent));
+    folder
+        .map(Path::to_owned)
+        .ok_or_else(|| Error::Build("this program is in no folder".to_owned()))
 }

@@ -44,7 +44,8 @@ impl Clock {
             return Err(NotMoved::Backward);
         }
         let now = self.now();
-        let then = now.to_zoned(TimeZone::UTC).checked_add(span).map_err(NotMoved::TooFar)?.timestamp();
+        let then =
+            now.to_zoned(TimeZone::UTC).checked_add(span).map_err(NotMoved::TooFar)?.timestamp();
         let mut ahead = self.ahead_milliseconds.lock().unwrap_or_else(PoisonError::into_inner);
         *ahead = ahead.saturating_add(then.as_millisecond() - now.as_millisecond());
         Ok(then)

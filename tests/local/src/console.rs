@@ -33,13 +33,21 @@ async fn clock(State(local): State<Local>) -> Json<Value> {
 
 /// `{"advance": "PT16M"}`, or the same as a form, as the console's own page sends it.
 async fn advance(State(local): State<Local>, headers: HeaderMap, body: Bytes) -> Response {
-    let is_form = headers.get("content-type").is_some_and(|kind| kind.as_bytes().starts_with(b"application/x-www-form"));
+    let is_form = headers
+        .get("content-type")
+        .is_some_and(|kind| kind.as_bytes().starts_with(b"application/x-www-form"));
     let advance = if is_form {
-        form_urlencoded::parse(&body).find(|(name, _)| name == "advance").map(|(_, value)| value.into_owned())
+        form_urlencoded::parse(&body)
+            .find(|(name, _)| name == "advance")
+            .map(|(_, value)| value.into_owned())
     } else {
-        serde_json::from_slice::<Value>(&body).ok().and_then(|body| Some(body["advance"].as_str()?.to_owned()))
+        serde_json::from_slice::<Value>(&body)
+            .ok()
+            .and_then(|body| Some(body["advance"].as_str()?.to_owned()))
     };
-    let wrong = |message: &str| (StatusCode::BAD_REQUEST, Json(json!({ "message": message }))).into_response();
+    let wrong = |message: &str| {
+        (StatusCode::BAD_REQUEST, Json(json!({ "message": message }))).into_response()
+    };
     let Some(advance) = advance else { return wrong("send {\"advance\": \"PT16M\"}") };
     match local.clock().advance(&advance) {
         Ok(_) if is_form => Redirect::to("/").into_response(),

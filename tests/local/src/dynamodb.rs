@@ -70,7 +70,10 @@ impl Dynamodb {
         };
         tokio::spawn(serve_with_shutdown(engine, database, std::future::pending()));
         let dynamodb = Self { inner: Arc::new(inner) };
-        let door = Router::new().fallback(pass).layer(DefaultBodyLimit::disable()).with_state(dynamodb.clone());
+        let door = Router::new()
+            .fallback(pass)
+            .layer(DefaultBodyLimit::disable())
+            .with_state(dynamodb.clone());
         tokio::spawn(async move { axum::serve(listener, door).await });
         Ok(dynamodb)
     }
@@ -142,8 +145,12 @@ impl Dynamodb {
     }
 
     fn record(&self, headers: &HeaderMap, asked: &[u8], answered: &[u8]) {
-        let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
-        let after = |text: &str, mark: &str| text.split_once(mark).map(|(_, rest)| rest.to_owned()).unwrap_or_default();
+        let header = |name: &str| {
+            headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+        };
+        let after = |text: &str, mark: &str| {
+            text.split_once(mark).map(|(_, rest)| rest.to_owned()).unwrap_or_default()
+        };
         let json = |bytes| serde_json::from_slice::<Value>(bytes).unwrap_or_default();
         let caller = after(header("authorization"), "Credential=");
         let request = Request {
@@ -155,9 +162,16 @@ impl Dynamodb {
         self.inner.requests.lock().unwrap_or_else(PoisonError::into_inner).push(request);
     }
 
-    async fn forward(&self, method: Method, headers: &HeaderMap, body: Bytes) -> Result<Response, reqwest::Error> {
+    async fn forward(
+        &self,
+        method: Method,
+        headers: &HeaderMap,
+        body: Bytes,
+    ) -> Result<Response, reqwest::Error> {
         let mut request = self.inner.http.request(method, &self.inner.engine).body(body.clone());
-        for (name, value) in headers.iter().filter(|(name, _)| *name != "host" && *name != "content-length") {
+        for (name, value) in
+            headers.iter().filter(|(name, _)| *name != "host" && *name != "content-length")
+        {
             request = request.header(name, value);
         }
         let answer = request.send().await?;
@@ -171,7 +185,12 @@ impl Dynamodb {
     }
 }
 
-async fn pass(State(dynamodb): State<Dynamodb>, method: Method, headers: HeaderMap, body: Bytes) -> Response {
+async fn pass(
+    State(dynamodb): State<Dynamodb>,
+    method: Method,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
     match dynamodb.forward(method, &headers, body).await {
         Ok(response) => response,
         Err(error) => (StatusCode::BAD_GATEWAY, error.to_string()).into_response(),

@@ -59,14 +59,30 @@ struct Incoming {
 impl Gateway {
     /// A gateway in front of these functions.
     #[must_use]
-    pub fn new(lambda: Lambda, clock: Clock, functions: Vec<Function>, authorizer: Option<Authorizer>) -> Self {
-        Self { inner: Arc::new(Inner { lambda, clock, functions, authorizer, remembered: Mutex::default() }) }
+    pub fn new(
+        lambda: Lambda,
+        clock: Clock,
+        functions: Vec<Function>,
+        authorizer: Option<Authorizer>,
+    ) -> Self {
+        Self {
+            inner: Arc::new(Inner {
+                lambda,
+                clock,
+                functions,
+                authorizer,
+                remembered: Mutex::default(),
+            }),
+        }
     }
 
     /// Its only route: everything.
     #[must_use]
     pub fn router(self) -> Router {
-        Router::new().fallback(receive).layer(DefaultBodyLimit::max(LARGEST_PAYLOAD)).with_state(self)
+        Router::new()
+            .fallback(receive)
+            .layer(DefaultBodyLimit::max(LARGEST_PAYLOAD))
+            .with_state(self)
     }
 
     async fn answer(&self, incoming: Incoming) -> Response {
@@ -83,7 +99,8 @@ impl Gateway {
         let event = event(&incoming, &route, context);
         let invocation = self.inner.lambda.invoke(route.function, event.to_string().into_bytes());
         match tokio::time::timeout(LIMIT, invocation).await {
-            Ok(Ok(answer)) => reply(&answer).unwrap_or_else(|| own(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error")),
+            Ok(Ok(answer)) => reply(&answer)
+                .unwrap_or_else(|| own(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error")),
             Ok(Err(error)) => {
                 tracing::error!("{}: {error}", route.function);
                 own(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error")
@@ -94,7 +111,9 @@ impl Gateway {
 
     fn matching(&self, method: &Method, path: &str) -> Option<Matched<'_>> {
         self.inner.functions.iter().find_map(|function| {
-            let fits = |route: &&crate::template::Route| route.method == method.as_str() || route.method == "ANY";
+            let fits = |route: &&crate::template::Route| {
+                route.method == method.as_str() || route.method == "ANY"
+            };
             function.routes.iter().filter(fits).find_map(|route| {
                 Some(Matched {
                     function: &function.binary,
@@ -114,21 +133,33 @@ impl Gateway {
         route: &Matched<'_>,
         context: &Value,
     ) -> Result<Value, Box<Response>> {
-        let identity = incoming.headers.get(&authorizer.header).map(|header| String::from_utf8_lossy(header.as_bytes()));
-        let Some(identity) = identity.filter(|identity| !identity.is_empty()).map(String::from) else {
+        let identity = incoming
+            .headers
+            .get(&authorizer.header)
+            .map(|header| String::from_utf8_lossy(header.as_bytes()));
+        let Some(identity) = identity.filter(|identity| !identity.is_empty()).map(String::from)
+        else {
             return Err(Box::new(own(StatusCode::UNAUTHORIZED, "Unauthorized")));
         };
         let said = match self.recall(authorizer, &identity) {
             Some(said) => said,
             None => {
-                let function = self.inner.functions.iter().find(|function| function.logical_id == authorizer.function);
+                let function = self
+                    .inner
+                    .functions
+                    .iter()
+                    .find(|function| function.logical_id == authorizer.function);
                 let binary = function.map(|function| function.binary.as_str()).unwrap_or_default();
                 let event = authorizer_event(incoming, route, context, &identity);
                 let answer = self.inner.lambda.invoke(binary, event.to_string().into_bytes()).await;
-                let said = answer.ok().and_then(|answer| serde_json::from_slice::<Value>(&answer).ok());
-                let failed = || Box::new(own(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error"));
-                let said = said.filter(|said| said["isAuthorized"].is_boolean()).ok_or_else(failed)?;
-                let mut remembered = self.inner.remembered.lock().unwrap_or_else(PoisonError::into_inner);
+                let said =
+                    answer.ok().and_then(|answer| serde_json::from_slice::<Value>(&answer).ok());
+                let failed =
+                    || Box::new(own(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error"));
+                let said =
+                    said.filter(|said| said["isAuthorized"].is_boolean()).ok_or_else(failed)?;
+                let mut remembered =
+                    self.inner.remembered.lock().unwrap_or_else(PoisonError::into_inner);
                 remembered.insert(identity, (self.inner.clock.now(), said.clone()));
                 said
             }
@@ -148,7 +179,12 @@ impl Gateway {
 
     fn context(&self, incoming: &Incoming, route_key: &str) -> Value {
         let now = self.inner.clock.now();
-        let header = |name: &str| incoming.headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
+        let header = |name: &str| {
+            incoming
+                .headers
+                .get(name)
+                .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
+        };
         json!({
             "accountId": "000000000000",
             "apiId": "local",
@@ -170,7 +206,13 @@ impl Gateway {
     }
 }
 
-async fn receive(State(gateway): State<Gateway>, method: Method, uri: Uri, headers: HeaderMap, body: Result<Bytes, axum::extract::rejection::BytesRejection>) -> Response {
+async fn receive(
+    State(gateway): State<Gateway>,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Result<Bytes, axum::extract::rejection::BytesRejection>,
+) -> Response {
     match body {
         Ok(body) => gateway.answer(Incoming { method, uri, headers, body }).await,
         Err(_) => own(StatusCode::PAYLOAD_TOO_LARGE, "Request Entity Too Large"),
@@ -184,11 +226,15 @@ fn parameters(route: &str, path: &str) -> Option<BTreeMap<String, String>> {
     loop {
         match (expected.next(), found.next()) {
             (None, None) => return Some(parameters),
-            (Some(expected), Some(found)) => match expected.strip_prefix('{').and_then(|name| name.strip_suffix('}')) {
-                Some(name) if !found.is_empty() => drop(parameters.insert(name.to_owned(), decoded(found))),
-                None if expected == found => {}
-                Some(_) | None => return None,
-            },
+            (Some(expected), Some(found)) => {
+                match expected.strip_prefix('{').and_then(|name| name.strip_suffix('}')) {
+                    Some(name) if !found.is_empty() => {
+                        drop(parameters.insert(name.to_owned(), decoded(found)))
+                    }
+                    None if expected == found => {}
+                    Some(_) | None => return None,
+                }
+            }
             (Some(_), None) | (None, Some(_)) => return None,
         }
     }
@@ -202,14 +248,19 @@ fn decoded(text: &str) -> String {
 fn joined<'a>(pairs: impl Iterator<Item = (&'a str, String)>) -> Map<String, Value> {
     let mut joined = BTreeMap::<String, String>::new();
     for (name, value) in pairs {
-        joined.entry(name.to_owned()).and_modify(|before| *before = format!("{before},{value}")).or_insert(value);
+        joined
+            .entry(name.to_owned())
+            .and_modify(|before| *before = format!("{before},{value}"))
+            .or_insert(value);
     }
     joined.into_iter().map(|(name, value)| (name, Value::String(value))).collect()
 }
 
 fn headers(incoming: &Incoming) -> Map<String, Value> {
     let shown = incoming.headers.iter().filter(|(name, _)| *name != "cookie");
-    joined(shown.map(|(name, value)| (name.as_str(), String::from_utf8_lossy(value.as_bytes()).into_owned())))
+    joined(shown.map(|(name, value)| {
+        (name.as_str(), String::from_utf8_lossy(value.as_bytes()).into_owned())
+    }))
 }
 
 /// The event of payload format 2.0.
@@ -224,13 +275,18 @@ fn event(incoming: &Incoming, route: &Matched<'_>, context: Value) -> Value {
         "requestContext": context,
         "isBase64Encoded": false,
     });
-    let cookies = incoming.headers.get("cookie").map(|cookies| String::from_utf8_lossy(cookies.as_bytes()).into_owned());
+    let cookies = incoming
+        .headers
+        .get("cookie")
+        .map(|cookies| String::from_utf8_lossy(cookies.as_bytes()).into_owned());
     if let Some(cookies) = cookies {
         event["cookies"] = cookies.split("; ").collect();
     }
     if !query.is_empty() {
-        let pairs: Vec<(String, String)> = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
-        event["queryStringParameters"] = joined(pairs.iter().map(|(name, value)| (name.as_str(), value.clone()))).into();
+        let pairs: Vec<(String, String)> =
+            form_urlencoded::parse(query.as_bytes()).into_owned().collect();
+        event["queryStringParameters"] =
+            joined(pairs.iter().map(|(name, value)| (name.as_str(), value.clone()))).into();
     }
     if !route.parameters.is_empty() {
         event["pathParameters"] = json!(route.parameters);
@@ -245,16 +301,38 @@ fn event(incoming: &Incoming, route: &Matched<'_>, context: Value) -> Value {
 
 /// API Gateway passes these on as they are, and everything else in base 64.
 fn is_text(headers: &HeaderMap) -> bool {
-    let media_type = headers.get("content-type").and_then(|header| header.to_str().ok()).unwrap_or_default();
+    let media_type =
+        headers.get("content-type").and_then(|header| header.to_str().ok()).unwrap_or_default();
     let media_type = media_type.split(';').next().unwrap_or_default().trim();
     let text = ["application/json", "application/xml", "application/javascript"];
-    media_type.starts_with("text/") || text.contains(&media_type) || media_type.ends_with("+json") || media_type.ends_with("+xml")
+    media_type.starts_with("text/")
+        || text.contains(&media_type)
+        || media_type.ends_with("+json")
+        || media_type.ends_with("+xml")
 }
 
 /// What the authorizer is asked, in its own payload format 2.0.
-fn authorizer_event(incoming: &Incoming, route: &Matched<'_>, context: &Value, identity: &str) -> Value {
-    let arn = format!("arn:aws:execute-api:eu-north-1:000000000000:local/$default/{}{}", incoming.method, incoming.uri.path());
-    let mut asked = event(&Incoming { body: Bytes::new(), headers: incoming.headers.clone(), uri: incoming.uri.clone(), method: incoming.method.clone() }, route, context.clone());
+fn authorizer_event(
+    incoming: &Incoming,
+    route: &Matched<'_>,
+    context: &Value,
+    identity: &str,
+) -> Value {
+    let arn = format!(
+        "arn:aws:execute-api:eu-north-1:000000000000:local/$default/{}{}",
+        incoming.method,
+        incoming.uri.path()
+    );
+    let mut asked = event(
+        &Incoming {
+            body: Bytes::new(),
+            headers: incoming.headers.clone(),
+            uri: incoming.uri.clone(),
+            method: incoming.method.clone(),
+        },
+        route,
+        context.clone(),
+    );
     asked["type"] = "REQUEST".into();
     asked["routeArn"] = arn.into();
     asked["identitySource"] = json!([identity]);
@@ -266,7 +344,8 @@ fn authorizer_event(incoming: &Incoming, route: &Matched<'_>, context: &Value, i
 
 /// An answer of the gateway's own.
 fn own(status: StatusCode, message: &str) -> Response {
-    (status, [("content-type", "application/json")], json!({ "message": message }).to_string()).into_response()
+    (status, [("content-type", "application/json")], json!({ "message": message }).to_string())
+        .into_response()
 }
 
 /// A function's answer: with a `statusCode`, or any JSON, which is then the body of a 200.
@@ -276,12 +355,18 @@ fn reply(answer: &[u8]) -> Option<Response> {
         return Some(([("content-type", "application/json")], answer.to_string()).into_response());
     };
     let body = answer["body"].as_str().unwrap_or_default();
-    let body = if answer["isBase64Encoded"] == true { STANDARD.decode(body).ok()? } else { body.as_bytes().to_vec() };
+    let body = if answer["isBase64Encoded"] == true {
+        STANDARD.decode(body).ok()?
+    } else {
+        body.as_bytes().to_vec()
+    };
     let mut response = Response::new(Body::from(body));
     *response.status_mut() = StatusCode::from_u16(u16::try_from(status.as_u64()?).ok()?).ok()?;
     for (name, value) in answer["headers"].as_object().into_iter().flatten() {
         let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-        response.headers_mut().append(HeaderName::try_from(name).ok()?, HeaderValue::try_from(value).ok()?);
+        response
+            .headers_mut()
+            .append(HeaderName::try_from(name).ok()?, HeaderValue::try_from(value).ok()?);
     }
     for cookie in answer["cookies"].as_array().into_iter().flatten() {
         response.headers_mut().append("set-cookie", HeaderValue::try_from(cookie.as_str()?).ok()?);
@@ -295,10 +380,19 @@ mod tests {
 
     #[test]
     fn a_path_fits_a_route_or_not() {
-        let id = |path| parameters("/v1/things/{id}", path).and_then(|parameters| parameters.get("id").cloned());
+        let id = |path| {
+            parameters("/v1/things/{id}", path).and_then(|parameters| parameters.get("id").cloned())
+        };
         assert_eq!(id("/v1/things/4711").as_deref(), Some("4711"));
         assert_eq!(id("/v1/things/a%2Fb%20c").as_deref(), Some("a/b c"));
-        for wrong in ["/v1/things", "/v1/things/", "/v1/things/1/", "/v1/things/1/2", "/v2/things/1", "v1/things/1"] {
+        for wrong in [
+            "/v1/things",
+            "/v1/things/",
+            "/v1/things/1/",
+            "/v1/things/1/2",
+            "/v2/things/1",
+            "v1/things/1",
+        ] {
             assert_eq!(id(wrong), None, "{wrong}");
         }
     }
@@ -340,9 +434,22 @@ mod tests {
 
     #[test]
     fn a_body_that_is_no_text_is_encoded() {
-        let form = HeaderMap::from_iter([(axum::http::header::CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"))]);
-        let incoming = Incoming { method: Method::POST, uri: "/".parse().unwrap(), headers: form, body: Bytes::from_static(b"a=b") };
-        let route = Matched { function: "", key: String::new(), authorized: false, parameters: BTreeMap::new() };
+        let form = HeaderMap::from_iter([(
+            axum::http::header::CONTENT_TYPE,
+            HeaderValue::from_static("application/x-www-form-urlencoded"),
+        )]);
+        let incoming = Incoming {
+            method: Method::POST,
+            uri: "/".parse().unwrap(),
+            headers: form,
+            body: Bytes::from_static(b"a=b"),
+        };
+        let route = Matched {
+            function: "",
+            key: String::new(),
+            authorized: false,
+            parameters: BTreeMap::new(),
+        };
         let event = event(&incoming, &route, json!({}));
         assert_eq!((&event["body"], &event["isBase64Encoded"]), (&json!("YT1i"), &json!(true)));
     }
@@ -350,7 +457,10 @@ mod tests {
     #[test]
     fn an_answer_without_status_is_a_body() {
         assert_eq!(reply(b"{\"a\":1}").unwrap().status(), StatusCode::OK);
-        assert_eq!(reply(b"{\"statusCode\":201,\"headers\":{\"a\":\"b\"}}").unwrap().headers()["a"], "b");
+        assert_eq!(
+            reply(b"{\"statusCode\":201,\"headers\":{\"a\":\"b\"}}").unwrap().headers()["a"],
+            "b"
+        );
         assert!(reply(b"nothing").is_none() && reply(b"{\"statusCode\":\"x\"}").is_none());
     }
 }

@@ -29,7 +29,8 @@ pub const AUDIENCE: &str = "https://api.entur.io";
 const LIFETIME: i64 = 3600;
 
 const READ: &str = "recurring-payments:les";
-const ALL: [&str; 4] = [READ, "recurring-payments:opprett", "recurring-payments:endre", "recurring-payments:slett"];
+const ALL: [&str; 4] =
+    [READ, "recurring-payments:opprett", "recurring-payments:endre", "recurring-payments:slett"];
 
 /// A client that is built in; its secret is its id.
 struct Client {
@@ -41,8 +42,20 @@ struct Client {
 }
 
 const CLIENTS: [Client; 5] = [
-    Client { id: "partner-demo", tenant: "partner", organisation: Some(1), permissions: &ALL, about: "organisation 1" },
-    Client { id: "partner-other", tenant: "partner", organisation: Some(2), permissions: &ALL, about: "organisation 2" },
+    Client {
+        id: "partner-demo",
+        tenant: "partner",
+        organisation: Some(1),
+        permissions: &ALL,
+        about: "organisation 1",
+    },
+    Client {
+        id: "partner-other",
+        tenant: "partner",
+        organisation: Some(2),
+        permissions: &ALL,
+        about: "organisation 2",
+    },
     Client {
         id: "partner-readonly",
         tenant: "partner",
@@ -103,14 +116,19 @@ impl Issuer {
     /// # Errors
     /// No key can be made.
     pub fn new(address: String, clock: Clock) -> Result<Self, Error> {
-        let key = SecretKey::random(&mut OsRng).to_pkcs8_der().map_err(|error| Error::Key(error.to_string()))?;
+        let key = SecretKey::random(&mut OsRng)
+            .to_pkcs8_der()
+            .map_err(|error| Error::Key(error.to_string()))?;
         let key = EncodingKey::from_ec_der(key.as_bytes());
-        let mut jwk = Jwk::from_encoding_key(&key, Algorithm::ES256).map_err(|error| Error::Key(error.to_string()))?;
+        let mut jwk = Jwk::from_encoding_key(&key, Algorithm::ES256)
+            .map_err(|error| Error::Key(error.to_string()))?;
         let kid = Uuid::new_v4().to_string();
         jwk.common.key_id = Some(kid.clone());
         jwk.common.public_key_use = Some(PublicKeyUse::Signature);
         jwk.common.key_algorithm = Some(KeyAlgorithm::ES256);
-        Ok(Self { inner: Arc::new(Inner { address, clock, kid, key, keys: json!({ "keys": [jwk] }) }) })
+        Ok(Self {
+            inner: Arc::new(Inner { address, clock, kid, key, keys: json!({ "keys": [jwk] }) }),
+        })
     }
 
     /// `POST /oauth/token`, the keys, and a page that lists the clients.
@@ -126,10 +144,20 @@ impl Issuer {
 
     fn issue(&self, asked: &Asked) -> Result<Value, Refusal> {
         if asked.grant_type != "client_credentials" {
-            return Err((StatusCode::BAD_REQUEST, "unsupported_grant_type", "grant_type must be client_credentials"));
+            return Err((
+                StatusCode::BAD_REQUEST,
+                "unsupported_grant_type",
+                "grant_type must be client_credentials",
+            ));
         }
-        let client = CLIENTS.iter().find(|client| client.id == asked.client_id && client.id == asked.client_secret);
-        let client = client.ok_or((StatusCode::UNAUTHORIZED, "invalid_client", "no such client_id, or another client_secret"))?;
+        let client = CLIENTS
+            .iter()
+            .find(|client| client.id == asked.client_id && client.id == asked.client_secret);
+        let client = client.ok_or((
+            StatusCode::UNAUTHORIZED,
+            "invalid_client",
+            "no such client_id, or another client_secret",
+        ))?;
         let now = self.inner.clock.now().as_second();
         let lifetime = asked.expires_in.unwrap_or(LIFETIME);
         let mut claims = json!({
@@ -147,18 +175,21 @@ impl Issuer {
         }
         if client.tenant == "traveller" {
             let number = asked.customer_number.as_deref().filter(|number| !number.is_empty());
-            let missing = (StatusCode::BAD_REQUEST, "invalid_request", "this client needs customer_number");
+            let missing =
+                (StatusCode::BAD_REQUEST, "invalid_request", "this client needs customer_number");
             claims["https://entur.io/customerNumber"] = json!(number.ok_or(missing)?);
         }
         let header = Header { kid: Some(self.inner.kid.clone()), ..Header::new(Algorithm::ES256) };
-        let failed = (StatusCode::INTERNAL_SERVER_ERROR, "server_error", "the token can not be signed");
+        let failed =
+            (StatusCode::INTERNAL_SERVER_ERROR, "server_error", "the token can not be signed");
         let token = jsonwebtoken::encode(&header, &claims, &self.inner.key).map_err(|_| failed)?;
         Ok(json!({ "access_token": token, "token_type": "Bearer", "expires_in": lifetime }))
     }
 }
 
 async fn token(State(issuer): State<Issuer>, headers: HeaderMap, body: Bytes) -> Response {
-    let content_type = headers.get("content-type").and_then(|header| header.to_str().ok()).unwrap_or_default();
+    let content_type =
+        headers.get("content-type").and_then(|header| header.to_str().ok()).unwrap_or_default();
     let asked: Result<Asked, String> = if content_type.starts_with("application/json") {
         serde_json::from_slice(&body).map_err(|error| error.to_string())
     } else {

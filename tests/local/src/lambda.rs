@@ -116,8 +116,11 @@ impl Lambda {
         environment: BTreeMap<String, String>,
         echo: bool,
     ) -> Result<Self, Error> {
-        let listener = TcpListener::bind("127.0.0.1:0").await.map_err(|error| Error::Port("the Runtime API", error))?;
-        let address = listener.local_addr().map_err(|error| Error::Port("the Runtime API", error))?;
+        let listener = TcpListener::bind("127.0.0.1:0")
+            .await
+            .map_err(|error| Error::Port("the Runtime API", error))?;
+        let address =
+            listener.local_addr().map_err(|error| Error::Port("the Runtime API", error))?;
         let mut pools = HashMap::new();
         for function in functions {
             let program = folder.join(&function.binary);
@@ -140,7 +143,10 @@ impl Lambda {
         let lambda = Self { inner: Arc::new(inner) };
         let api = Router::new()
             .route("/{function}/{instance}/2018-06-01/runtime/invocation/next", get(next))
-            .route("/{function}/{instance}/2018-06-01/runtime/invocation/{id}/response", post(response))
+            .route(
+                "/{function}/{instance}/2018-06-01/runtime/invocation/{id}/response",
+                post(response),
+            )
             .route("/{function}/{instance}/2018-06-01/runtime/invocation/{id}/error", post(failure))
             .route("/{function}/{instance}/2018-06-01/runtime/init/error", post(init_failure))
             .layer(axum::extract::DefaultBodyLimit::disable())
@@ -154,17 +160,23 @@ impl Lambda {
     /// # Errors
     /// It failed, died or took too long.
     pub async fn invoke(&self, binary: &str, payload: Vec<u8>) -> Result<Vec<u8>, NoAnswer> {
-        let pool = self.inner.pools.get(binary).ok_or_else(|| NoAnswer::Failed(format!("no function {binary}")))?;
+        let pool = self
+            .inner
+            .pools
+            .get(binary)
+            .ok_or_else(|| NoAnswer::Failed(format!("no function {binary}")))?;
         let id = Uuid::new_v4().to_string();
         let (answer, answered) = oneshot::channel();
-        lock(&self.inner.waiting).insert(id.clone(), Waiting { function: binary.to_owned(), answer, instance: None });
+        lock(&self.inner.waiting)
+            .insert(id.clone(), Waiting { function: binary.to_owned(), answer, instance: None });
         let _counted = Counted::new(pool);
         self.make_room(pool)?;
         pool.send.send(Invocation { id: id.clone(), payload }).map_err(|_| NoAnswer::Exited)?;
         match tokio::time::timeout(pool.function.timeout, answered).await {
             Ok(answer) => answer.unwrap_or(Err(NoAnswer::Exited)),
             Err(_) => {
-                let instance = lock(&self.inner.waiting).remove(&id).and_then(|waiting| waiting.instance);
+                let instance =
+                    lock(&self.inner.waiting).remove(&id).and_then(|waiting| waiting.instance);
                 if let Some(instance) = instance {
                     self.kill(instance);
                 }
@@ -183,7 +195,11 @@ impl Lambda {
     #[must_use]
     pub fn instances(&self, binary: &str) -> Vec<Uuid> {
         let instances = lock(&self.inner.instances);
-        instances.iter().filter(|(_, instance)| instance.function == binary).map(|(id, _)| *id).collect()
+        instances
+            .iter()
+            .filter(|(_, instance)| instance.function == binary)
+            .map(|(id, _)| *id)
+            .collect()
     }
 
     /// Kills an instance (SIGKILL); what it had to answer fails.
@@ -227,7 +243,8 @@ impl Lambda {
         self.collect(&name, child.stdout.take());
         self.collect(&name, child.stderr.take());
         let kill = Arc::new(Notify::new());
-        lock(&self.inner.instances).insert(id, Instance { function: name.clone(), kill: kill.clone() });
+        lock(&self.inner.instances)
+            .insert(id, Instance { function: name.clone(), kill: kill.clone() });
         tokio::spawn(self.clone().watch(id, name, child, kill));
         Ok(())
     }
@@ -250,7 +267,8 @@ impl Lambda {
             Some(instance) => instance == id,
             None => last && waiting.function == binary,
         };
-        let had: Vec<String> = waiting.iter().filter(|(_, waiting)| lost(waiting)).map(|(id, _)| id.clone()).collect();
+        let had: Vec<String> =
+            waiting.iter().filter(|(_, waiting)| lost(waiting)).map(|(id, _)| id.clone()).collect();
         for invocation in had {
             if let Some(waiting) = waiting.remove(&invocation) {
                 // Whoever asked may have gone.
@@ -304,8 +322,13 @@ impl Drop for Counted<'_> {
     }
 }
 
-async fn next(State(lambda): State<Lambda>, UrlPath((function, instance)): UrlPath<(String, Uuid)>) -> Response {
-    let Some(pool) = lambda.inner.pools.get(&function) else { return StatusCode::NOT_FOUND.into_response() };
+async fn next(
+    State(lambda): State<Lambda>,
+    UrlPath((function, instance)): UrlPath<(String, Uuid)>,
+) -> Response {
+    let Some(pool) = lambda.inner.pools.get(&function) else {
+        return StatusCode::NOT_FOUND.into_response();
+    };
     loop {
         let Some(Invocation { id, payload }) = pool.receive.lock().await.recv().await else {
             return StatusCode::GONE.into_response();
@@ -317,12 +340,22 @@ async fn next(State(lambda): State<Lambda>, UrlPath((function, instance)): UrlPa
             continue;
         }
         let deadline = SystemTime::now() + pool.function.timeout;
-        let deadline = deadline.duration_since(SystemTime::UNIX_EPOCH).as_ref().map(Duration::as_millis).unwrap_or_default();
+        let deadline = deadline
+            .duration_since(SystemTime::UNIX_EPOCH)
+            .as_ref()
+            .map(Duration::as_millis)
+            .unwrap_or_default();
         let headers = [
             ("lambda-runtime-aws-request-id", id),
             ("lambda-runtime-deadline-ms", deadline.to_string()),
-            ("lambda-runtime-invoked-function-arn", format!("arn:aws:lambda:eu-north-1:000000000000:function:{function}")),
-            ("lambda-runtime-trace-id", "Root=1-00000000-000000000000000000000000;Sampled=0".to_owned()),
+            (
+                "lambda-runtime-invoked-function-arn",
+                format!("arn:aws:lambda:eu-north-1:000000000000:function:{function}"),
+            ),
+            (
+                "lambda-runtime-trace-id",
+                "Root=1-00000000-000000000000000000000000;Sampled=0".to_owned(),
+            ),
         ];
         return (headers, payload).into_response();
     }
@@ -344,7 +377,11 @@ async fn failure(
     lambda.answer(&id, Err(NoAnswer::Failed(String::from_utf8_lossy(&body).into_owned())))
 }
 
-async fn init_failure(State(lambda): State<Lambda>, UrlPath((function, _)): UrlPath<(String, Uuid)>, body: Bytes) -> StatusCode {
+async fn init_failure(
+    State(lambda): State<Lambda>,
+    UrlPath((function, _)): UrlPath<(String, Uuid)>,
+    body: Bytes,
+) -> StatusCode {
     let line = String::from_utf8_lossy(&body).into_owned();
     lock(&lambda.inner.lines).push_back(LogLine { function, line });
     StatusCode::ACCEPTED

@@ -91,7 +91,8 @@ impl Local {
     /// # Errors
     /// See [`Error`].
     pub async fn start(options: Options) -> Result<Self, Error> {
-        let next = |offset: u16| if options.port == 0 { 0 } else { options.port.saturating_add(offset) };
+        let next =
+            |offset: u16| if options.port == 0 { 0 } else { options.port.saturating_add(offset) };
         let api = listen("the API", options.port).await?;
         let console = listen("the console", next(1)).await?;
         let nets = listen("Netaxept", next(2)).await?;
@@ -110,7 +111,8 @@ impl Local {
         let clock = Clock::default();
         let dynamodb = Dynamodb::on(database, options.data.as_deref()).await?;
         dynamodb.create_tables(&template).await?;
-        let lambda = Lambda::start(functions.clone(), folder, environment(&addresses), options.echo).await?;
+        let lambda =
+            Lambda::start(functions.clone(), folder, environment(&addresses), options.echo).await?;
         let netaxept = Netaxept::new(clock.clone());
         let gateway = Gateway::new(lambda.clone(), clock.clone(), functions, template.authorizer());
         let issuer = Issuer::new(addresses.issuer.clone(), clock.clone())?;
@@ -159,7 +161,10 @@ impl Local {
 
 /// The template's parameters, as an operator would give them.
 fn parameters(addresses: &Addresses) -> Parameters {
-    let issuers: Vec<String> = issuer::TENANTS.iter().map(|tenant| format!("{tenant}={}/{tenant}", addresses.issuer)).collect();
+    let issuers: Vec<String> = issuer::TENANTS
+        .iter()
+        .map(|tenant| format!("{tenant}={}/{tenant}", addresses.issuer))
+        .collect();
     let given = [
         ("IdKey", "the key of this machine, which guards nothing".to_owned()),
         ("NetaxeptAddress", addresses.netaxept.clone()),
@@ -190,7 +195,8 @@ fn environment(addresses: &Addresses) -> BTreeMap<String, String> {
 pub fn http_client() -> Result<reqwest::Client, Error> {
     // The one TLS stack of the workspace. It is there already when this is called again.
     rustls::crypto::ring::default_provider().install_default().unwrap_or_default();
-    let client = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build();
+    let client =
+        reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build();
     client.map_err(|error| Error::Key(error.to_string()))
 }
 

@@ -39,9 +39,14 @@ async fn main() -> ExitCode {
 }
 
 async fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
-    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
-    let options =
-        Options { port: arguments.port, dynamodb_port: arguments.dynamodb_port, data: arguments.data, echo: true };
+    let (mut interrupt, mut terminate) =
+        (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    let options = Options {
+        port: arguments.port,
+        dynamodb_port: arguments.dynamodb_port,
+        data: arguments.data,
+        echo: true,
+    };
     let end = async {
         tokio::select! {
             _ = interrupt.recv() => {}
@@ -51,7 +56,8 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
     let serve = async {
         let local = Local::start(options).await?;
         let addresses = local.addresses();
-        let text = if arguments.json { serde_json::to_string(addresses)? } else { welcome(addresses) };
+        let text =
+            if arguments.json { serde_json::to_string(addresses)? } else { welcome(addresses) };
         writeln!(std::io::stdout(), "{text}")?;
         std::future::pending().await
     };

@@ -76,10 +76,16 @@ impl Netaxept {
 
     fn register(&self, parameters: Parameters) -> Result<xml::Element, Exception> {
         transaction::check_registration(&parameters)?;
-        let id = parameters.get("transactionid").cloned().unwrap_or_else(|| Uuid::new_v4().simple().to_string());
+        let id = parameters
+            .get("transactionid")
+            .cloned()
+            .unwrap_or_else(|| Uuid::new_v4().simple().to_string());
         let mut all = self.all();
         if all.contains_key(&id) {
-            return Err(Exception::new("UniqueTransactionIdException", "Transaction ID not unique"));
+            return Err(Exception::new(
+                "UniqueTransactionIdException",
+                "Transaction ID not unique",
+            ));
         }
         let reply = xml::Element::root("RegisterResponse").with("TransactionId", &id);
         all.insert(id.clone(), Transaction::new(id, parameters, self.inner.clock.now()));
@@ -89,14 +95,18 @@ impl Netaxept {
     fn process(&self, parameters: &Parameters) -> Result<xml::Element, Exception> {
         let id = parameters.get("transactionid").map(String::as_str).unwrap_or_default();
         let mut all = self.all();
-        let transaction = all.get_mut(id).ok_or_else(|| Exception::new("GenericError", "Unable to find transaction"))?;
+        let transaction = all
+            .get_mut(id)
+            .ok_or_else(|| Exception::new("GenericError", "Unable to find transaction"))?;
         transaction.process(parameters, self.inner.clock.now())
     }
 
     fn query(&self, parameters: &Parameters) -> Result<xml::Element, Exception> {
         let id = parameters.get("transactionid").map(String::as_str).unwrap_or_default();
         let all = self.all();
-        let transaction = all.get(id).ok_or_else(|| Exception::new("QueryException", "Unable to find transaction"))?;
+        let transaction = all
+            .get(id)
+            .ok_or_else(|| Exception::new("QueryException", "Unable to find transaction"))?;
         Ok(transaction.payment_info(self.inner.clock.now()))
     }
 
@@ -112,7 +122,11 @@ impl Netaxept {
     }
 
     fn terminal(&self, method: &Method, query: &Parameters, form: &Parameters) -> Response {
-        let id = query.get("transactionid").or(form.get("transactionid")).map(String::as_str).unwrap_or_default();
+        let id = query
+            .get("transactionid")
+            .or(form.get("transactionid"))
+            .map(String::as_str)
+            .unwrap_or_default();
         let merchant = query.get("merchantid").or(form.get("merchantid")).map(String::as_str);
         let mut all = self.all();
         match all.get_mut(id).filter(|_| merchant == Some(MERCHANT_ID)) {
@@ -137,7 +151,12 @@ fn credentials(parameters: &Parameters) -> Result<(), Exception> {
     }
 }
 
-async fn receive(State(sandbox): State<Netaxept>, method: Method, uri: Uri, body: Bytes) -> Response {
+async fn receive(
+    State(sandbox): State<Netaxept>,
+    method: Method,
+    uri: Uri,
+    body: Bytes,
+) -> Response {
     let query = parameters(uri.query().unwrap_or_default().as_bytes());
     let form = parameters(&body);
     if method != Method::GET && method != Method::POST {
@@ -149,14 +168,23 @@ async fn receive(State(sandbox): State<Netaxept>, method: Method, uri: Uri, body
         "/netaxept/register.aspx" => sandbox.call("register", both()),
         "/netaxept/process.aspx" => sandbox.call("process", both()),
         "/netaxept/query.aspx" => sandbox.call("query", both()),
-        "/terminal/default.aspx" | "/terminal/mobile/default.aspx" => sandbox.terminal(&method, &query, &form),
-        _ => (StatusCode::NOT_FOUND, Html("<html><head><title>The resource cannot be found.</title></head></html>")).into_response(),
+        "/terminal/default.aspx" | "/terminal/mobile/default.aspx" => {
+            sandbox.terminal(&method, &query, &form)
+        }
+        _ => (
+            StatusCode::NOT_FOUND,
+            Html("<html><head><title>The resource cannot be found.</title></head></html>"),
+        )
+            .into_response(),
     }
 }
 
 fn parameters(encoded: &[u8]) -> Parameters {
     let pairs = form_urlencoded::parse(encoded).into_owned();
-    pairs.filter(|(_, value)| !value.is_empty()).map(|(name, value)| (name.to_ascii_lowercase(), value)).collect()
+    pairs
+        .filter(|(_, value)| !value.is_empty())
+        .map(|(name, value)| (name.to_ascii_lowercase(), value))
+        .collect()
 }
 
 #[cfg(test)]

@@ -66,7 +66,8 @@ impl Template {
     /// # Errors
     /// It is not there, or not YAML.
     pub fn read(path: &Path) -> Result<Self, Fault> {
-        let text = std::fs::read_to_string(path).map_err(|error| Fault(format!("{}: {error}", path.display())))?;
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| Fault(format!("{}: {error}", path.display())))?;
         Self::parse(&text)
     }
 
@@ -92,17 +93,30 @@ impl Template {
     /// A parameter without value, or something that we cannot play.
     pub fn functions(&self, parameters: &Parameters) -> Result<Vec<Function>, Fault> {
         let functions = self.resources("AWS::Serverless::Function");
-        functions.map(|(logical_id, resource)| self.function(logical_id, resource, parameters)).collect()
+        functions
+            .map(|(logical_id, resource)| self.function(logical_id, resource, parameters))
+            .collect()
     }
 
-    fn function(&self, logical_id: &str, resource: &Value, parameters: &Parameters) -> Result<Function, Fault> {
+    fn function(
+        &self,
+        logical_id: &str,
+        resource: &Value,
+        parameters: &Parameters,
+    ) -> Result<Function, Fault> {
         let fault = |what: &str| Fault(format!("{logical_id}: {what}"));
         let globals = &self.document["Globals"]["Function"];
         let properties = &resource["Properties"];
-        let number = |name: &str| properties[name].as_u64().or(globals[name].as_u64()).ok_or_else(|| fault(name));
-        let binary = resource["Metadata"]["BuildProperties"]["Binary"].as_str().ok_or_else(|| fault("no binary"))?;
+        let number = |name: &str| {
+            properties[name].as_u64().or(globals[name].as_u64()).ok_or_else(|| fault(name))
+        };
+        let binary = resource["Metadata"]["BuildProperties"]["Binary"]
+            .as_str()
+            .ok_or_else(|| fault("no binary"))?;
         let mut environment = BTreeMap::new();
-        for variables in [globals, properties].map(|level| level["Environment"]["Variables"].as_object()) {
+        for variables in
+            [globals, properties].map(|level| level["Environment"]["Variables"].as_object())
+        {
             for (name, value) in variables.into_iter().flatten() {
                 environment.insert(name.clone(), self.resolve(value, parameters)?);
             }
@@ -113,7 +127,8 @@ impl Template {
             timeout: Duration::from_secs(number("Timeout")?),
             memory: number("MemorySize")?,
             environment,
-            routes: routes(properties).ok_or_else(|| fault("an HttpApi event without method or path"))?,
+            routes: routes(properties)
+                .ok_or_else(|| fault("an HttpApi event without method or path"))?,
         })
     }
 
@@ -126,7 +141,9 @@ impl Template {
         Some(Authorizer {
             function: authorizer["FunctionArn"]["Fn::GetAtt"][0].as_str()?.to_owned(),
             header: authorizer["Identity"]["Headers"][0].as_str()?.to_ascii_lowercase(),
-            remembered: Duration::from_secs(authorizer["Identity"]["ReauthorizeEvery"].as_u64().unwrap_or_default()),
+            remembered: Duration::from_secs(
+                authorizer["Identity"]["ReauthorizeEvery"].as_u64().unwrap_or_default(),
+            ),
         })
     }
 
@@ -135,7 +152,9 @@ impl Template {
     pub fn tables(&self) -> Vec<Value> {
         let wanted = ["AttributeDefinitions", "KeySchema", "BillingMode", "GlobalSecondaryIndexes"];
         let table = |(logical_id, resource): (&str, &Value)| {
-            let properties = wanted.iter().filter_map(|name| Some(((*name).to_owned(), resource["Properties"].get(*name)?.clone())));
+            let properties = wanted.iter().filter_map(|name| {
+                Some(((*name).to_owned(), resource["Properties"].get(*name)?.clone()))
+            });
             let name = ("TableName".to_owned(), json!(logical_id));
             Value::Object(properties.chain([name]).collect())
         };
@@ -144,19 +163,29 @@ impl Template {
 
     fn resources(&self, kind: &str) -> impl Iterator<Item = (&str, &Value)> {
         let resources = self.document["Resources"].as_object().into_iter().flatten();
-        resources.filter(move |(_, resource)| resource["Type"] == kind).map(|(id, resource)| (id.as_str(), resource))
+        resources
+            .filter(move |(_, resource)| resource["Type"] == kind)
+            .map(|(id, resource)| (id.as_str(), resource))
     }
 
     fn resolve(&self, value: &Value, parameters: &Parameters) -> Result<String, Fault> {
         match value {
             Value::String(text) => Ok(text.clone()),
             Value::Bool(_) | Value::Number(_) => Ok(value.to_string()),
-            Value::Object(intrinsic) => match intrinsic.iter().next().map(|(name, of)| (name.as_str(), of)) {
-                Some(("Ref", Value::String(name))) => self.reference(name, parameters),
-                Some(("Fn::GetAtt", of)) => Ok(format!("{}.{}", of[0].as_str().unwrap_or("?"), of[1].as_str().unwrap_or("?"))),
-                _ => Err(Fault(format!("{value} is not played here"))),
-            },
-            Value::Null | Value::Array(_) => Err(Fault(format!("{value} is no value of a variable"))),
+            Value::Object(intrinsic) => {
+                match intrinsic.iter().next().map(|(name, of)| (name.as_str(), of)) {
+                    Some(("Ref", Value::String(name))) => self.reference(name, parameters),
+                    Some(("Fn::GetAtt", of)) => Ok(format!(
+                        "{}.{}",
+                        of[0].as_str().unwrap_or("?"),
+                        of[1].as_str().unwrap_or("?")
+                    )),
+                    _ => Err(Fault(format!("{value} is not played here"))),
+                }
+            }
+            Value::Null | Value::Array(_) => {
+                Err(Fault(format!("{value} is no value of a variable")))
+            }
         }
     }
 
@@ -164,7 +193,9 @@ impl Template {
         if self.document["Resources"].get(name).is_some() {
             return Ok(name.to_owned());
         }
-        let parameter = self.document["Parameters"].get(name).ok_or_else(|| Fault(format!("nothing is called {name}")))?;
+        let parameter = self.document["Parameters"]
+            .get(name)
+            .ok_or_else(|| Fault(format!("nothing is called {name}")))?;
         match (parameters.get(name), &parameter["Default"]) {
             (Some(value), _) => Ok(value.clone()),
             (None, Value::String(value)) => Ok(value.clone()),
@@ -198,7 +229,8 @@ fn long_form(node: &Yaml<'_>) -> Result<Value, Fault> {
         Yaml::Sequence(items) => items.iter().map(long_form).collect(),
         Yaml::Mapping(members) => {
             let member = |(name, value): (&Yaml<'_>, &Yaml<'_>)| {
-                let name = name.as_str().ok_or_else(|| Fault("a name that is no text".to_owned()))?;
+                let name =
+                    name.as_str().ok_or_else(|| Fault("a name that is no text".to_owned()))?;
                 Ok((name.to_owned(), long_form(value)?))
             };
             members.iter().map(member).collect::<Result<Map<_, _>, _>>().map(Value::Object)
@@ -207,7 +239,9 @@ fn long_form(node: &Yaml<'_>) -> Result<Value, Fault> {
             let value = long_form(value)?;
             Ok(match (tag.suffix.as_str(), &value) {
                 ("Ref", _) => json!({ "Ref": value }),
-                ("GetAtt", Value::String(dotted)) => json!({ "Fn::GetAtt": dotted.split('.').collect::<Vec<_>>() }),
+                ("GetAtt", Value::String(dotted)) => {
+                    json!({ "Fn::GetAtt": dotted.split('.').collect::<Vec<_>>() })
+                }
                 (name, _) => json!({ format!("Fn::{name}"): value }),
             })
         }
@@ -252,20 +286,48 @@ Resources:
     #[test]
     fn a_function_has_its_resolved_environment_and_routes() {
         let template = Template::parse(TEXT).unwrap();
-        let parameters = Parameters::from([("Address".to_owned(), "http://127.0.0.1:1".to_owned())]);
-        let [function] = &template.functions(&parameters).unwrap()[..] else { panic!("one function") };
-        let environment: Vec<_> = function.environment.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-        assert_eq!(environment, [("ADDRESS", "http://127.0.0.1:1"), ("LEVEL", "info"), ("MONTHS", "36"), ("TABLE", "Things")]);
-        assert_eq!((function.binary.as_str(), function.timeout, function.memory), ("get-thing", Duration::from_secs(5), 256));
-        let route = |method: &str, path: &str, authorized| Route { method: method.to_owned(), path: path.to_owned(), authorized };
-        assert_eq!(function.routes, [route("GET", "/things/{id}", true), route("POST", "/open", false)]);
+        let parameters =
+            Parameters::from([("Address".to_owned(), "http://127.0.0.1:1".to_owned())]);
+        let [function] = &template.functions(&parameters).unwrap()[..] else {
+            panic!("one function")
+        };
+        let environment: Vec<_> = function
+            .environment
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()))
+            .collect();
+        assert_eq!(
+            environment,
+            [
+                ("ADDRESS", "http://127.0.0.1:1"),
+                ("LEVEL", "info"),
+                ("MONTHS", "36"),
+                ("TABLE", "Things")
+            ]
+        );
+        assert_eq!(
+            (function.binary.as_str(), function.timeout, function.memory),
+            ("get-thing", Duration::from_secs(5), 256)
+        );
+        let route = |method: &str, path: &str, authorized| Route {
+            method: method.to_owned(),
+            path: path.to_owned(),
+            authorized,
+        };
+        assert_eq!(
+            function.routes,
+            [route("GET", "/things/{id}", true), route("POST", "/open", false)]
+        );
     }
 
     #[test]
     fn the_authorizer_and_the_tables() {
         let template = Template::parse(TEXT).unwrap();
         let authorizer = template.authorizer().unwrap();
-        assert_eq!((authorizer.function.as_str(), authorizer.header.as_str()), ("Door", "authorization"));
+        assert_eq!(
+            (authorizer.function.as_str(), authorizer.header.as_str()),
+            ("Door", "authorization")
+        );
         assert_eq!(authorizer.remembered, Duration::from_secs(300));
         assert_eq!(template.tables()[0]["TableName"], "Things");
     }

@@ -84,7 +84,12 @@ fn words(transaction: &Transaction) -> &'static Words {
 }
 
 /// A visit: shows the page, or takes what the customer entered.
-pub(super) fn visit(transaction: &mut Transaction, method: &Method, form: &Parameters, now: Timestamp) -> Response {
+pub(super) fn visit(
+    transaction: &mut Transaction,
+    method: &Method,
+    form: &Parameters,
+    now: Timestamp,
+) -> Response {
     let words = words(transaction);
     match transaction.phase(now) {
         Phase::Over => return notice(words, words.over),
@@ -104,7 +109,9 @@ pub(super) fn visit(transaction: &mut Transaction, method: &Method, form: &Param
             transaction.enter(card, now);
             redirect(transaction, "OK")
         }
-        Err(faults) => Html(page(transaction, words, form, &faults, now).into_string()).into_response(),
+        Err(faults) => {
+            Html(page(transaction, words, form, &faults, now).into_string()).into_response()
+        }
     }
 }
 
@@ -113,7 +120,8 @@ type Fault = (&'static str, &'static str);
 
 fn card(form: &Parameters, words: &Words, now: Timestamp) -> Result<Card, Vec<Fault>> {
     let given = |name: &str| form.get(name).map(String::as_str).unwrap_or_default();
-    let number: String = given("cardno").chars().filter(|letter| !matches!(letter, ' ' | '-')).collect();
+    let number: String =
+        given("cardno").chars().filter(|letter| !matches!(letter, ' ' | '-')).collect();
     let mut faults = Vec::new();
     if !is_card_number(&number) {
         faults.push(("cardNo", words.wrong_number));
@@ -135,16 +143,24 @@ fn card(form: &Parameters, words: &Words, now: Timestamp) -> Result<Card, Vec<Fa
         b'3' => ("AmericanExpress", "2"),
         _ => ("Visa", "3"),
     };
-    let masked = format!("{}{}{}", &number[..6], "*".repeat(number.len() - 10), &number[number.len() - 4..]);
+    let masked =
+        format!("{}{}{}", &number[..6], "*".repeat(number.len() - 10), &number[number.len() - 4..]);
     let (declined, capture_fails) = (number == "4925000000000087", number == "4925000000000079");
     Ok(Card { masked, method, issuer_id, year_month, declined, capture_fails })
 }
 
 fn is_card_number(number: &str) -> bool {
     let digits: Option<Vec<u32>> = number.chars().map(|letter| letter.to_digit(10)).collect();
-    let Some(digits) = digits.filter(|digits| (13..=19).contains(&digits.len())) else { return false };
+    let Some(digits) = digits.filter(|digits| (13..=19).contains(&digits.len())) else {
+        return false;
+    };
     let doubled = |digit: u32| if digit > 4 { digit * 2 - 9 } else { digit * 2 };
-    let sum: u32 = digits.iter().rev().enumerate().map(|(place, digit)| if place % 2 == 1 { doubled(*digit) } else { *digit }).sum();
+    let sum: u32 = digits
+        .iter()
+        .rev()
+        .enumerate()
+        .map(|(place, digit)| if place % 2 == 1 { doubled(*digit) } else { *digit })
+        .sum();
     sum.is_multiple_of(10)
 }
 
@@ -153,13 +169,16 @@ fn is_future(year_month: &str, now: Timestamp) -> bool {
     let Some((year, month)) = year_month.split_at_checked(2) else { return false };
     let (Ok(year), Ok(month)) = (year.parse::<i16>(), month.parse::<i8>()) else { return false };
     let today = now.to_zoned(TimeZone::UTC).date();
-    year_month.len() == 4 && (1..=12).contains(&month) && (2000 + year, month) >= (today.year(), today.month())
+    year_month.len() == 4
+        && (1..=12).contains(&month)
+        && (2000 + year, month) >= (today.year(), today.month())
 }
 
 /// Back to the shop, the transaction id first and then the code, as it was recorded.
 fn redirect(transaction: &Transaction, code: &str) -> Response {
     let to = transaction.parameter("redirecturl");
-    let (address, fragment) = to.split_once('#').map_or((to, None), |(address, fragment)| (address, Some(fragment)));
+    let (address, fragment) =
+        to.split_once('#').map_or((to, None), |(address, fragment)| (address, Some(fragment)));
     let joint = if address.contains('?') { '&' } else { '?' };
     let id: String = form_urlencoded::byte_serialize(transaction.id().as_bytes()).collect();
     let fragment = fragment.map(|fragment| format!("#{fragment}")).unwrap_or_default();
@@ -167,11 +186,21 @@ fn redirect(transaction: &Transaction, code: &str) -> Response {
     (StatusCode::FOUND, [("location", location)]).into_response()
 }
 
-fn page(transaction: &Transaction, words: &Words, form: &Parameters, faults: &[Fault], now: Timestamp) -> Markup {
+fn page(
+    transaction: &Transaction,
+    words: &Words,
+    form: &Parameters,
+    faults: &[Fault],
+    now: Timestamp,
+) -> Markup {
     let fault = |field| faults.iter().find(|(at, _)| *at == field).map(|(_, text)| *text);
     let given = |name: &str| form.get(name).map(String::as_str).unwrap_or_default();
     let this_year = now.to_zoned(TimeZone::UTC).date().year() % 100;
-    let action = format!("default.aspx?MerchantID={}&TransactionID={}", super::MERCHANT_ID, transaction.id());
+    let action = format!(
+        "default.aspx?MerchantID={}&TransactionID={}",
+        super::MERCHANT_ID,
+        transaction.id()
+    );
     document(
         words,
         html! {

@@ -77,7 +77,8 @@ impl Exception {
     }
 
     pub(super) fn element(self) -> Element {
-        let error = Element::new("Error").attribute("xsi:type", self.kind).with("Message", &self.message);
+        let error =
+            Element::new("Error").attribute("xsi:type", self.kind).with("Message", &self.message);
         Element::root("Exception").and(error.and_all(self.result))
     }
 }
@@ -99,7 +100,10 @@ pub(super) fn check_registration(parameters: &Parameters) -> Result<(), Exceptio
     if has("amount") && amount(parameters, "amount") == 0 {
         return Err(validation("Transaction amount must be greater than zero."));
     }
-    if parameters.get("currencycode").is_some_and(|code| !["NOK", "SEK", "DKK", "EUR"].contains(&code.as_str())) {
+    if parameters
+        .get("currencycode")
+        .is_some_and(|code| !["NOK", "SEK", "DKK", "EUR"].contains(&code.as_str()))
+    {
         let message = "Unable to translate supermerchant to submerchant, please check currency code and merchant ID";
         return Err(Exception::new("GenericError", message));
     }
@@ -182,7 +186,14 @@ impl Transaction {
         self.fail(now, "Terminal", "17", "Terminal", "Cancelled by customer.");
     }
 
-    fn fail(&mut self, at: Timestamp, operation: &'static str, code: &'static str, source: &'static str, text: &'static str) {
+    fn fail(
+        &mut self,
+        at: Timestamp,
+        operation: &'static str,
+        code: &'static str,
+        source: &'static str,
+        text: &'static str,
+    ) {
         self.errors.push(Failure { at, operation, code, source, text });
     }
 
@@ -190,15 +201,22 @@ impl Transaction {
         is_true(&self.parameters, "updatestoredpaymentinfo")
     }
 
-    pub(super) fn process(&mut self, asked: &Parameters, now: Timestamp) -> Result<Element, Exception> {
-        let operation = asked.get("operation").map(|text| text.to_ascii_uppercase()).unwrap_or_default();
-        let wanted = asked.contains_key("transactionamount").then(|| amount(asked, "transactionamount"));
+    pub(super) fn process(
+        &mut self,
+        asked: &Parameters,
+        now: Timestamp,
+    ) -> Result<Element, Exception> {
+        let operation =
+            asked.get("operation").map(|text| text.to_ascii_uppercase()).unwrap_or_default();
+        let wanted =
+            asked.contains_key("transactionamount").then(|| amount(asked, "transactionamount"));
         match operation.as_str() {
             "VERIFY" => self.initial("VERIFY", "Verify", "Unable to verify", now),
             "AUTH" => self.initial("AUTH", "Auth", "Unable to auth", now),
-            "SALE" | "CAPTURE" | "CREDIT" | "ANNUL" if self.stores_only() => {
-                Err(Exception::new("NotSupportedException", "Operation not supported for this transaction"))
-            }
+            "SALE" | "CAPTURE" | "CREDIT" | "ANNUL" if self.stores_only() => Err(Exception::new(
+                "NotSupportedException",
+                "Operation not supported for this transaction",
+            )),
             "SALE" => {
                 let reply = self.initial("SALE", "Sale", "Unable to sale", now)?;
                 self.captured = amount(&self.parameters, "amount");
@@ -251,7 +269,10 @@ impl Transaction {
         let left = amount(&self.parameters, "amount") - self.captured;
         let wanted = wanted.unwrap_or(left);
         if self.annulled || wanted == 0 || wanted > left {
-            return Err(Exception::new("GenericError", "Unable to capture more than authorized amount"));
+            return Err(Exception::new(
+                "GenericError",
+                "Unable to capture more than authorized amount",
+            ));
         }
         self.captured += wanted;
         Ok(self.succeed("CAPTURE", "Capture", Some(wanted), now))
@@ -265,7 +286,10 @@ impl Transaction {
         let left = self.captured - self.credited;
         let wanted = wanted.unwrap_or(left);
         if wanted == 0 || wanted > left {
-            return Err(Exception::new("GenericError", "Unable to credit more than captured amount"));
+            return Err(Exception::new(
+                "GenericError",
+                "Unable to credit more than captured amount",
+            ));
         }
         self.credited += wanted;
         Ok(self.succeed("CREDIT", "Credit", Some(wanted), now))
@@ -279,11 +303,21 @@ impl Transaction {
         Ok(self.succeed("ANNUL", "Annul", None, now))
     }
 
-    fn succeed(&mut self, operation: &'static str, logged: &'static str, amount: Option<u64>, now: Timestamp) -> Element {
+    fn succeed(
+        &mut self,
+        operation: &'static str,
+        logged: &'static str,
+        amount: Option<u64>,
+        now: Timestamp,
+    ) -> Element {
         self.history.push(Line { at: now, operation: logged, amount });
         *self.done.entry(operation).or_default() += 1;
         let reply = Element::root("ProcessResponse");
-        let reply = if ["AUTH", "SALE", "VERIFY"].contains(&operation) { reply.with("AuthorizationId", "098068") } else { reply };
+        let reply = if ["AUTH", "SALE", "VERIFY"].contains(&operation) {
+            reply.with("AuthorizationId", "098068")
+        } else {
+            reply
+        };
         let reply = if operation == "VERIFY" { reply } else { reply.with("BatchNumber", "26") };
         reply
             .with("ExecutionTime", &precise(now))
@@ -293,7 +327,14 @@ impl Transaction {
             .with("TransactionId", &self.id)
     }
 
-    fn refused(&self, unable: &str, issuer_id: &str, code: &str, text: &str, now: Timestamp) -> Exception {
+    fn refused(
+        &self,
+        unable: &str,
+        issuer_id: &str,
+        code: &str,
+        text: &str,
+        now: Timestamp,
+    ) -> Exception {
         let result = Element::new("Result")
             .with("IssuerId", issuer_id)
             .with("ResponseCode", code)
@@ -350,7 +391,11 @@ impl Transaction {
                 .with("IssuerId", card.issuer_id),
         };
         let recurs = self.parameters.contains_key("recurringtype");
-        if recurs { element.with("PanHash", self.pan_hash.as_deref().unwrap_or_default()) } else { element }
+        if recurs {
+            element.with("PanHash", self.pan_hash.as_deref().unwrap_or_default())
+        } else {
+            element
+        }
     }
 
     fn customer_information(&self) -> Element {
@@ -369,12 +414,15 @@ impl Transaction {
             ("SocialSecurityNumber", "customersocialsecuritynumber"),
             ("Town", "customertown"),
         ];
-        names.iter().fold(Element::new("CustomerInformation"), |all, (name, from)| all.with(name, self.parameter(from)))
+        names.iter().fold(Element::new("CustomerInformation"), |all, (name, from)| {
+            all.with(name, self.parameter(from))
+        })
     }
 
     fn order_information(&self) -> Element {
         let amount = amount(&self.parameters, "amount").to_string();
-        let description = Some(self.parameter("orderdescription")).filter(|text| !text.is_empty()).unwrap_or(" ");
+        let description =
+            Some(self.parameter("orderdescription")).filter(|text| !text.is_empty()).unwrap_or(" ");
         Element::new("OrderInformation")
             .with("Amount", &amount)
             .with("Currency", self.parameter("currencycode"))
@@ -401,7 +449,10 @@ impl Transaction {
         let element = Element::new("TerminalInformation");
         match self.entered_at {
             None => element.with("Browser", ""),
-            Some(at) => element.with("Browser", "Unknown").with("CustomerEntered", &local(at)).with("CustomerRedirected", &local(at)),
+            Some(at) => element
+                .with("Browser", "Unknown")
+                .with("CustomerEntered", &local(at))
+                .with("CustomerRedirected", &local(at)),
         }
     }
 }

@@ -51,7 +51,9 @@ impl Element {
         let declared = writer.write_event(Event::Decl(BytesDecl::new("1.0", Some("utf-8"), None)));
         let written = declared.and_then(|()| self.write(&mut writer));
         // Writing to memory cannot fail.
-        let text = written.map(|()| String::from_utf8_lossy(&writer.into_inner()).into_owned()).unwrap_or_default();
+        let text = written
+            .map(|()| String::from_utf8_lossy(&writer.into_inner()).into_owned())
+            .unwrap_or_default();
         text.replace("/>", " />").replace('\n', "\r\n").into_bytes()
     }
 
@@ -63,7 +65,9 @@ impl Element {
         } else if self.children.is_empty() {
             element.write_empty()?;
         } else {
-            element.write_inner_content(|writer| self.children.iter().try_for_each(|child| child.write(writer)))?;
+            element.write_inner_content(|writer| {
+                self.children.iter().try_for_each(|child| child.write(writer))
+            })?;
         }
         Ok(())
     }
