@@ -1,6 +1,7 @@
 //! DynamoDB: dynoxide, behind a door that counts what comes through.
 
 use std::path::Path;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Router;
@@ -41,6 +42,7 @@ struct Inner {
     engine: String,
     http: reqwest::Client,
     requests: Mutex<Vec<Request>>,
+    lose: AtomicU32,
 }
 
 impl Dynamodb {
@@ -67,6 +69,7 @@ impl Dynamodb {
             engine: crate::address(&engine)?,
             http: crate::http_client()?,
             requests: Mutex::default(),
+            lose: AtomicU32::new(0),
         };
         tokio::spawn(serve_with_shutdown(engine, database, std::future::pending()));
         let dynamodb = Self { inner: Arc::new(inner) };
@@ -93,6 +96,11 @@ impl Dynamodb {
     /// Counts from zero.
     pub fn forget_requests(&self) {
         self.inner.requests.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    /// The next so many writes are done, and answered with an internal error all the same.
+    pub fn lose_replies_to_writes(&self, count: u32) {
+        self.inner.lose.store(count, Ordering::SeqCst);
     }
 
     /// Creates the template's tables. One that is there already stays as it is.
@@ -178,6 +186,14 @@ impl Dynamodb {
         let (status, answered) = (answer.status(), answer.headers().clone());
         let bytes = answer.bytes().await?;
         self.record(headers, &body, &bytes);
+        let writes = headers
+            .get("x-amz-target")
+            .is_some_and(|target| target.as_bytes().ends_with(b".PutItem"));
+        let lost = |left: u32| left.checked_sub(1).filter(|_| writes);
+        if self.inner.lose.fetch_update(Ordering::SeqCst, Ordering::SeqCst, lost).is_ok() {
+            let body = json!({ "__type": "com.amazonaws.dynamodb.v20120810#InternalServerError", "message": "lost" });
+            return Ok((StatusCode::INTERNAL_SERVER_ERROR, body.to_string()).into_response());
+        }
         let mut response = Response::new(Body::from(bytes));
         *response.status_mut() = status;
         *response.headers_mut() = answered;

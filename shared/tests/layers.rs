@@ -1,0 +1,124 @@
+//! Who may use whom inside `shared`: the arrows of README.md, held.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+fn sources(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries
+        .flat_map(|path| if path.is_dir() { sources(&path) } else { vec![path] })
+        .filter(|path| path.extension().is_some_and(|end| end == "rs"))
+        .collect()
+}
+
+/// Every source with its top-level module and its code: no comments, no tests.
+fn modules() -> Vec<(String, String)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let shipped = |path: &PathBuf| !path.ends_with("wallet_tests.rs");
+    sources(&root)
+        .into_iter()
+        .filter(shipped)
+        .map(|path| {
+            let name = path
+                .strip_prefix(&root)
+                .unwrap()
+                .components()
+                .next()
+                .unwrap()
+                .as_os_str()
+                .to_string_lossy()
+                .replace(".rs", "");
+            let text = fs::read_to_string(&path).unwrap();
+            let code = text
+                .split("#[cfg(test)]")
+                .next()
+                .unwrap()
+                .lines()
+                .filter(|line| !line.trim_start().starts_with("//"));
+            (name, code.collect::<Vec<_>>().join("\n"))
+        })
+        .collect()
+}
+
+/// The modules of this crate that each module may use.
+fn allowed(module: &str) -> &'static [&'static str] {
+    match module {
+        "error" | "secret" => &[],
+        "domain" => &["domain", "error", "secret"],
+        "config" => &["domain", "secret"],
+        "outbound" => &["error"],
+        "storage" => &["config", "domain", "error", "secret"],
+        "netaxept" | "token" => &["config", "domain", "error", "outbound", "secret"],
+        "app" => &["config", "domain", "error", "netaxept", "storage"],
+        "api" => &["api", "config", "domain", "error", "token"],
+        "lib" => &[],
+        other => panic!("{other} is not in the map of README.md yet"),
+    }
+}
+
+#[test]
+fn the_arrows_run_one_way() {
+    for (module, code) in modules() {
+        for part in code.split("crate::").skip(1) {
+            let used: String = part
+                .chars()
+                .take_while(|letter| letter.is_alphanumeric() || *letter == '_')
+                .collect();
+            assert!(allowed(&module).contains(&used.as_str()), "{module} uses {used}");
+        }
+    }
+}
+
+#[test]
+fn foreign_crates_stay_where_they_belong() {
+    let homes: [(&str, &[&str]); 10] = [
+        ("aws_sdk", &["storage"]),
+        ("aws_smithy", &["storage"]),
+        ("serde_dynamo", &["storage"]),
+        ("roxmltree", &["netaxept"]),
+        ("lambda_", &["api"]),
+        ("jsonwebtoken", &["token"]),
+        ("reqwest", &["netaxept", "outbound", "token"]),
+        ("serde_json", &["api", "token"]),
+        ("std::env", &["config"]),
+        ("tracing", &["api"]),
+    ];
+    for (module, code) in modules() {
+        for (name, homes) in homes {
+            assert!(
+                !code.contains(name) || homes.contains(&module.as_str()),
+                "{module} uses {name}"
+            );
+        }
+    }
+}
+
+#[test]
+fn no_trait_of_our_own_and_no_serialize_on_domain_types() {
+    for (module, code) in modules() {
+        assert!(
+            !code
+                .lines()
+                .any(|line| line.trim_start().trim_start_matches("pub ").starts_with("trait ")),
+            "{module} declares a trait"
+        );
+        assert!(module != "domain" || !code.contains("Serialize"));
+    }
+}
+
+/// The local engine always reads consistently, so it cannot catch a forgotten flag.
+#[test]
+fn every_read_is_consistent_and_nothing_scans_or_transacts() {
+    let storage: String = modules()
+        .into_iter()
+        .filter(|(module, _)| module == "storage")
+        .map(|(_, code)| code)
+        .collect();
+    assert_eq!(storage.matches(".get_item()").count(), 1);
+    assert_eq!(storage.matches(".consistent_read(true)").count(), 1);
+    for forbidden in
+        [".scan()", ".transact_", ".update_item()", ".delete_item()", ".batch_", ".query()"]
+    {
+        assert!(!storage.contains(forbidden), "{forbidden}");
+    }
+}

@@ -1,0 +1,346 @@
+//! The store against a real engine: one item a wallet, one conditional write, nothing twice.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use chrono::{DateTime, Months, TimeDelta, Utc};
+use local::binaries;
+use local::dynamodb::Dynamodb;
+use local::template::Template;
+use serde_json::json;
+use shared::config::{Credentials, StorageConfig};
+use shared::domain::caller::{Caller, CustomerNumber, Organisation, Permission, Tenant};
+use shared::domain::card::{Card, CardExpiry, LastFour, PaymentType, VerifiedCard};
+use shared::domain::id::RecurringPaymentId;
+use shared::domain::owner::{Customer, IdKey};
+use shared::domain::recurring_payment::{RecurringStatus, View};
+use shared::domain::terminal::Closing;
+use shared::domain::text::Nickname;
+use shared::domain::wallet::{Change, NewRecurringPayment, Wallet};
+use shared::error::{Error, Refusal};
+use shared::secret::Secret;
+use shared::storage::{Key, Store};
+
+const KEY: &str = "the key of these tests, which guards nothing";
+
+fn now() -> DateTime<Utc> {
+    "2026-11-23T10:00:00.123Z".parse().unwrap()
+}
+
+async fn engine() -> Dynamodb {
+    let dynamodb = Dynamodb::start(0, None).await.unwrap();
+    let template = Template::read(&binaries::root().join("template.yaml")).unwrap();
+    dynamodb.create_tables(&template).await.unwrap();
+    dynamodb
+}
+
+fn store(dynamodb: &Dynamodb, id_key: IdKey) -> Store {
+    let credentials = Credentials {
+        access_key_id: "test".to_owned(),
+        secret_access_key: Secret::new("test".to_owned()),
+        session_token: None,
+    };
+    let config = StorageConfig {
+        table: "Wallets".to_owned(),
+        id_key,
+        region: "eu-north-1".to_owned(),
+        system_roots: false,
+        endpoint: Some(dynamodb.address().to_owned()),
+        credentials,
+    };
+    Store::new(config).unwrap()
+}
+
+fn customer(number: &str) -> Customer {
+    Customer {
+        organisation: Organisation::new(1),
+        number: CustomerNumber::try_from(number).unwrap(),
+    }
+}
+
+fn partner(organisation: u64) -> Caller {
+    Caller {
+        tenant: Tenant::Partner,
+        organisation: Organisation::new(organisation),
+        customer: None,
+        client: "test".to_owned(),
+        permissions: vec![Permission::Read],
+        expires_at: DateTime::<Utc>::MAX_UTC,
+    }
+}
+
+fn traveller(number: &str) -> Caller {
+    Caller {
+        tenant: Tenant::Traveller,
+        customer: Some(CustomerNumber::try_from(number).unwrap()),
+        ..partner(1)
+    }
+}
+
+fn plain() -> NewRecurringPayment {
+    NewRecurringPayment { nickname: None, primary: false, idempotency: None }
+}
+
+fn card() -> VerifiedCard {
+    let last_four = LastFour::of_masked("492500******0004").unwrap();
+    let card = Card {
+        payment_type: PaymentType::Visa,
+        last_four,
+        expiry: CardExpiry::new(2029, 3).unwrap(),
+    };
+    VerifiedCard { card, pan_hash: Secret::new("q5c+kh1Nc9Ewd0aBcDeFgHiJkIA=".to_owned()) }
+}
+
+async fn create(store: &Store, number: &str) -> Result<View, Error> {
+    store.change(Key::Customer(&customer(number)), now(), |wallet| wallet.create(plain())).await
+}
+
+async fn activate(store: &Store, id: RecurringPaymentId) -> View {
+    let activate = |wallet: &mut Wallet| wallet.activate(id, card(), Months::new(36));
+    store.change(Key::Payment(&partner(1), id), now(), activate).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_wallet_comes_back_as_it_was() {
+    let dynamodb = engine().await;
+    let store = store(&dynamodb, IdKey::new(KEY));
+    let (customer, caller) = (customer("4711"), partner(1));
+    let nickname = Some(Nickname::try_from("Kort 💳").unwrap());
+    let full =
+        NewRecurringPayment { nickname, primary: true, idempotency: Some(([1; 16], [2; 16])) };
+    let written = store.change(Key::Customer(&customer), now(), |wallet| {
+        let ids: Vec<_> = (0..4)
+            .map(|_| wallet.create(full.clone().with_key_left_out()))
+            .collect::<Result<_, _>>()?;
+        wallet.create(full.clone())?;
+        wallet.activate(ids[0].id, card(), Months::new(36))?;
+        wallet.activate(ids[1].id, card(), Months::new(36))?;
+        wallet.end(ids[1].id)?;
+        wallet.end(ids[2].id)?;
+        for closing in [Closing::Cancelled, Closing::NeverRegistered] {
+            let visit = wallet.open_terminal(ids[3].id)?;
+            wallet.close_terminal(&visit, closing)?;
+        }
+        wallet.open_terminal(ids[3].id)?;
+        Ok((wallet.clone(), ids[0].id))
+    });
+    let (written, id) = written.await.unwrap();
+    assert_eq!(store.load(Key::Customer(&customer), now()).await.unwrap().wallet, written);
+    assert_eq!(store.load(Key::Payment(&caller, id), now()).await.unwrap().wallet, written);
+    assert_eq!(
+        store.load(Key::Payment(&traveller("4711"), id), now()).await.unwrap().wallet,
+        written
+    );
+}
+
+trait WithKeyLeftOut {
+    fn with_key_left_out(self) -> Self;
+}
+
+impl WithKeyLeftOut for NewRecurringPayment {
+    fn with_key_left_out(self) -> Self {
+        Self { idempotency: None, ..self }
+    }
+}
+
+#[tokio::test]
+async fn a_foreign_wallet_and_none_are_the_same() {
+    let dynamodb = engine().await;
+    let store = store(&dynamodb, IdKey::new(KEY));
+    let id = create(&store, "4711").await.unwrap().id;
+    let absent = RecurringPaymentId::try_from(id.number() + 1024).unwrap();
+    for (caller, id) in [(partner(2), id), (traveller("4712"), id), (partner(1), absent)] {
+        dynamodb.forget_requests();
+        let found = store.load(Key::Payment(&caller, id), now()).await.err();
+        assert!(matches!(found, Some(Error::Refused(Refusal::NotFound))));
+        let operations: Vec<_> =
+            dynamodb.requests().into_iter().map(|request| request.operation).collect();
+        assert_eq!(operations, ["GetItem"]);
+    }
+}
+
+#[tokio::test]
+async fn a_list_costs_one_request_a_change_two_and_no_change_one() {
+    let dynamodb = engine().await;
+    let store = store(&dynamodb, IdKey::new(KEY));
+    let id = create(&store, "4711").await.unwrap().id;
+    let caller = partner(1);
+    for _ in 0..3 {
+        let id = create(&store, "4711").await.unwrap().id;
+        activate(&store, id).await;
+    }
+    let cost = || {
+        let requests =
+            dynamodb.requests().into_iter().map(|request| (request.operation, request.capacity));
+        let requests: Vec<_> = requests.collect();
+        dynamodb.forget_requests();
+        requests
+    };
+    let (get, put) = (("GetItem".to_owned(), Some(1.0)), ("PutItem".to_owned(), Some(1.0)));
+    cost();
+    store.load(Key::Customer(&customer("4711")), now()).await.unwrap();
+    assert_eq!(cost(), [get.clone()]);
+    activate(&store, id).await;
+    assert_eq!(cost(), [get.clone(), put], "four cards fit one write unit");
+    store
+        .change(Key::Payment(&caller, id), now(), |wallet| wallet.update(id, Change::default()))
+        .await
+        .unwrap();
+    assert_eq!(cost(), [get]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn twenty_at_once_lose_nothing() {
+    let dynamodb = engine().await;
+    let store = Arc::new(store(&dynamodb, IdKey::new(KEY)));
+    let tasks = (0..20).map(|_| {
+        let store = store.clone();
+        tokio::spawn(async move {
+            match create(&store, "4711").await {
+                Ok(view) => Some(view.id),
+                Err(Error::Busy { tries: 5 }) => None,
+                Err(error) => panic!("{error:?}"),
+            }
+        })
+    });
+    let mut ids = Vec::new();
+    for task in tasks.collect::<Vec<_>>() {
+        ids.extend(task.await.unwrap());
+    }
+    let wallet = store.load(Key::Customer(&customer("4711")), now()).await.unwrap().wallet;
+    assert_eq!(
+        usize::from(wallet.contents().last_sequence.number()),
+        ids.len(),
+        "each success is one write, each write a success"
+    );
+    assert_eq!(ids.iter().collect::<HashSet<_>>().len(), ids.len());
+    assert_eq!(wallet.list(false).iter().filter(|view| view.primary).count(), 1);
+    assert!(!ids.is_empty());
+}
+
+#[tokio::test]
+async fn with_four_slots_collisions_are_ordinary() {
+    let dynamodb = engine().await;
+    let store = store(&dynamodb, IdKey::new(KEY).with_slot_bits(2));
+    let mut ids = Vec::new();
+    for number in ["1", "2", "3", "4"] {
+        ids.push((number, create(&store, number).await.unwrap().id));
+    }
+    let slots: HashSet<_> = ids.iter().map(|(_, id)| id.slot()).collect();
+    assert_eq!(slots.len(), 4, "every customer has a place of their own");
+    for (number, id) in &ids {
+        let wallet = store.load(Key::Customer(&customer(number)), now()).await.unwrap().wallet;
+        assert_eq!(wallet.list(false).iter().map(|view| view.id).collect::<Vec<_>>(), [*id]);
+        for (other, _) in &ids {
+            let found = store.load(Key::Payment(&traveller(other), *id), now()).await;
+            assert_eq!(found.is_ok(), other == number);
+        }
+    }
+    assert!(matches!(
+        create(&store, "5").await,
+        Err(Error::Internal { what: "a customer has no slot", .. })
+    ));
+}
+
+/// One lost answer is met by the SDK's own retry; three, more than it retries, by ours.
+#[tokio::test]
+async fn a_write_whose_answer_is_lost_happens_once() {
+    let dynamodb = engine().await;
+    let store = store(&dynamodb, IdKey::new(KEY));
+    for (lost, number) in [(1, "1"), (3, "3"), (4, "4")] {
+        dynamodb.lose_replies_to_writes(lost);
+        let created = create(&store, number).await.unwrap();
+        dynamodb.lose_replies_to_writes(lost);
+        let again = create(&store, number).await.unwrap();
+        let listed =
+            store.load(Key::Customer(&customer(number)), now()).await.unwrap().wallet.list(true);
+        assert_eq!(listed.iter().map(|view| view.id).collect::<Vec<_>>(), [created.id, again.id]);
+    }
+}
+
+#[tokio::test]
+async fn an_unreachable_table_is_unavailable() {
+    let dynamodb = engine().await;
+    let template = Template::parse("Resources: {}").unwrap();
+    let empty = Dynamodb::start(0, None).await.unwrap();
+    empty.create_tables(&template).await.unwrap();
+    let error = create(&store(&empty, IdKey::new(KEY)), "4711").await.unwrap_err();
+    assert!(matches!(error, Error::Unavailable { what: "DynamoDB", .. }), "{error:?}");
+    drop(dynamodb);
+}
+
+/// A stored literal of schema 1: it stays readable for ever.
+#[tokio::test]
+async fn schema_1_stays_readable() {
+    let dynamodb = engine().await;
+    let store = store(&dynamodb, IdKey::new(KEY));
+    let id = create(&store, "4711").await.unwrap().id;
+    let key = json!({ "slot": { "N": id.slot().number().to_string() } });
+    let item =
+        dynamodb.call("GetItem", &json!({ "TableName": "Wallets", "Key": key })).await.unwrap();
+    let mut item = item["Item"].clone();
+    let names: Vec<_> = item.as_object().unwrap().keys().cloned().collect();
+    assert_eq!(
+        names,
+        [
+            "choices",
+            "lastSequence",
+            "organisation",
+            "owner",
+            "payments",
+            "schema",
+            "slot",
+            "version",
+            "writes"
+        ]
+    );
+    let card = json!({ "M": {
+        "type": { "S": "VISA" }, "lastFour": { "S": "0004" }, "expiry": { "S": "2029-03" },
+        "activatedAt": { "N": "1795428000123" }, "expiresAt": { "N": "1869696000000" },
+    }});
+    let payment = |sequence: &str, state: serde_json::Value| json!({ "M": { "sequence": { "N": sequence }, "createdAt": { "N": "1795428000123" }, "state": { "M": state } } });
+    item["lastSequence"] = json!({ "N": "4" });
+    item["payments"] = json!({ "L": [
+        payment("1", json!({ "created": { "M": { "terminals": { "L": [
+            { "M": { "openedAt": { "N": "1795428000123" }, "outcome": { "S": "cancelled" } } } ] } } } })),
+        payment("2", json!({ "active": { "M": { "card": card, "panHash": { "S": "hash" } } } })),
+        payment("3", json!({ "expired": { "M": { "card": card } } })),
+        payment("4", json!({ "cancelled": { "M": { "reason": { "S": "ended" }, "at": { "N": "1795428000123" } } } })),
+    ]});
+    dynamodb.call("PutItem", &json!({ "TableName": "Wallets", "Item": item })).await.unwrap();
+    let wallet = store.load(Key::Customer(&customer("4711")), now()).await.unwrap().wallet;
+    let statuses: Vec<_> =
+        wallet.contents().payments.iter().map(|payment| payment.status()).collect();
+    use RecurringStatus::{Active, Cancelled, Created, Expired};
+    assert_eq!(statuses, [Created, Active, Expired, Cancelled]);
+    item["schema"] = json!({ "N": "2" });
+    dynamodb.call("PutItem", &json!({ "TableName": "Wallets", "Item": item })).await.unwrap();
+    let unknown = store.load(Key::Customer(&customer("4711")), now()).await.err();
+    assert!(matches!(
+        unknown,
+        Some(Error::Internal { what: "a stored wallet can not be read", .. })
+    ));
+}
+
+/// Ten thousand creations and ends leave an item of a bounded size (architecture.md §1.2).
+#[tokio::test]
+async fn a_wallet_stays_small() {
+    let dynamodb = engine().await;
+    let store = store(&dynamodb, IdKey::new(KEY));
+    let key = customer("4711");
+    let id = store.change(Key::Customer(&key), now(), |wallet| {
+        let mut id = None;
+        for turn in 0..10_000 {
+            *wallet = wallet.clone().at(now() + TimeDelta::milliseconds(turn));
+            let new = wallet.create(plain())?;
+            wallet.activate(new.id, card(), Months::new(36))?;
+            id = Some(wallet.end(new.id)?.id);
+        }
+        Ok(id)
+    });
+    let slot = id.await.unwrap().unwrap().slot().number().to_string();
+    let item = json!({ "TableName": "Wallets", "Key": { "slot": { "N": slot } } });
+    let item = dynamodb.call("GetItem", &item).await.unwrap();
+    // As JSON it is larger than DynamoDB counts it.
+    assert!(item["Item"].to_string().len() < 8 * 1024, "{}", item["Item"].to_string().len());
+}
