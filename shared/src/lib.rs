@@ -1,4 +1,4 @@
-//! Recurring payments.
+#![doc = include_str!("../README.md")]
 
 pub mod api;
 pub mod app;

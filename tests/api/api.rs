@@ -44,10 +44,27 @@ impl Answer {
         assert_eq!(self.header("content-type"), "application/problem+json", "{self:?}");
         assert_eq!(body["status"], self.status.as_u16());
         assert_eq!(body["correlationId"], self.header("x-correlation-id"));
-        for member in ["type", "title", "detail", "instance", "timestamp", "error", "message", "path", "correlationId"] {
-            assert!(body[member].as_str().is_some_and(|text| !text.is_empty()), "{member} in {self:?}");
+        for member in [
+            "type",
+            "title",
+            "detail",
+            "instance",
+            "timestamp",
+            "error",
+            "message",
+            "path",
+            "correlationId",
+        ] {
+            assert!(
+                body[member].as_str().is_some_and(|text| !text.is_empty()),
+                "{member} in {self:?}"
+            );
         }
-        let slug = body["type"].as_str().unwrap().strip_prefix("urn:problem-type:recurring-payments:").unwrap();
+        let slug = body["type"]
+            .as_str()
+            .unwrap()
+            .strip_prefix("urn:problem-type:recurring-payments:")
+            .unwrap();
         (self.status.as_u16(), slug.to_owned())
     }
 }
@@ -70,9 +87,16 @@ impl World {
     }
 
     /// A call with exactly these headers.
-    async fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: Option<&str>) -> Answer {
+    async fn send(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Option<&str>,
+    ) -> Answer {
         let method = Method::from_bytes(method.as_bytes()).unwrap();
-        let mut request = self.http.request(method, format!("{}{path}", self.local.addresses().api));
+        let mut request =
+            self.http.request(method, format!("{}{path}", self.local.addresses().api));
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
@@ -117,7 +141,13 @@ impl World {
 
     async fn press(&self, uri: &str, number: &str, button: &str) -> String {
         let code = if number.starts_with('3') { "1234" } else { "123" };
-        let form = [("cardNo", number), ("month", "03"), ("year", "29"), ("securityCode", code), (button, "x")];
+        let form = [
+            ("cardNo", number),
+            ("month", "03"),
+            ("year", "29"),
+            ("securityCode", code),
+            (button, "x"),
+        ];
         let page = self.http.post(uri).form(&form).send().await.unwrap();
         assert_eq!(page.status(), StatusCode::FOUND);
         page.headers()["location"].to_str().unwrap().to_owned()
@@ -138,7 +168,10 @@ impl World {
 
     async fn list(&self, customer: &str) -> Vec<Value> {
         let answer = self.call("GET", &format!("{PAYMENTS}?customerNumber={customer}"), None).await;
-        assert_eq!((answer.status, answer.header("content-type")), (StatusCode::OK, "application/hal+json"));
+        assert_eq!(
+            (answer.status, answer.header("content-type")),
+            (StatusCode::OK, "application/hal+json")
+        );
         answer.json().as_array().unwrap().clone()
     }
 }

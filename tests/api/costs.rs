@@ -15,7 +15,8 @@ fn asked(world: &World) -> Vec<String> {
 #[tokio::test]
 async fn a_list_is_one_request_and_every_change_two() {
     let world = World::new().await;
-    let (read, change) = (vec!["GetItem".to_owned()], vec!["GetItem".to_owned(), "PutItem".to_owned()]);
+    let (read, change) =
+        (vec!["GetItem".to_owned()], vec!["GetItem".to_owned(), "PutItem".to_owned()]);
     asked(&world);
     world.list("4711").await;
     assert_eq!(asked(&world), read, "list of nothing");

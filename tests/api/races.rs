@@ -17,11 +17,16 @@ async fn fifty_choose_a_primary_at_once() {
     let choosers = (0..50).map(|turn| {
         let (world, id) = (world.clone(), ids[turn % 5].clone());
         tokio::spawn(async move {
-            let answer = world.call("PATCH", &format!("{PAYMENTS}/{id}"), Some(&json!({ "isPrimary": true }))).await;
+            let answer = world
+                .call("PATCH", &format!("{PAYMENTS}/{id}"), Some(&json!({ "isPrimary": true })))
+                .await;
             if answer.status == StatusCode::OK {
                 assert_eq!(answer.json()["primary"], true);
             } else {
-                assert_eq!((answer.problem(), &answer.json()["errorReason"]), ((409, "busy".to_owned()), &json!("RESOURCE_BUSY")));
+                assert_eq!(
+                    (answer.problem(), &answer.json()["errorReason"]),
+                    ((409, "busy".to_owned()), &json!("RESOURCE_BUSY"))
+                );
                 assert_eq!(answer.header("retry-after"), "1");
             }
             answer.status
@@ -55,7 +60,13 @@ async fn authorizing_at_once_has_one_effect() {
     });
     for answer in both {
         let answer = answer.await.unwrap();
-        assert_eq!((answer.status, &answer.json()["recurringStatus"]), (StatusCode::OK, &json!("ACTIVE")));
+        assert_eq!(
+            (answer.status, &answer.json()["recurringStatus"]),
+            (StatusCode::OK, &json!("ACTIVE"))
+        );
     }
-    assert_eq!(world.local.netaxept().transactions()[0]["transaction"]["done"], json!({ "VERIFY": 1 }));
+    assert_eq!(
+        world.local.netaxept().transactions()[0]["transaction"]["done"],
+        json!({ "VERIFY": 1 })
+    );
 }

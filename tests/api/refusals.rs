@@ -10,9 +10,13 @@ async fn without_a_good_token() {
     let world = World::new().await;
     let path = format!("{PAYMENTS}?customerNumber=4711");
     let none = world.send("GET", &path, &[], None).await;
-    assert_eq!((none.status, none.text.as_str()), (StatusCode::UNAUTHORIZED, r#"{"message":"Unauthorized"}"#));
+    assert_eq!(
+        (none.status, none.text.as_str()),
+        (StatusCode::UNAUTHORIZED, r#"{"message":"Unauthorized"}"#)
+    );
     let expired = world.token("partner-demo", json!({ "expires_in": -61 })).await;
-    let foreign = world.token("partner-demo", json!({ "audience": "https://elsewhere.example" })).await;
+    let foreign =
+        world.token("partner-demo", json!({ "audience": "https://elsewhere.example" })).await;
     let (head, signature) = world.partner.rsplit_once('.').unwrap();
     let forged = format!("{head}.{}", signature.chars().rev().collect::<String>());
     let unsigned = format!("eyJhbGciOiJub25lIn0.{}.", head.split('.').nth(1).unwrap());
@@ -30,7 +34,9 @@ async fn without_a_good_token() {
 async fn a_token_ends_on_time_though_it_is_remembered() {
     let world = World::new().await;
     let token = world.token("partner-demo", json!({ "expires_in": 60 })).await;
-    let list = async || world.call_as(&token, "GET", &format!("{PAYMENTS}?customerNumber=4711"), None).await;
+    let list = async || {
+        world.call_as(&token, "GET", &format!("{PAYMENTS}?customerNumber=4711"), None).await
+    };
     assert_eq!(list().await.status, StatusCode::OK);
     world.local.clock().advance("PT121S").unwrap();
     assert_eq!(list().await.problem(), (401, "unauthorized".to_owned()));
@@ -76,11 +82,15 @@ async fn a_foreign_id_and_an_unknown_one_answer_alike() {
             let mut answers = Vec::new();
             for id in [id, unknown] {
                 world.local.dynamodb().forget_requests();
-                let answer = world.call_as(token, method, &format!("{PAYMENTS}/{id}{tail}"), body).await;
+                let answer =
+                    world.call_as(token, method, &format!("{PAYMENTS}/{id}{tail}"), body).await;
                 assert_eq!(answer.problem(), (404, "not-found".to_owned()));
                 let body = answer.json();
                 let correlation_id = answer.header("x-correlation-id");
-                let mut text = answer.text.replace(&id.to_string(), "ID").replace(correlation_id, "CORRELATION");
+                let mut text = answer
+                    .text
+                    .replace(&id.to_string(), "ID")
+                    .replace(correlation_id, "CORRELATION");
                 text = text.replace(body["timestamp"].as_str().unwrap(), "TIME");
                 let names: Vec<_> = answer.headers.keys().map(ToString::to_string).collect();
                 answers.push((text, names, world.local.dynamodb().requests()));
@@ -89,7 +99,10 @@ async fn a_foreign_id_and_an_unknown_one_answer_alike() {
         }
     }
     let own = world.token("traveller-demo", json!({ "customer_number": "4711" })).await;
-    assert_eq!(world.call_as(&own, "GET", &format!("{PAYMENTS}/{id}"), None).await.status, StatusCode::OK);
+    assert_eq!(
+        world.call_as(&own, "GET", &format!("{PAYMENTS}/{id}"), None).await.status,
+        StatusCode::OK
+    );
 }
 
 #[tokio::test]
@@ -97,10 +110,17 @@ async fn a_traveller_is_only_ever_themself() {
     let world = World::new().await;
     let token = world.token("traveller-demo", json!({ "customer_number": "4711" })).await;
     let body = json!({ "customerNumber": "4712" });
-    assert_eq!(world.call_as(&token, "POST", PAYMENTS, Some(&body)).await.status, StatusCode::CREATED);
+    assert_eq!(
+        world.call_as(&token, "POST", PAYMENTS, Some(&body)).await.status,
+        StatusCode::CREATED
+    );
     assert_eq!((world.list("4711").await.len(), world.list("4712").await.len()), (1, 0));
-    assert_eq!(world.call_as(&token, "GET", PAYMENTS, None).await.json().as_array().unwrap().len(), 1);
-    let other = world.call_as(&token, "GET", &format!("{PAYMENTS}?customerNumber=4712"), None).await;
+    assert_eq!(
+        world.call_as(&token, "GET", PAYMENTS, None).await.json().as_array().unwrap().len(),
+        1
+    );
+    let other =
+        world.call_as(&token, "GET", &format!("{PAYMENTS}?customerNumber=4712"), None).await;
     assert_eq!(other.problem(), (403, "forbidden".to_owned()));
 }
 
@@ -109,7 +129,11 @@ async fn on_behalf_of_needs_an_agreement() {
     let world = World::new().await;
     let create = async |token: &str| {
         let bearer = format!("Bearer {token}");
-        let headers = [("authorization", bearer.as_str()), ("content-type", "application/json"), ("entur-on-behalf-of", "2")];
+        let headers = [
+            ("authorization", bearer.as_str()),
+            ("content-type", "application/json"),
+            ("entur-on-behalf-of", "2"),
+        ];
         world.send("POST", PAYMENTS, &headers, Some(r#"{"customerNumber":"4711"}"#)).await
     };
     assert_eq!(create(&world.partner).await.problem(), (403, "forbidden".to_owned()));
@@ -136,8 +160,16 @@ async fn queries() {
         let fault = &answer.json()["errors"][0];
         assert_eq!((&fault["field"], &fault["code"]), (&json!(field), &json!(code)), "{query}");
     }
-    for query in ["?customerNumber=4711", "?customerNumber=eq:4711", "?customerNumber=eq%3A4711&includeExpired=false"] {
-        assert_eq!(world.call("GET", &format!("{PAYMENTS}{query}"), None).await.status, StatusCode::OK, "{query}");
+    for query in [
+        "?customerNumber=4711",
+        "?customerNumber=eq:4711",
+        "?customerNumber=eq%3A4711&includeExpired=false",
+    ] {
+        assert_eq!(
+            world.call("GET", &format!("{PAYMENTS}{query}"), None).await.status,
+            StatusCode::OK,
+            "{query}"
+        );
     }
 }
 
@@ -157,10 +189,28 @@ async fn bodies() {
         ("PATCH", &payment, r#"{"nickname":"4925 0000 0000 0004"}"#, "nickname", "card-number"),
         ("POST", &terminal, "{}", "redirectUrl", "required"),
         ("POST", &terminal, r#"{"redirectUrl":"ftp://a"}"#, "redirectUrl", "scheme"),
-        ("POST", &terminal, r#"{"redirectUrl":"https://a","countryCode":"no"}"#, "countryCode", "country"),
-        ("POST", &terminal, r#"{"redirectUrl":"https://a","transactionType":"X"}"#, "transactionType", "transaction-type"),
+        (
+            "POST",
+            &terminal,
+            r#"{"redirectUrl":"https://a","countryCode":"no"}"#,
+            "countryCode",
+            "country",
+        ),
+        (
+            "POST",
+            &terminal,
+            r#"{"redirectUrl":"https://a","transactionType":"X"}"#,
+            "transactionType",
+            "transaction-type",
+        ),
         ("POST", &terminal, r#"{"redirectUrl":"https://a","autoSale":1}"#, "autoSale", "type"),
-        ("POST", &terminal, r#"{"redirectUrl":"https://a","callbackUrl":"x"}"#, "callbackUrl", "scheme"),
+        (
+            "POST",
+            &terminal,
+            r#"{"redirectUrl":"https://a","callbackUrl":"x"}"#,
+            "callbackUrl",
+            "scheme",
+        ),
         ("GET", "/v1/recurring-payments/0", "", "recurringPaymentId", "id"),
         ("GET", "/v1/recurring-payments/abc", "", "recurringPaymentId", "id"),
         ("DELETE", "/v1/recurring-payments/9007199254740992", "", "recurringPaymentId", "id"),
@@ -170,7 +220,11 @@ async fn bodies() {
         let answer = world.send(method, path, &headers, Some(body)).await;
         assert_eq!(answer.problem(), (400, "invalid-request".to_owned()), "{method} {path} {body}");
         let fault = &answer.json()["errors"][0];
-        assert_eq!((&fault["field"], &fault["code"]), (&json!(field), &json!(code)), "{method} {path} {body}");
+        assert_eq!(
+            (&fault["field"], &fault["code"]),
+            (&json!(field), &json!(code)),
+            "{method} {path} {body}"
+        );
     }
     let several = json!({ "isPrimary": 1, "nickname": 2, "customerNumber": 3 });
     let answer = world.call("POST", PAYMENTS, Some(&several)).await;
@@ -187,14 +241,31 @@ async fn sizes_types_and_places() {
         world.send("POST", PAYMENTS, &headers, Some(body)).await
     };
     let large = format!(r#"{{"customerNumber":"4711","x":"{}"}}"#, "x".repeat(16 * 1024));
-    assert_eq!(send("application/json", &large).await.problem(), (413, "body-too-large".to_owned()));
-    assert_eq!(send("text/plain", r#"{"customerNumber":"4711"}"#).await.problem(), (415, "not-json".to_owned()));
+    assert_eq!(
+        send("application/json", &large).await.problem(),
+        (413, "body-too-large".to_owned())
+    );
+    assert_eq!(
+        send("text/plain", r#"{"customerNumber":"4711"}"#).await.problem(),
+        (415, "not-json".to_owned())
+    );
     for kind in ["application/json; charset=utf-8", "application/hal+json"] {
-        assert_eq!(send(kind, r#"{"customerNumber":"4711","unknown":[1]}"#).await.status, StatusCode::CREATED);
+        assert_eq!(
+            send(kind, r#"{"customerNumber":"4711","unknown":[1]}"#).await.status,
+            StatusCode::CREATED
+        );
     }
-    for (method, path) in [("GET", "/"), ("GET", "/v2/recurring-payments"), ("PUT", PAYMENTS), ("POST", "/v1/recurring-payments/1")] {
+    for (method, path) in [
+        ("GET", "/"),
+        ("GET", "/v2/recurring-payments"),
+        ("PUT", PAYMENTS),
+        ("POST", "/v1/recurring-payments/1"),
+    ] {
         let answer = world.call(method, path, None).await;
-        assert_eq!((answer.status, answer.text.as_str()), (StatusCode::NOT_FOUND, r#"{"message":"Not Found"}"#));
+        assert_eq!(
+            (answer.status, answer.text.as_str()),
+            (StatusCode::NOT_FOUND, r#"{"message":"Not Found"}"#)
+        );
     }
 }
 
@@ -207,10 +278,16 @@ async fn correlation_ids_are_on_every_answer_of_ours() {
         let headers = [("authorization", bearer.as_str()), ("x-correlation-id", given)];
         assert_eq!(world.send("GET", &path, &headers, None).await.header("x-correlation-id"), kept);
         let answer = world.send("GET", "/v1/recurring-payments/5", &headers, None).await;
-        assert_eq!((answer.header("x-correlation-id"), &answer.json()["correlationId"]), (kept, &json!(kept)));
+        assert_eq!(
+            (answer.header("x-correlation-id"), &answer.json()["correlationId"]),
+            (kept, &json!(kept))
+        );
     }
     for none in ["null", " "] {
         let headers = [("authorization", bearer.as_str()), ("x-correlation-id", none)];
-        assert_eq!(world.send("GET", &path, &headers, None).await.header("x-correlation-id").len(), 36);
+        assert_eq!(
+            world.send("GET", &path, &headers, None).await.header("x-correlation-id").len(),
+            36
+        );
     }
 }

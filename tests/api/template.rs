@@ -15,12 +15,20 @@ fn functions() -> Vec<Function> {
 
 #[test]
 fn every_function_has_its_folder_and_every_folder_its_function() {
-    let folders: BTreeSet<_> = fs::read_dir(root().join("functions")).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    let folders: BTreeSet<_> = fs::read_dir(root().join("functions"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
     let binaries: BTreeSet<_> = functions().into_iter().map(|function| function.binary).collect();
     assert_eq!(folders, binaries);
     for function in functions() {
-        let mut words = function.binary.split('-').map(|word| word[..1].to_uppercase() + &word[1..]);
-        assert_eq!(function.logical_id, words.by_ref().collect::<String>(), "PascalCase of the kebab name");
+        let mut words =
+            function.binary.split('-').map(|word| word[..1].to_uppercase() + &word[1..]);
+        assert_eq!(
+            function.logical_id,
+            words.by_ref().collect::<String>(),
+            "PascalCase of the kebab name"
+        );
     }
 }
 
@@ -28,11 +36,16 @@ fn every_function_has_its_folder_and_every_folder_its_function() {
 fn every_function_says_its_route_and_so_does_the_readme() {
     let readme = fs::read_to_string(root().join("README.md")).unwrap();
     for function in functions() {
-        let source = fs::read_to_string(root().join("functions").join(&function.binary).join("src/main.rs")).unwrap();
+        let source =
+            fs::read_to_string(root().join("functions").join(&function.binary).join("src/main.rs"))
+                .unwrap();
         for route in &function.routes {
             let said = format!("`{} {}", route.method, route.path);
             assert!(source.contains(&said), "{}: {said}", function.binary);
-            let row = readme.lines().any(|line| line.contains(&format!("{said}`")) && line.contains(&format!("`{}`", function.binary)));
+            let row = readme.lines().any(|line| {
+                line.contains(&format!("{said}`"))
+                    && line.contains(&format!("`{}`", function.binary))
+            });
             assert!(row, "README.md has no row with {said}` and `{}`", function.binary);
         }
         assert!(source.lines().count() <= 60, "{}: one endpoint, one screen", function.binary);
@@ -46,19 +59,31 @@ fn every_variable_is_read_and_every_read_one_is_set() {
     let config = config.split("#[cfg(test)]").next().unwrap();
     let mut read = BTreeMap::new();
     for part in config.split("\nimpl ").skip(1) {
-        let names = part.split('"').filter(|text| text.contains('_') && text.chars().all(|letter| letter.is_ascii_uppercase() || letter == '_'));
-        let own: BTreeSet<_> = names.filter(|name| !name.starts_with("AWS_")).map(str::to_owned).collect();
+        let names = part.split('"').filter(|text| {
+            text.contains('_')
+                && text.chars().all(|letter| letter.is_ascii_uppercase() || letter == '_')
+        });
+        let own: BTreeSet<_> =
+            names.filter(|name| !name.starts_with("AWS_")).map(str::to_owned).collect();
         read.insert(part.split(' ').next().unwrap().to_owned(), own);
     }
-    let (storage, nets, tokens) = (&read["StorageConfig"], &read["NetaxeptConfig"], &read["TokenConfig"]);
+    let (storage, nets, tokens) =
+        (&read["StorageConfig"], &read["NetaxeptConfig"], &read["TokenConfig"]);
     for function in functions() {
-        let source = fs::read_to_string(root().join("functions").join(&function.binary).join("src/main.rs")).unwrap();
+        let source =
+            fs::read_to_string(root().join("functions").join(&function.binary).join("src/main.rs"))
+                .unwrap();
         let expected: BTreeSet<_> = match () {
             () if source.contains("App::start") => storage | nets,
             () if source.contains("Store::start") => storage.clone(),
             () => tokens.clone(),
         };
-        assert_eq!(function.environment.into_keys().collect::<BTreeSet<_>>(), expected, "{}", function.binary);
+        assert_eq!(
+            function.environment.into_keys().collect::<BTreeSet<_>>(),
+            expected,
+            "{}",
+            function.binary
+        );
     }
 }
 
@@ -67,13 +92,23 @@ fn every_variable_is_read_and_every_read_one_is_set() {
 fn every_function_may_do_what_it_does() {
     let template = Template::read(&root().join("template.yaml")).unwrap();
     for function in functions() {
-        let policies = &template.document()["Resources"][&function.logical_id]["Properties"]["Policies"];
+        let policies =
+            &template.document()["Resources"][&function.logical_id]["Properties"]["Policies"];
         let statement = &policies[0]["Statement"][0];
-        let actions: Vec<_> = statement["Action"].as_array().into_iter().flatten().filter_map(|action| action.as_str()).collect();
-        let source = fs::read_to_string(root().join("functions").join(&function.binary).join("src/main.rs")).unwrap();
+        let actions: Vec<_> = statement["Action"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(|action| action.as_str())
+            .collect();
+        let source =
+            fs::read_to_string(root().join("functions").join(&function.binary).join("src/main.rs"))
+                .unwrap();
         let expected: &[&str] = match () {
             () if source.contains("Tokens::start") => &[],
-            () if source.contains("store.change") || source.contains("app.") => &["dynamodb:GetItem", "dynamodb:PutItem"],
+            () if source.contains("store.change") || source.contains("app.") => {
+                &["dynamodb:GetItem", "dynamodb:PutItem"]
+            }
             () => &["dynamodb:GetItem"],
         };
         assert_eq!(actions, expected, "{}", function.binary);

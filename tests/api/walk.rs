@@ -20,7 +20,9 @@ async fn the_whole_walk() {
     world.call("DELETE", &format!("{PAYMENTS}/{}", second["recurringPaymentId"]), None).await;
     let second = world.create("4711", json!({ "isPrimary": true })).await;
     assert_eq!(second["primary"], true);
-    let primaries = |list: &[Value]| list.iter().map(|payment| payment["primary"].as_bool().unwrap()).collect::<Vec<_>>();
+    let primaries = |list: &[Value]| {
+        list.iter().map(|payment| payment["primary"].as_bool().unwrap()).collect::<Vec<_>>()
+    };
     assert_eq!(primaries(&world.list("4711").await), [false, true]);
 
     let (first, second) = (&first["recurringPaymentId"], &second["recurringPaymentId"]);
@@ -32,8 +34,9 @@ async fn the_whole_walk() {
     assert_eq!(world.authorize(second).await.problem(), (409, "terminal-open".to_owned()));
     let location = world.press(terminal["terminalUri"].as_str().unwrap(), VISA, "okButton").await;
     let transaction = &terminal["transactionId"];
-    let expected =
-        format!("https://shop.example/done?a=b&recurringPaymentId={second}&transactionId={transaction}&responseCode=OK");
+    let expected = format!(
+        "https://shop.example/done?a=b&recurringPaymentId={second}&transactionId={transaction}&responseCode=OK"
+    );
     assert_eq!(location, expected);
 
     let active = world.authorize(second).await;
@@ -52,25 +55,48 @@ async fn the_whole_walk() {
     assert_eq!(world.authorize(second).await.text, active.text, "authorize again");
     world.visit(first, "5413000000000000", "okButton").await;
     assert_eq!(world.authorize(first).await.json()["paymentType"], "MASTERCARD");
-    let chosen = world.call("PATCH", &format!("{PAYMENTS}/{first}"), Some(&json!({ "isPrimary": true }))).await;
+    let chosen = world
+        .call("PATCH", &format!("{PAYMENTS}/{first}"), Some(&json!({ "isPrimary": true })))
+        .await;
     assert_eq!((chosen.status, &chosen.json()["primary"]), (StatusCode::OK, &json!(true)));
     assert_eq!(primaries(&world.list("4711").await), [true, false]);
 
     let ended = world.call("DELETE", &format!("{PAYMENTS}/{first}"), None).await;
-    assert_eq!((ended.status, &ended.json()["recurringStatus"]), (StatusCode::OK, &json!("CANCELLED")));
+    assert_eq!(
+        (ended.status, &ended.json()["recurringStatus"]),
+        (StatusCode::OK, &json!("CANCELLED"))
+    );
     let left = world.list("4711").await;
-    assert_eq!((left.len(), &left[0]["recurringPaymentId"], &left[0]["primary"]), (1, second, &json!(true)));
-    assert_eq!(world.call("DELETE", &format!("{PAYMENTS}/{first}"), None).await.text, ended.text, "ended twice");
+    assert_eq!(
+        (left.len(), &left[0]["recurringPaymentId"], &left[0]["primary"]),
+        (1, second, &json!(true))
+    );
+    assert_eq!(
+        world.call("DELETE", &format!("{PAYMENTS}/{first}"), None).await.text,
+        ended.text,
+        "ended twice"
+    );
     assert_eq!(world.call("GET", &format!("{PAYMENTS}/{first}"), None).await.text, ended.text);
     nothing_leaked(&world).await;
 }
 
 /// Pan hash, PSP token, JWT, card and customer number are in no line that a function wrote.
 async fn nothing_leaked(world: &World) {
-    let table = world.local.dynamodb().call("Scan", &json!({ "TableName": "Wallets" })).await.unwrap().to_string();
-    let hash = table.split("\"panHash\":{\"S\":\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
-    assert!(!table.contains("4711") && !table.contains(VISA), "the table knows neither customer nor card number");
-    let lines: Vec<String> = world.local.lambda().lines().into_iter().map(|line| line.line).collect();
+    let table = world
+        .local
+        .dynamodb()
+        .call("Scan", &json!({ "TableName": "Wallets" }))
+        .await
+        .unwrap()
+        .to_string();
+    let hash =
+        table.split("\"panHash\":{\"S\":\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
+    assert!(
+        !table.contains("4711") && !table.contains(VISA),
+        "the table knows neither customer nor card number"
+    );
+    let lines: Vec<String> =
+        world.local.lambda().lines().into_iter().map(|line| line.line).collect();
     assert!(lines.iter().any(|line| line.contains("\"answered\"")));
     for secret in [&hash, local::netaxept::TOKEN, &world.partner, VISA, "\"4711\""] {
         assert!(!lines.iter().any(|line| line.contains(secret)), "{secret}");
@@ -84,16 +110,27 @@ async fn time_expires_a_card_and_lists_hide_it() {
     world.local.clock().advance("P3Y").unwrap();
     world.partner = world.token("partner-demo", json!({})).await;
     assert_eq!(world.list("4711").await, Vec::<Value>::new());
-    let all = world.call("GET", &format!("{PAYMENTS}?customerNumber=eq%3A4711&includeExpired=true"), None).await.json();
-    assert_eq!((&all[0]["recurringPaymentId"], &all[0]["recurringStatus"]), (&id, &json!("EXPIRED")));
+    let all = world
+        .call("GET", &format!("{PAYMENTS}?customerNumber=eq%3A4711&includeExpired=true"), None)
+        .await
+        .json();
+    assert_eq!(
+        (&all[0]["recurringPaymentId"], &all[0]["recurringStatus"]),
+        (&id, &json!("EXPIRED"))
+    );
     assert_eq!(all[0]["primary"], false);
-    let choose = world.call("PATCH", &format!("{PAYMENTS}/{id}"), Some(&json!({ "isPrimary": true }))).await;
+    let choose =
+        world.call("PATCH", &format!("{PAYMENTS}/{id}"), Some(&json!({ "isPrimary": true }))).await;
     assert_eq!(choose.problem(), (409, "never-primary".to_owned()));
-    let item = world.local.dynamodb().call("Scan", &json!({ "TableName": "Wallets" })).await.unwrap();
+    let item =
+        world.local.dynamodb().call("Scan", &json!({ "TableName": "Wallets" })).await.unwrap();
     assert!(item.to_string().contains("panHash"), "nobody wrote since");
-    let renamed = world.call("PATCH", &format!("{PAYMENTS}/{id}"), Some(&json!({ "nickname": "Gammelt" }))).await;
+    let renamed = world
+        .call("PATCH", &format!("{PAYMENTS}/{id}"), Some(&json!({ "nickname": "Gammelt" })))
+        .await;
     assert_eq!(renamed.status, StatusCode::OK);
-    let item = world.local.dynamodb().call("Scan", &json!({ "TableName": "Wallets" })).await.unwrap();
+    let item =
+        world.local.dynamodb().call("Scan", &json!({ "TableName": "Wallets" })).await.unwrap();
     assert!(!item.to_string().contains("panHash"), "the hash goes with the first write after");
 }
 
@@ -107,8 +144,15 @@ async fn cancelled_declined_timed_out_and_tried_again() {
     assert_eq!(world.authorize(&id).await.problem(), (409, "terminal-cancelled".to_owned()));
     world.visit(&id, "4925000000000087", "okButton").await;
     let declined = world.authorize(&id).await;
-    assert_eq!((declined.problem(), &declined.json()["errorReason"]), ((409, "declined".to_owned()), &json!("REFUSED_BY_ISSUER")));
-    assert_eq!(world.authorize(&id).await.problem(), (409, "declined".to_owned()), "and is not tried again");
+    assert_eq!(
+        (declined.problem(), &declined.json()["errorReason"]),
+        ((409, "declined".to_owned()), &json!("REFUSED_BY_ISSUER"))
+    );
+    assert_eq!(
+        world.authorize(&id).await.problem(),
+        (409, "declined".to_owned()),
+        "and is not tried again"
+    );
     let body = json!({ "redirectUrl": "https://shop.example" });
     let terminal = world.call("POST", &format!("{PAYMENTS}/{id}/terminal"), Some(&body)).await;
     assert_eq!(terminal.status, StatusCode::CREATED);
@@ -138,7 +182,8 @@ async fn the_first_completed_terminal_counts() {
 async fn five_terminals_an_hour() {
     let world = World::new().await;
     let id = world.create("4711", json!({})).await["recurringPaymentId"].clone();
-    let (path, body) = (format!("{PAYMENTS}/{id}/terminal"), json!({ "redirectUrl": "https://shop.example" }));
+    let (path, body) =
+        (format!("{PAYMENTS}/{id}/terminal"), json!({ "redirectUrl": "https://shop.example" }));
     for _ in 0..5 {
         assert_eq!(world.call("POST", &path, Some(&body)).await.status, StatusCode::CREATED);
     }
@@ -152,11 +197,22 @@ async fn five_terminals_an_hour() {
 async fn the_same_key_creates_once() {
     let world = World::new().await;
     let bearer = format!("Bearer {}", world.partner);
-    let headers = [("authorization", bearer.as_str()), ("content-type", "application/json"), ("idempotency-key", "k-1")];
-    let (body, other) = (r#"{"customerNumber":"4711","nickname":"Kort"}"#, r#"{"customerNumber":"4711"}"#);
+    let headers = [
+        ("authorization", bearer.as_str()),
+        ("content-type", "application/json"),
+        ("idempotency-key", "k-1"),
+    ];
+    let (body, other) =
+        (r#"{"customerNumber":"4711","nickname":"Kort"}"#, r#"{"customerNumber":"4711"}"#);
     let first = world.send("POST", PAYMENTS, &headers, Some(body)).await;
     let again = world.send("POST", PAYMENTS, &headers, Some(body)).await;
-    assert_eq!((first.status, &first.text, first.header("location")), (again.status, &again.text, again.header("location")));
-    assert_eq!(world.send("POST", PAYMENTS, &headers, Some(other)).await.problem(), (409, "idempotency-key-reused".to_owned()));
+    assert_eq!(
+        (first.status, &first.text, first.header("location")),
+        (again.status, &again.text, again.header("location"))
+    );
+    assert_eq!(
+        world.send("POST", PAYMENTS, &headers, Some(other)).await.problem(),
+        (409, "idempotency-key-reused".to_owned())
+    );
     assert_eq!(world.list("4711").await.len(), 1);
 }
