@@ -121,7 +121,7 @@ impl App {
                     closed.push((visit, closing));
                 }
                 Ok(Finding::Waiting) if visit.terminal.expires_at() <= now => {
-                    answer = Refusal::TerminalTimedOut
+                    answer = Refusal::TerminalTimedOut;
                 }
                 Ok(Finding::Waiting) => answer = Refusal::TerminalOpen,
                 Err(unclear) => doubt = Some(unclear),

@@ -27,7 +27,7 @@ impl<'a> Environment<'a> {
     #[must_use]
     pub fn of_process() -> Self {
         #[expect(clippy::disallowed_methods, reason = "this is the one place")]
-        Self(Box::new(|name| std::env::var(name)))
+        Self(Box::new(std::env::var))
     }
 
     /// These variables and no others.

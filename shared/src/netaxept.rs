@@ -175,7 +175,10 @@ impl Netaxept {
             Reply::Exception(exception) if exception.kind == Kind::UniqueTransactionId => {
                 Ok(Registered::IdTaken)
             }
-            reply => Err(failure("Register", reply)),
+            reply @ (Reply::Registered { .. }
+            | Reply::Processed { .. }
+            | Reply::PaymentInfo(_)
+            | Reply::Exception(_)) => Err(failure("Register", reply)),
         }
     }
 
@@ -192,7 +195,9 @@ impl Netaxept {
             Reply::Exception(exception) if exception.is_unknown_transaction() => {
                 Ok(Progress::NeverRegistered)
             }
-            reply => Err(failure("Query", reply)),
+            reply @ (Reply::Registered { .. } | Reply::Processed { .. } | Reply::Exception(_)) => {
+                Err(failure("Query", reply))
+            }
         }
     }
 
@@ -207,7 +212,10 @@ impl Netaxept {
                 Ok(Verification::Verified)
             }
             Reply::Exception(exception) if exception.is_no_card() => Ok(Verification::NoCard),
-            reply => match reply.meaning() {
+            reply @ (Reply::Registered { .. }
+            | Reply::Processed { .. }
+            | Reply::PaymentInfo(_)
+            | Reply::Exception(_)) => match reply.meaning() {
                 Some(Meaning::Declined(decline)) => Ok(Verification::Declined(decline)),
                 Some(Meaning::Cancelled) => Ok(Verification::Cancelled),
                 Some(Meaning::AlreadyProcessed) => Ok(Verification::AlreadyProcessed),

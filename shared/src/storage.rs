@@ -1,4 +1,4 @@
-//! The wallets in DynamoDB: one item a wallet, one consistent read, one conditional write.
+//! The wallets in `DynamoDB`: one item a wallet, one consistent read, one conditional write.
 //!
 //! The write is the lock: it is conditioned on the version that was read, so whoever was beaten decides again on what the
 //! winner left. That is what keeps a single primary, with no transaction and no lock.
@@ -286,12 +286,13 @@ impl Store {
             .return_consumed_capacity(ReturnConsumedCapacity::Total);
         match put.send().await {
             Ok(_) => Ok(Put::Written),
-            Err(SdkError::ServiceError(refused)) => match refused.into_err() {
-                PutItemError::ConditionalCheckFailedException(failed) => {
-                    Ok(Put::Beaten(failed.item.map(Item::read).transpose()?))
+            Err(SdkError::ServiceError(refused)) => {
+                let error = refused.into_err();
+                if let PutItemError::ConditionalCheckFailedException(failed) = error {
+                    return Ok(Put::Beaten(failed.item.map(Item::read).transpose()?));
                 }
-                other => Ok(Put::Unclear(other.into())),
-            },
+                Ok(Put::Unclear(error.into()))
+            }
             Err(lost) => Ok(Put::Unclear(lost.into())),
         }
     }

@@ -1,4 +1,4 @@
-//! Who is calling: OAuth2 access tokens as JWT, and the issuers' keys (api.md §5). Used by the authorizer only.
+//! Who is calling: `OAuth2` access tokens as JWT, and the issuers' keys (api.md §5). Used by the authorizer only.
 
 use std::time::Duration;
 

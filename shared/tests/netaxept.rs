@@ -1,5 +1,7 @@
 //! The client against the sandbox, which was written from the same documents but by other code.
 
+#![expect(clippy::unwrap_used, reason = "a test that can not go on has failed")]
+
 use chrono::{DateTime, Months, TimeDelta, Utc};
 use local::clock::Clock;
 use local::netaxept as sandbox;

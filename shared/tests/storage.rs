@@ -1,5 +1,7 @@
 //! The store against a real engine: one item a wallet, one conditional write, nothing twice.
 
+#![expect(clippy::unwrap_used, reason = "a test that can not go on has failed")]
+
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -110,7 +112,7 @@ async fn a_wallet_comes_back_as_it_was() {
         NewRecurringPayment { nickname, primary: true, idempotency: Some(([1; 16], [2; 16])) };
     let written = store.change(Key::Customer(&customer), now(), |wallet| {
         let ids: Vec<_> = (0..4)
-            .map(|_| wallet.create(full.clone().with_key_left_out()))
+            .map(|_| wallet.create(NewRecurringPayment { idempotency: None, ..full.clone() }))
             .collect::<Result<_, _>>()?;
         wallet.create(full.clone())?;
         wallet.activate(ids[0].id, card(), Months::new(36))?;
@@ -131,16 +133,6 @@ async fn a_wallet_comes_back_as_it_was() {
         store.load(Key::Payment(&traveller("4711"), id), now()).await.unwrap().wallet,
         written
     );
-}
-
-trait WithKeyLeftOut {
-    fn with_key_left_out(self) -> Self;
-}
-
-impl WithKeyLeftOut for NewRecurringPayment {
-    fn with_key_left_out(self) -> Self {
-        Self { idempotency: None, ..self }
-    }
 }
 
 #[tokio::test]
@@ -179,7 +171,7 @@ async fn a_list_costs_one_request_a_change_two_and_no_change_one() {
     let (get, put) = (("GetItem".to_owned(), Some(1.0)), ("PutItem".to_owned(), Some(1.0)));
     cost();
     store.load(Key::Customer(&customer("4711")), now()).await.unwrap();
-    assert_eq!(cost(), [get.clone()]);
+    assert_eq!(cost(), std::slice::from_ref(&get));
     activate(&store, id).await;
     assert_eq!(cost(), [get.clone(), put], "four cards fit one write unit");
     store
@@ -309,10 +301,19 @@ async fn schema_1_stays_readable() {
     ]});
     dynamodb.call("PutItem", &json!({ "TableName": "Wallets", "Item": item })).await.unwrap();
     let wallet = store.load(Key::Customer(&customer("4711")), now()).await.unwrap().wallet;
-    let statuses: Vec<_> =
-        wallet.contents().payments.iter().map(|payment| payment.status()).collect();
-    use RecurringStatus::{Active, Cancelled, Created, Expired};
-    assert_eq!(statuses, [Created, Active, Expired, Cancelled]);
+    let statuses: Vec<_> = wallet
+        .contents()
+        .payments
+        .iter()
+        .map(shared::domain::recurring_payment::RecurringPayment::status)
+        .collect();
+    let expected = [
+        RecurringStatus::Created,
+        RecurringStatus::Active,
+        RecurringStatus::Expired,
+        RecurringStatus::Cancelled,
+    ];
+    assert_eq!(statuses, expected);
     item["schema"] = json!({ "N": "2" });
     dynamodb.call("PutItem", &json!({ "TableName": "Wallets", "Item": item })).await.unwrap();
     let unknown = store.load(Key::Customer(&customer("4711")), now()).await.err();

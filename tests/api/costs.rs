@@ -1,4 +1,4 @@
-//! What each operation asks of DynamoDB, counted: architecture.md §1.2.
+//! What each operation asks of `DynamoDB`, counted: architecture.md §1.2.
 
 use serde_json::{Value, json};
 

@@ -1,5 +1,7 @@
 //! What callers get: the JSON of a recurring payment and of a terminal, and the headers that every answer has.
 
+#![expect(clippy::struct_field_names, reason = "the names are those of the wire")]
+
 use chrono::{DateTime, SecondsFormat, Utc};
 use lambda_http::http::header::{
     CACHE_CONTROL, CONTENT_TYPE, HeaderName, LOCATION, WWW_AUTHENTICATE,
@@ -121,7 +123,7 @@ fn recurring_payment(view: &View) -> RecurringPayment<'_> {
             StatusReason::Ended => "ENDED",
             StatusReason::Abandoned => "ABANDONED",
         }),
-        nickname: view.nickname.as_ref().map(|nickname| nickname.as_str()),
+        nickname: view.nickname.as_ref().map(super::super::domain::text::Nickname::as_str),
         created_at: instant(view.created_at),
         card: view.registration.as_ref().map(|registration| Card {
             payment_type: registration.card.payment_type.name(),

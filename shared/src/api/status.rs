@@ -21,9 +21,6 @@ struct Row {
     retry_after_seconds: Option<u32>,
 }
 
-/// `errorReason`: a later try may go well.
-const SOFT_DECLINE: &str = "SOFT_DECLINE";
-
 fn row(error: &Error) -> Row {
     let plain = |status, slug, detail: &str| Row {
         status,
@@ -151,20 +148,20 @@ fn refused(refusal: Refusal) -> Row {
             "Use a new Idempotency-Key for another request.",
         ),
     };
-    Row {
-        status,
-        slug,
-        detail: detail.to_owned(),
-        error_reason: match refusal {
-            Refusal::Declined(Decline::Soft) => Some(SOFT_DECLINE),
-            Refusal::Declined(Decline::Hard) => Some("REFUSED_BY_ISSUER"),
-            _ => None,
-        },
-        retry_after_seconds: match refusal {
-            Refusal::TooManyTerminals { retry_after_seconds } => Some(retry_after_seconds),
-            _ => None,
-        },
-    }
+    let error_reason = if let Refusal::Declined(decline) = refusal {
+        Some(match decline {
+            Decline::Soft => "SOFT_DECLINE",
+            Decline::Hard => "REFUSED_BY_ISSUER",
+        })
+    } else {
+        None
+    };
+    let retry_after_seconds = if let Refusal::TooManyTerminals { retry_after_seconds } = refusal {
+        Some(retry_after_seconds)
+    } else {
+        None
+    };
+    Row { status, slug, detail: detail.to_owned(), error_reason, retry_after_seconds }
 }
 
 #[derive(Serialize)]
@@ -201,7 +198,14 @@ pub(super) fn problem(error: &Error, about: &About) -> Response<Body> {
     let faults: &[Fault] = match error {
         Error::Invalid(faults) => faults,
         Error::Refused(Refusal::OtherCustomer) => &other,
-        _ => &[],
+        Error::TooLarge
+        | Error::NotJson
+        | Error::Unauthorized(_)
+        | Error::Forbidden(_)
+        | Error::Refused(_)
+        | Error::Busy { .. }
+        | Error::Unavailable { .. }
+        | Error::Internal { .. } => &[],
     };
     let wrong = |fault: &Fault| Wrong {
         field: fault.field,

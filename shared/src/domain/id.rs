@@ -172,7 +172,6 @@ impl TransactionId {
     /// Which visit.
     #[must_use]
     pub fn attempt(self) -> Attempt {
-        #[expect(clippy::cast_possible_truncation, reason = "four bits fit eight")]
         Attempt((self.0 & ((1 << ATTEMPT_BITS) - 1)) as u8)
     }
 

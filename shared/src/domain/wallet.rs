@@ -256,13 +256,13 @@ impl Wallet {
         let terminals = self.terminals_mut(id)?;
         let attempt = Attempt::try_from(terminals.len()).map_err(|_| Refusal::NoTerminalLeft)?;
         let hour = TimeDelta::hours(1);
-        let recent = terminals
+        let mut recent = terminals
             .iter()
             .rev()
             .take(Self::TERMINALS_AN_HOUR)
             .filter(|terminal| now < terminal.opened_at + hour);
         if recent.clone().count() == Self::TERMINALS_AN_HOUR
-            && let Some(first) = recent.last()
+            && let Some(first) = recent.next_back()
         {
             let wait = (first.opened_at + hour - now).as_seconds_f64().ceil();
             #[expect(

@@ -1,4 +1,4 @@
-//! DynamoDB: dynoxide, behind a door that counts what comes through.
+//! `DynamoDB`: dynoxide, behind a door that counts what comes through.
 
 use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};

@@ -77,7 +77,6 @@ impl Gateway {
     }
 
     /// Its only route: everything.
-    #[must_use]
     pub fn router(self) -> Router {
         Router::new()
             .fallback(receive)
@@ -96,7 +95,7 @@ impl Gateway {
                 Err(refusal) => return *refusal,
             }
         }
-        let event = event(&incoming, &route, context);
+        let event = event(&incoming, &route, &context);
         let invocation = self.inner.lambda.invoke(route.function, event.to_string().into_bytes());
         match tokio::time::timeout(LIMIT, invocation).await {
             Ok(Ok(answer)) => reply(&answer)
@@ -141,32 +140,30 @@ impl Gateway {
         else {
             return Err(Box::new(own(StatusCode::UNAUTHORIZED, "Unauthorized")));
         };
-        let said = match self.recall(authorizer, &identity) {
-            Some(said) => said,
-            None => {
-                let function = self
-                    .inner
-                    .functions
-                    .iter()
-                    .find(|function| function.logical_id == authorizer.function);
-                let binary = function.map(|function| function.binary.as_str()).unwrap_or_default();
-                let event = authorizer_event(incoming, route, context, &identity);
-                let answer = self.inner.lambda.invoke(binary, event.to_string().into_bytes()).await;
-                let said =
-                    answer.ok().and_then(|answer| serde_json::from_slice::<Value>(&answer).ok());
-                let failed =
-                    || Box::new(own(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error"));
-                let said =
-                    said.filter(|said| said["isAuthorized"].is_boolean()).ok_or_else(failed)?;
-                let mut remembered =
-                    self.inner.remembered.lock().unwrap_or_else(PoisonError::into_inner);
-                remembered.insert(identity, (self.inner.clock.now(), said.clone()));
-                said
-            }
+        let said = if let Some(said) = self.recall(authorizer, &identity) {
+            said
+        } else {
+            let function = self
+                .inner
+                .functions
+                .iter()
+                .find(|function| function.logical_id == authorizer.function);
+            let binary = function.map(|function| function.binary.as_str()).unwrap_or_default();
+            let event = authorizer_event(incoming, route, context, &identity);
+            let answer = self.inner.lambda.invoke(binary, event.to_string().into_bytes()).await;
+            let said = answer.ok().and_then(|answer| serde_json::from_slice::<Value>(&answer).ok());
+            let failed =
+                || Box::new(own(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error"));
+            let said = said.filter(|said| said["isAuthorized"].is_boolean()).ok_or_else(failed)?;
+            let mut remembered =
+                self.inner.remembered.lock().unwrap_or_else(PoisonError::into_inner);
+            remembered.insert(identity, (self.inner.clock.now(), said.clone()));
+            said
         };
-        match &said["isAuthorized"] {
-            Value::Bool(true) => Ok(said["context"].clone()),
-            _ => Err(Box::new(own(StatusCode::FORBIDDEN, "Forbidden"))),
+        if said["isAuthorized"] == true {
+            Ok(said["context"].clone())
+        } else {
+            Err(Box::new(own(StatusCode::FORBIDDEN, "Forbidden")))
         }
     }
 
@@ -229,7 +226,7 @@ fn parameters(route: &str, path: &str) -> Option<BTreeMap<String, String>> {
             (Some(expected), Some(found)) => {
                 match expected.strip_prefix('{').and_then(|name| name.strip_suffix('}')) {
                     Some(name) if !found.is_empty() => {
-                        drop(parameters.insert(name.to_owned(), decoded(found)))
+                        drop(parameters.insert(name.to_owned(), decoded(found)));
                     }
                     None if expected == found => {}
                     Some(_) | None => return None,
@@ -264,7 +261,7 @@ fn headers(incoming: &Incoming) -> Map<String, Value> {
 }
 
 /// The event of payload format 2.0.
-fn event(incoming: &Incoming, route: &Matched<'_>, context: Value) -> Value {
+fn event(incoming: &Incoming, route: &Matched<'_>, context: &Value) -> Value {
     let query = incoming.uri.query().unwrap_or_default();
     let mut event = json!({
         "version": "2.0",
@@ -331,7 +328,7 @@ fn authorizer_event(
             method: incoming.method.clone(),
         },
         route,
-        context.clone(),
+        context,
     );
     asked["type"] = "REQUEST".into();
     asked["routeArn"] = arn.into();
@@ -429,7 +426,7 @@ mod tests {
             "body": "{}",
             "isBase64Encoded": false,
         });
-        assert_eq!(event(&incoming, &route, json!({})), expected);
+        assert_eq!(event(&incoming, &route, &json!({})), expected);
     }
 
     #[test]
@@ -450,7 +447,7 @@ mod tests {
             authorized: false,
             parameters: BTreeMap::new(),
         };
-        let event = event(&incoming, &route, json!({}));
+        let event = event(&incoming, &route, &json!({}));
         assert_eq!((&event["body"], &event["isBase64Encoded"]), (&json!("YT1i"), &json!(true)));
     }
 

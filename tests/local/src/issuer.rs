@@ -1,4 +1,4 @@
-//! A token issuer: OAuth2 client credentials, JWT signed with ES256, keys as JWKS. One address a tenant.
+//! A token issuer: `OAuth2` client credentials, JWT signed with ES256, keys as JWKS. One address a tenant.
 
 use std::sync::Arc;
 
@@ -132,7 +132,6 @@ impl Issuer {
     }
 
     /// `POST /oauth/token`, the keys, and a page that lists the clients.
-    #[must_use]
     pub fn router(self) -> Router {
         Router::new()
             .route("/", get(page))

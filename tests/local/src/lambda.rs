@@ -172,16 +172,15 @@ impl Lambda {
         let _counted = Counted::new(pool);
         self.make_room(pool)?;
         pool.send.send(Invocation { id: id.clone(), payload }).map_err(|_| NoAnswer::Exited)?;
-        match tokio::time::timeout(pool.function.timeout, answered).await {
-            Ok(answer) => answer.unwrap_or(Err(NoAnswer::Exited)),
-            Err(_) => {
-                let instance =
-                    lock(&self.inner.waiting).remove(&id).and_then(|waiting| waiting.instance);
-                if let Some(instance) = instance {
-                    self.kill(instance);
-                }
-                Err(NoAnswer::TimedOut)
+        if let Ok(answer) = tokio::time::timeout(pool.function.timeout, answered).await {
+            answer.unwrap_or(Err(NoAnswer::Exited))
+        } else {
+            let instance =
+                lock(&self.inner.waiting).remove(&id).and_then(|waiting| waiting.instance);
+            if let Some(instance) = instance {
+                self.kill(instance);
             }
+            Err(NoAnswer::TimedOut)
         }
     }
 
@@ -263,12 +262,15 @@ impl Lambda {
         });
         let mut waiting = lock(&self.inner.waiting);
         // The last one that dies, perhaps before it was ready, takes those along that nobody has begun.
-        let lost = |waiting: &Waiting| match waiting.instance {
+        let is_lost = |one: &Waiting| match one.instance {
             Some(instance) => instance == id,
-            None => last && waiting.function == binary,
+            None => last && one.function == binary,
         };
-        let had: Vec<String> =
-            waiting.iter().filter(|(_, waiting)| lost(waiting)).map(|(id, _)| id.clone()).collect();
+        let had: Vec<String> = waiting
+            .iter()
+            .filter(|(_, waiting)| is_lost(waiting))
+            .map(|(id, _)| id.clone())
+            .collect();
         for invocation in had {
             if let Some(waiting) = waiting.remove(&invocation) {
                 // Whoever asked may have gone.

@@ -52,7 +52,7 @@ pub enum Error {
 pub struct Options {
     /// The API's port; console, Netaxept and issuer have the next three. 0: any for each.
     pub port: u16,
-    /// DynamoDB's port. 0: any.
+    /// `DynamoDB`'s port. 0: any.
     pub dynamodb_port: u16,
     /// The folder that keeps the tables between runs.
     pub data: Option<PathBuf>,
@@ -71,7 +71,7 @@ pub struct Addresses {
     pub netaxept: String,
     /// The token issuer.
     pub issuer: String,
-    /// DynamoDB.
+    /// `DynamoDB`.
     pub dynamodb: String,
 }
 
@@ -140,7 +140,7 @@ impl Local {
         &self.clock
     }
 
-    /// DynamoDB.
+    /// `DynamoDB`.
     #[must_use]
     pub fn dynamodb(&self) -> &Dynamodb {
         &self.dynamodb
@@ -176,7 +176,7 @@ fn parameters(addresses: &Addresses) -> Parameters {
     given.map(|(name, value)| (name.to_owned(), value)).into()
 }
 
-/// What Lambda itself puts into every function's environment, and where DynamoDB is.
+/// What Lambda itself puts into every function's environment, and where `DynamoDB` is.
 fn environment(addresses: &Addresses) -> BTreeMap<String, String> {
     let given = [
         ("AWS_REGION", "eu-north-1"),

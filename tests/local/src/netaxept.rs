@@ -47,7 +47,6 @@ impl Netaxept {
     }
 
     /// Everything is found whatever the case of its path.
-    #[must_use]
     pub fn router(self) -> Router {
         Router::new().fallback(receive).with_state(self)
     }
@@ -117,7 +116,7 @@ impl Netaxept {
             _ => self.query(&parameters),
         });
         // Errors too have status 200, and there is no charset: so it was recorded.
-        let body = done.unwrap_or_else(|exception| exception.element()).document();
+        let body = done.unwrap_or_else(transaction::Exception::element).document();
         ([("content-type", "text/xml"), ("cache-control", "private")], body).into_response()
     }
 

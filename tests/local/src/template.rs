@@ -328,7 +328,7 @@ Resources:
             (authorizer.function.as_str(), authorizer.header.as_str()),
             ("Door", "authorization")
         );
-        assert_eq!(authorizer.remembered, Duration::from_secs(300));
+        assert_eq!(authorizer.remembered, Duration::from_mins(5));
         assert_eq!(template.tables()[0]["TableName"], "Things");
     }
 

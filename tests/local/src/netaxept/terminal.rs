@@ -203,7 +203,7 @@ fn page(
     );
     document(
         words,
-        html! {
+        &html! {
             p { (words.intro) }
             p .order { (words.order) ": " (transaction.parameter("ordernumber")) }
             form #form1 name="form1" method="post" action=(action) autocomplete="off" {
@@ -253,10 +253,10 @@ fn label(field: &str, text: &str, fault: Option<&str>) -> Markup {
 }
 
 fn notice(words: &Words, text: &str) -> Response {
-    Html(document(words, html! { p role="status" { (text) } }).into_string()).into_response()
+    Html(document(words, &html! { p role="status" { (text) } }).into_string()).into_response()
 }
 
-fn document(words: &Words, content: Markup) -> Markup {
+fn document(words: &Words, content: &Markup) -> Markup {
     const STYLE: &str = "body{font:1rem/1.5 system-ui,sans-serif;max-width:28rem;margin:0 auto;padding:1rem;color:#111;background:#fff}\
         h1{font-size:1.4rem}h2{font-size:1rem;margin-top:2rem}label{display:block;margin-top:1rem;font-weight:600}\
         input,select,button{font:inherit;width:100%;padding:.6rem;box-sizing:border-box;border:1px solid #555;border-radius:.3rem}\
@@ -286,5 +286,5 @@ pub(super) fn internal_error() -> String {
 /// What somebody sees who comes by.
 pub(super) fn welcome() -> String {
     let content = html! { p { "Register, Process and Query are below " code { "/Netaxept/" } ", the terminal below " code { "/Terminal/" } "." } };
-    document(&Words { title: "Netaxept sandbox", ..ENGLISH }, content).into_string()
+    document(&Words { title: "Netaxept sandbox", ..ENGLISH }, &content).into_string()
 }

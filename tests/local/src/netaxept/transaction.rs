@@ -17,7 +17,7 @@ use super::xml::Element;
 pub(super) struct Exception {
     kind: &'static str,
     message: String,
-    result: Option<Element>,
+    result: Option<Box<Element>>,
 }
 
 /// A card as it was entered; its number is not kept.
@@ -79,7 +79,7 @@ impl Exception {
     pub(super) fn element(self) -> Element {
         let error =
             Element::new("Error").attribute("xsi:type", self.kind).with("Message", &self.message);
-        Element::root("Exception").and(error.and_all(self.result))
+        Element::root("Exception").and(error.and_all(self.result.map(|result| *result)))
     }
 }
 
@@ -345,7 +345,7 @@ impl Transaction {
             .with("MerchantId", "200970")
             .with("MaskedPan", "")
             .with("MessageId", &Uuid::new_v4().simple().to_string());
-        Exception { result: Some(result), ..Exception::new("BBSException", unable) }
+        Exception { result: Some(Box::new(result)), ..Exception::new("BBSException", unable) }
     }
 
     /// What Query tells, in the order of 2018's replies.

@@ -1,6 +1,7 @@
 //! XML as Nets writes it: a declaration, CRLF, two blanks of indentation, `<Empty />`.
 
 use quick_xml::Writer;
+use quick_xml::escape::partial_escape;
 use quick_xml::events::{BytesDecl, BytesText, Event};
 
 /// An element with text or children.
@@ -61,7 +62,7 @@ impl Element {
         let attributes = self.attributes.iter().map(|(name, value)| (*name, value.as_str()));
         let element = writer.create_element(self.name).with_attributes(attributes);
         if !self.text.is_empty() {
-            element.write_text_content(BytesText::new(&self.text))?;
+            element.write_text_content(BytesText::from_escaped(partial_escape(&self.text)))?;
         } else if self.children.is_empty() {
             element.write_empty()?;
         } else {

@@ -1,0 +1,73 @@
+"""Runs the shell lines of README.md's walk in order, and enters the card in a browser where a person would."""
+
+import json
+import pathlib
+import re
+import subprocess
+
+from selenium import webdriver
+from selenium.webdriver.common.by import By
+from selenium.webdriver.support.ui import Select, WebDriverWait
+
+README = pathlib.Path("README.md").read_text()
+BLOCKS = re.findall(r"```sh\n(.*?)```", README.split("## A walk")[1].split("## Endpoints")[0], re.S)
+SHELL = subprocess.Popen(["bash"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+
+def paste(block):
+    """What the block prints, as lines that are not empty."""
+    SHELL.stdin.write(block + "\necho end-of-block\n")
+    SHELL.stdin.flush()
+    lines = []
+    while (line := SHELL.stdout.readline().strip()) != "end-of-block":
+        lines += [line] if line else []
+    return lines
+
+
+def enter_card(address):
+    """What a customer does at Nets; the address that the page leads to."""
+    options = webdriver.ChromeOptions()
+    for argument in ["headless", "no-sandbox", "disable-gpu", "disable-background-networking", "window-size=390,844"]:
+        options.add_argument(f"--{argument}")
+    options.binary_location = "/usr/bin/chromium"
+    browser = webdriver.Chrome(options=options, service=webdriver.ChromeService("/usr/bin/chromedriver"))
+    try:
+        browser.get(address)
+        assert browser.find_element(By.TAG_NAME, "html").get_attribute("lang") == "nb"
+        browser.find_element(By.ID, "cardNo").send_keys("4925000000000004")
+        Select(browser.find_element(By.ID, "month")).select_by_value("12")
+        Select(browser.find_element(By.ID, "year")).select_by_index(3)
+        browser.find_element(By.ID, "securityCode").send_keys("12")
+        browser.find_element(By.ID, "okButton").click()
+        fault = WebDriverWait(browser, 10).until(lambda b: b.find_element(By.ID, "securityCode-fault"))
+        assert "tre sifre" in fault.text, fault.text
+        browser.find_element(By.ID, "securityCode").send_keys("123")
+        browser.save_screenshot("/tmp/terminal.png")
+        browser.find_element(By.ID, "okButton").click()
+        WebDriverWait(browser, 10).until(lambda b: "responseCode=OK" in b.current_url)
+        assert "Recurring payments on this machine" in browser.page_source
+        browser.save_screenshot("/tmp/console.png")
+        return browser.current_url
+    finally:
+        browser.quit()
+
+
+def main():
+    assert len(BLOCKS) == 6, len(BLOCKS)
+    paste(BLOCKS[0])
+    (created,) = map(json.loads, paste(BLOCKS[1]))
+    assert created["primary"] is True and created["recurringStatus"] == "CREATED", created
+    (address,) = paste(BLOCKS[2])
+    print(enter_card(address))
+    active, listed = map(json.loads, paste(BLOCKS[3]))
+    assert active["recurringStatus"] == "ACTIVE" and active["maskedPan"] == "0004", active
+    assert listed == [active], listed
+    chosen, both, ended, left = map(json.loads, paste(BLOCKS[4]))
+    assert chosen["primary"] is True and [one["primary"] for one in both] == [False, True], both
+    assert ended["recurringStatus"] == "CANCELLED" and left == [active], left
+    ((expired,),) = map(json.loads, paste(BLOCKS[5]))
+    assert expired["recurringStatus"] == "EXPIRED" and expired["primary"] is False, expired
+    print("the walk of README.md: 1 passed")
+
+
+main()
