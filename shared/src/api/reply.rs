@@ -9,7 +9,6 @@ use lambda_http::http::header::{
 use lambda_http::http::{HeaderValue, StatusCode};
 use lambda_http::{Body, Response};
 use serde::Serialize;
-use serde_json::Value;
 use url::Url;
 
 use crate::api::request::About;
@@ -22,7 +21,7 @@ use crate::error::{Cause, Error};
 pub struct Reply {
     status: StatusCode,
     location: Option<String>,
-    body: Value,
+    body: String,
 }
 
 #[derive(Serialize)]
@@ -105,7 +104,7 @@ pub fn terminal(visit: &Visit, uri: &Url) -> Result<Reply, Error> {
 }
 
 /// An instant as callers see it: RFC 3339 with `Z`.
-pub(super) fn instant(instant: DateTime<Utc>) -> String {
+fn instant(instant: DateTime<Utc>) -> String {
     instant.to_rfc3339_opts(SecondsFormat::AutoSi, true)
 }
 
@@ -141,14 +140,14 @@ fn reply(
     body: &impl Serialize,
 ) -> Result<Reply, Error> {
     let what = "an answer can not be written as JSON";
-    let body = serde_json::to_value(body)
+    let body = serde_json::to_string(body)
         .map_err(|cause| Error::Internal { what, cause: Cause::from(cause) })?;
     Ok(Reply { status, location, body })
 }
 
 impl Reply {
     pub(super) fn response(self, about: &About) -> Response<Body> {
-        let mut response = response(self.status, "application/hal+json", &self.body, about);
+        let mut response = response(self.status, "application/hal+json", self.body, about);
         if let Some(location) =
             self.location.and_then(|location| HeaderValue::try_from(location).ok())
         {
@@ -162,10 +161,10 @@ impl Reply {
 pub(super) fn response(
     status: StatusCode,
     content_type: &'static str,
-    body: &Value,
+    body: String,
     about: &About,
 ) -> Response<Body> {
-    let mut response = Response::new(Body::Text(body.to_string()));
+    let mut response = Response::new(Body::Text(body));
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));

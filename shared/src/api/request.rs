@@ -307,43 +307,24 @@ impl About {
     pub(super) fn log(&self, status: StatusCode, took: Duration, error: Option<&str>) {
         let Self { correlation_id, route, client, client_name, point_of_sale, channel, .. } = self;
         let (status, duration_ms) = (status.as_u16(), took.as_secs_f64() * 1000.0);
-        match error {
-            Some(error) if status >= 500 => tracing::error!(
-                route,
-                status,
-                duration_ms,
-                correlation_id,
-                client,
-                client_name,
-                point_of_sale,
-                channel,
-                error,
-                "failed"
-            ),
-            Some(error) => tracing::info!(
-                route,
-                status,
-                duration_ms,
-                correlation_id,
-                client,
-                client_name,
-                point_of_sale,
-                channel,
-                error,
-                "refused"
-            ),
-            None => tracing::info!(
-                route,
-                status,
-                duration_ms,
-                correlation_id,
-                client,
-                client_name,
-                point_of_sale,
-                channel,
-                "answered"
-            ),
+        macro_rules! line {
+            ($level:ident) => {
+                tracing::$level!(
+                    route,
+                    status,
+                    duration_ms,
+                    correlation_id,
+                    client,
+                    client_name,
+                    point_of_sale,
+                    channel,
+                    error,
+                    "answered"
+                )
+            };
         }
+        // Refusals are the caller's affair; whatever is ours to mend stands out.
+        if status >= 500 { line!(error) } else { line!(info) }
     }
 }
 

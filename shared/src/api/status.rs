@@ -1,10 +1,10 @@
 //! What a caller is told of each error: the one table, and the body that it becomes (RFC 9457 and Entur's `PaymentError`).
 
+use chrono::SecondsFormat;
 use lambda_http::http::header::RETRY_AFTER;
 use lambda_http::http::{HeaderValue, StatusCode};
 use lambda_http::{Body, Response};
 use serde::Serialize;
-use serde_json::Value;
 
 use crate::api::reply;
 use crate::api::request::About;
@@ -218,7 +218,8 @@ pub(super) fn problem(error: &Error, about: &About) -> Response<Body> {
         status: status.as_u16(),
         detail: &detail,
         instance: &about.path,
-        timestamp: about.received_at.map(reply::instant),
+        // Whole seconds: two refusals of the same kind differ in nothing that a caller could read something from.
+        timestamp: about.received_at.map(|at| at.to_rfc3339_opts(SecondsFormat::Secs, true)),
         error: title,
         message: &detail,
         path: &about.path,
@@ -227,8 +228,8 @@ pub(super) fn problem(error: &Error, about: &About) -> Response<Body> {
         correlation_id: &about.correlation_id,
     };
     // Texts and numbers only: it always serializes.
-    let body = serde_json::to_value(problem).unwrap_or(Value::Null);
-    let mut response = reply::response(status, "application/problem+json", &body, about);
+    let body = serde_json::to_string(&problem).unwrap_or_default();
+    let mut response = reply::response(status, "application/problem+json", body, about);
     if let Some(seconds) = retry_after_seconds {
         response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
     }
