@@ -11,6 +11,7 @@ from selenium.webdriver.support.ui import Select, WebDriverWait
 
 README = pathlib.Path("README.md").read_text()
 BLOCKS = re.findall(r"```sh\n(.*?)```", README.split("## A walk")[1].split("## Endpoints")[0], re.S)
+PICTURES = pathlib.Path("target")
 SHELL = subprocess.Popen(["bash"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
 
@@ -42,11 +43,11 @@ def enter_card(address):
         fault = WebDriverWait(browser, 10).until(lambda b: b.find_element(By.ID, "securityCode-fault"))
         assert "tre sifre" in fault.text, fault.text
         browser.find_element(By.ID, "securityCode").send_keys("123")
-        browser.save_screenshot("/tmp/terminal.png")
+        browser.save_screenshot(str(PICTURES / "terminal.png"))
         browser.find_element(By.ID, "okButton").click()
         WebDriverWait(browser, 10).until(lambda b: "responseCode=OK" in b.current_url)
         assert "Recurring payments on this machine" in browser.page_source
-        browser.save_screenshot("/tmp/console.png")
+        browser.save_screenshot(str(PICTURES / "console.png"))
         return browser.current_url
     finally:
         browser.quit()

@@ -221,6 +221,7 @@ impl Store {
                 .await?
             {
                 Put::Written => return Ok(decided),
+                Put::Beaten(Some(own)) if own.was_written_by(write_id) => return Ok(decided),
                 Put::Beaten(winner) => {
                     doubt = None;
                     seen = winner
@@ -232,7 +233,10 @@ impl Store {
             outcome = Some(decided);
             pause(attempt).await;
         }
-        Err(doubt.map_or(Error::Busy { tries: TRIES }, unavailable))
+        let Some(cause) = doubt else { return Err(Error::Busy { tries: TRIES }) };
+        let written =
+            self.load(key, now).await?.item.is_some_and(|item| item.was_written_by(write_id));
+        outcome.filter(|_| written).ok_or_else(|| unavailable(cause))
     }
 
     /// The wallet in the item, if it is the one that the key means.

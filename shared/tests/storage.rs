@@ -234,7 +234,7 @@ async fn with_four_slots_collisions_are_ordinary() {
     ));
 }
 
-/// One lost answer is met by the SDK's own retry; three, more than it retries, by ours.
+/// One lost answer is met by the SDK's own retry; three, more than it retries, by reading again.
 #[tokio::test]
 async fn a_write_whose_answer_is_lost_happens_once() {
     let dynamodb = engine().await;

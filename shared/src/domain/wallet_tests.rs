@@ -1,4 +1,4 @@
-//! The rules of api.md §6: tables over every state and action, each rule's edges, and random lives.
+//! The rules of api.md §6: a table over every state and action, each rule's edges, and random lives.
 
 use super::*;
 use crate::domain::card::{Card, CardExpiry, LastFour, PaymentType};
@@ -7,8 +7,25 @@ use proptest::prelude::*;
 
 const LIFETIME: Months = Months::new(36);
 
+/// An enum of words, with the list of all of them: whatever is added is in the table, or the table does not compile.
+macro_rules! every {
+    ($(#[$about:meta])* $name:ident { $($(#[$note:meta])* $word:ident),+ $(,)? }) => {
+        $(#[$about])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        enum $name { $($(#[$note])* $word),+ }
+
+        impl $name {
+            const ALL: &[Self] = &[$(Self::$word),+];
+        }
+    };
+}
+
+fn instant(text: &str) -> DateTime<Utc> {
+    text.parse().unwrap()
+}
+
 fn start() -> DateTime<Utc> {
-    "2026-11-23T10:00:00Z".parse().unwrap()
+    instant("2026-11-23T10:00:00Z")
 }
 
 fn millisecond() -> TimeDelta {
@@ -31,25 +48,30 @@ fn choice(primary: bool) -> Change {
     Change { primary: Some(primary), ..Change::default() }
 }
 
-fn renamed(name: Option<&str>) -> Change {
-    Change {
-        nickname: Some(name.map(|name| Nickname::try_from(name).unwrap())),
-        ..Change::default()
-    }
+fn name(text: &str) -> Nickname {
+    Nickname::try_from(text).unwrap()
 }
 
-/// A card that is good to the end of 2028-02.
-fn card() -> VerifiedCard {
+fn renamed(text: Option<&str>) -> Change {
+    Change { nickname: Some(text.map(name)), ..Change::default() }
+}
+
+fn card_of(year: i32, month: u32) -> VerifiedCard {
     let card = Card {
         payment_type: PaymentType::Visa,
         last_four: LastFour::of_masked("0004").unwrap(),
-        expiry: CardExpiry::new(2028, 2).unwrap(),
+        expiry: CardExpiry::new(year, month).unwrap(),
     };
     VerifiedCard { card, pan_hash: Secret::new("hash".to_owned()) }
 }
 
+/// A card that is good to the end of 2028-02.
+fn card() -> VerifiedCard {
+    card_of(2028, 2)
+}
+
 fn card_ends() -> DateTime<Utc> {
-    "2028-03-01T00:00:00Z".parse().unwrap()
+    instant("2028-03-01T00:00:00Z")
 }
 
 impl Wallet {
@@ -63,6 +85,23 @@ impl Wallet {
         id
     }
 
+    /// One whose card outlives every test.
+    fn add_lasting(&mut self) -> RecurringPaymentId {
+        let id = self.add();
+        self.activate(id, card_of(2099, 1), Months::new(1_200)).unwrap();
+        id
+    }
+
+    fn close_new_terminal(&mut self, id: RecurringPaymentId, closing: Closing) {
+        let visit = self.open_terminal(id).unwrap();
+        self.close_terminal(&visit, closing).unwrap();
+    }
+
+    fn after(self, time: TimeDelta) -> Self {
+        let then = self.now + time;
+        self.at(then)
+    }
+
     fn primary_id(&self) -> Option<RecurringPaymentId> {
         self.primary().map(|sequence| RecurringPaymentId::new(self.slot, sequence))
     }
@@ -70,137 +109,215 @@ impl Wallet {
     fn status(&self, id: RecurringPaymentId) -> RecurringStatus {
         self.view(id).unwrap().status
     }
+
+    fn reason(&self, id: RecurringPaymentId) -> Option<StatusReason> {
+        self.view(id).unwrap().reason
+    }
+
+    fn count(&self, counts: impl Fn(&RecurringPayment) -> bool) -> usize {
+        self.contents.payments.iter().filter(|payment| counts(payment)).count()
+    }
+
+    fn ended(&self) -> usize {
+        self.count(|payment| !payment.is_live())
+    }
 }
 
-/// Every state that a recurring payment can be met in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Met {
-    Created,
-    TerminalOpen,
-    TerminalCancelled,
-    TerminalDeclined,
-    TerminalFailed,
-    Active,
-    Expired,
-    Ended,
-    Abandoned,
+// Every state × every action.
+
+every! {
+    /// Every state that a recurring payment can be met in.
+    Met {
+        Created,
+        TerminalOpen,
+        TerminalCancelled,
+        TerminalDeclined,
+        TerminalFailed,
+        /// Stored as CREATED, read after its 24 hours.
+        PastItsDay,
+        Abandoned,
+        Active,
+        /// Stored as ACTIVE, read after its end.
+        PastItsEnd,
+        Expired,
+        EndedCreated,
+        EndedActive,
+        EndedExpired,
+    }
 }
 
-const EVERY_STATE: [Met; 9] = [
-    Met::Created,
-    Met::TerminalOpen,
-    Met::TerminalCancelled,
-    Met::TerminalDeclined,
-    Met::TerminalFailed,
-    Met::Active,
-    Met::Expired,
-    Met::Ended,
-    Met::Abandoned,
-];
+every! {
+    Action {
+        Look,
+        Rename,
+        ClearNickname,
+        ChangeNothing,
+        Choose,
+        UnChoose,
+        End,
+        OpenTerminal,
+        CloseNeverRegistered,
+        CloseCancelled,
+        CloseSoftDecline,
+        CloseHardDecline,
+        Activate,
+        Setup,
+    }
+}
 
-/// A wallet with an ACTIVE primary one that outlives the table, and a second one in this state.
-fn met(state: Met) -> (Wallet, RecurringPaymentId) {
+/// A wallet with a recurring payment in this state, beside a lasting ACTIVE primary one or alone.
+fn met(state: Met, alone: bool) -> (Wallet, RecurringPaymentId) {
     let mut wallet = wallet();
-    let first = wallet.add();
-    let lasting = VerifiedCard {
-        card: Card { expiry: CardExpiry::new(2040, 1).unwrap(), ..card().card },
-        ..card()
-    };
-    wallet.activate(first, lasting, Months::new(120)).unwrap();
-    let id = wallet.add();
-    let closed = |wallet: &mut Wallet, closing| {
-        let visit = wallet.open_terminal(id).unwrap();
-        wallet.close_terminal(&visit, closing).unwrap();
-    };
+    if !alone {
+        wallet.add_lasting();
+    }
+    let named = NewRecurringPayment { nickname: Some(name("Kort")), ..plain() };
+    let id = wallet.create(named).unwrap().id;
+    let day = start() + TimeDelta::hours(24);
     match state {
         Met::Created => {}
-        Met::TerminalOpen => drop(wallet.open_terminal(id).unwrap()),
-        Met::TerminalCancelled => closed(&mut wallet, Closing::Cancelled),
-        Met::TerminalDeclined => closed(&mut wallet, Closing::Declined(Decline::Hard)),
-        Met::TerminalFailed => closed(&mut wallet, Closing::NeverRegistered),
-        Met::Active => drop(wallet.activate(id, card(), LIFETIME).unwrap()),
-        Met::Expired => {
+        Met::TerminalOpen => drop(wallet.open_terminal(id)),
+        Met::TerminalCancelled => wallet.close_new_terminal(id, Closing::Cancelled),
+        Met::TerminalDeclined => wallet.close_new_terminal(id, Closing::Declined(Decline::Hard)),
+        Met::TerminalFailed => wallet.close_new_terminal(id, Closing::NeverRegistered),
+        Met::PastItsDay => wallet = wallet.at(day + TimeDelta::hours(1)),
+        Met::Abandoned => wallet = wallet.at(day).after(TimeDelta::hours(1)),
+        Met::Active => drop(wallet.activate(id, card(), LIFETIME)),
+        Met::PastItsEnd | Met::Expired | Met::EndedExpired => {
             wallet.activate(id, card(), LIFETIME).unwrap();
-            wallet = wallet.at(card_ends());
+            if state != Met::PastItsEnd {
+                wallet = wallet.at(card_ends());
+            }
+            wallet = wallet.at(card_ends() + TimeDelta::hours(1));
+            if state == Met::EndedExpired {
+                wallet.end(id).unwrap();
+            }
         }
-        Met::Ended => drop(wallet.end(id).unwrap()),
-        Met::Abandoned => wallet = wallet.at(start() + TimeDelta::hours(24)),
+        Met::EndedCreated => drop(wallet.end(id)),
+        Met::EndedActive => {
+            wallet.activate(id, card(), LIFETIME).unwrap();
+            wallet.end(id).unwrap();
+        }
     }
     (wallet, id)
 }
 
-/// What each action comes to, state by state: the status after it, or the refusal.
-fn expected(state: Met) -> [Result<RecurringStatus, Refusal>; 6] {
-    use RecurringStatus::{Active, Cancelled, Created, Expired};
-    use Refusal::{Ended, NeverPrimary, NoTerminal, NotAwaitingCard, TerminalCancelled};
-    // rename, choose, end, open a terminal, activate, setup
-    match state {
-        Met::Created => {
-            [Ok(Created), Ok(Created), Ok(Cancelled), Ok(Created), Ok(Active), Err(NoTerminal)]
+fn act(wallet: &mut Wallet, id: RecurringPaymentId, action: Action) -> Result<(), Refusal> {
+    let first_visit = Visit {
+        transaction_id: TransactionId::new(id, Attempt::try_from(0_usize).unwrap()),
+        terminal: Terminal::opened(start()),
+    };
+    let mut close = |closing| wallet.close_terminal(&first_visit, closing);
+    match action {
+        Action::CloseNeverRegistered => close(Closing::NeverRegistered),
+        Action::CloseCancelled => close(Closing::Cancelled),
+        Action::CloseSoftDecline => close(Closing::Declined(Decline::Soft)),
+        Action::CloseHardDecline => close(Closing::Declined(Decline::Hard)),
+        Action::Look => wallet.view(id).map(drop),
+        Action::Rename => wallet.update(id, renamed(Some("Jobb"))).map(drop),
+        Action::ClearNickname => wallet.update(id, renamed(None)).map(drop),
+        Action::ChangeNothing => wallet.update(id, Change::default()).map(drop),
+        Action::Choose => wallet.update(id, choice(true)).map(drop),
+        Action::UnChoose => wallet.update(id, choice(false)).map(drop),
+        Action::End => wallet.end(id).map(drop),
+        Action::OpenTerminal => wallet.open_terminal(id).map(drop),
+        Action::Activate => wallet.activate(id, card(), LIFETIME).map(drop),
+        Action::Setup => wallet.setup(id).map(drop),
+    }
+}
+
+/// The whole table: the status that the state becomes, or the refusal.
+fn expected(state: Met, alone: bool, action: Action) -> Result<RecurringStatus, Refusal> {
+    use Met::{
+        Abandoned, Active, Created, EndedActive, EndedCreated, EndedExpired, Expired, PastItsDay,
+        PastItsEnd, TerminalCancelled, TerminalDeclined, TerminalFailed, TerminalOpen,
+    };
+    use RecurringStatus as Status;
+    let same = match state {
+        Created | TerminalOpen | TerminalCancelled | TerminalDeclined | TerminalFailed => {
+            Status::Created
         }
-        Met::TerminalOpen => {
-            [Ok(Created), Ok(Created), Ok(Cancelled), Ok(Created), Ok(Active), Ok(Created)]
+        Active => Status::Active,
+        PastItsEnd | Expired => Status::Expired,
+        PastItsDay | Abandoned | EndedCreated | EndedActive | EndedExpired => Status::Cancelled,
+    };
+    match action {
+        Action::Look
+        | Action::ChangeNothing
+        | Action::CloseNeverRegistered
+        | Action::CloseCancelled
+        | Action::CloseSoftDecline
+        | Action::CloseHardDecline => Ok(same),
+        Action::Rename | Action::ClearNickname => match same {
+            Status::Created | Status::Active | Status::Expired => Ok(same),
+            Status::Cancelled => Err(Refusal::Ended),
+        },
+        Action::Choose => match same {
+            Status::Created | Status::Active => Ok(same),
+            Status::Expired | Status::Cancelled => Err(Refusal::NeverPrimary),
+        },
+        Action::UnChoose => match same {
+            Status::Created | Status::Active if alone => Err(Refusal::PrimaryNeedsSuccessor),
+            Status::Created | Status::Active | Status::Expired | Status::Cancelled => Ok(same),
+        },
+        Action::End => Ok(Status::Cancelled),
+        Action::OpenTerminal => match same {
+            Status::Created => Ok(same),
+            Status::Active | Status::Expired | Status::Cancelled => Err(Refusal::NotAwaitingCard),
+        },
+        Action::Activate => match same {
+            Status::Created | Status::Active => Ok(Status::Active),
+            Status::Expired | Status::Cancelled => Err(Refusal::NotAwaitingCard),
+        },
+        Action::Setup => match state {
+            Created | TerminalFailed => Err(Refusal::NoTerminal),
+            TerminalOpen | Active => Ok(same),
+            TerminalCancelled => Err(Refusal::TerminalCancelled),
+            TerminalDeclined => Err(Refusal::Declined(Decline::Hard)),
+            PastItsEnd | Expired | PastItsDay | Abandoned | EndedCreated | EndedActive
+            | EndedExpired => Err(Refusal::NotAwaitingCard),
+        },
+    }
+}
+
+/// What may be different afterwards. Everything else, and every refusal, leaves the wallet as it was.
+fn changes(state: Met, alone: bool, action: Action) -> bool {
+    let live_or_expired = expected(state, alone, Action::Rename).is_ok();
+    match action {
+        Action::Look | Action::ChangeNothing | Action::UnChoose | Action::Setup => false,
+        Action::Rename | Action::ClearNickname | Action::End => live_or_expired,
+        Action::Choose => !alone && expected(state, alone, action).is_ok(),
+        Action::OpenTerminal => expected(state, alone, action).is_ok(),
+        Action::Activate => expected(state, alone, action).is_ok() && state != Met::Active,
+        Action::CloseSoftDecline => false,
+        Action::CloseNeverRegistered | Action::CloseCancelled | Action::CloseHardDecline => {
+            state == Met::TerminalOpen
         }
-        Met::TerminalCancelled => [
-            Ok(Created),
-            Ok(Created),
-            Ok(Cancelled),
-            Ok(Created),
-            Ok(Active),
-            Err(TerminalCancelled),
-        ],
-        Met::TerminalDeclined => [
-            Ok(Created),
-            Ok(Created),
-            Ok(Cancelled),
-            Ok(Created),
-            Ok(Active),
-            Err(Refusal::Declined(Decline::Hard)),
-        ],
-        Met::TerminalFailed => {
-            [Ok(Created), Ok(Created), Ok(Cancelled), Ok(Created), Ok(Active), Err(NoTerminal)]
-        }
-        Met::Active => {
-            [Ok(Active), Ok(Active), Ok(Cancelled), Err(NotAwaitingCard), Ok(Active), Ok(Active)]
-        }
-        Met::Expired => [
-            Ok(Expired),
-            Err(NeverPrimary),
-            Ok(Cancelled),
-            Err(NotAwaitingCard),
-            Err(NotAwaitingCard),
-            Err(NotAwaitingCard),
-        ],
-        Met::Ended | Met::Abandoned => [
-            Err(Ended),
-            Err(NeverPrimary),
-            Ok(Cancelled),
-            Err(NotAwaitingCard),
-            Err(NotAwaitingCard),
-            Err(NotAwaitingCard),
-        ],
     }
 }
 
 #[test]
 fn every_action_in_every_state() {
-    for state in EVERY_STATE {
-        let act = |action: &dyn Fn(&mut Wallet, RecurringPaymentId) -> Result<(), Refusal>| {
-            let (mut wallet, id) = met(state);
+    for (state, alone) in Met::ALL.iter().flat_map(|state| [(*state, true), (*state, false)]) {
+        for action in Action::ALL {
+            let (mut wallet, id) = met(state, alone);
             let before = wallet.clone();
-            let result = action(&mut wallet, id).map(|()| wallet.status(id));
-            assert!(result.is_ok() || wallet == before, "{state:?}: a refusal changed something");
-            result
-        };
-        let found = [
-            act(&|wallet, id| wallet.update(id, renamed(Some("Kort"))).map(drop)),
-            act(&|wallet, id| wallet.update(id, choice(true)).map(drop)),
-            act(&|wallet, id| wallet.end(id).map(drop)),
-            act(&|wallet, id| wallet.open_terminal(id).map(drop)),
-            act(&|wallet, id| wallet.activate(id, card(), LIFETIME).map(drop)),
-            act(&|wallet, id| wallet.setup(id).map(drop)),
-        ];
-        assert_eq!(found, expected(state), "{state:?}");
+            let result = act(&mut wallet, id, *action).map(|()| wallet.status(id));
+            let what = format!("{action:?} when {state:?}, alone: {alone}");
+            assert_eq!(result, expected(state, alone, *action), "{what}");
+            assert_eq!(wallet != before, changes(state, alone, *action), "{what}: a change");
+        }
+    }
+}
+
+#[test]
+fn every_live_one_that_is_chosen_is_primary_and_no_other_state_ever_is() {
+    for (state, alone) in Met::ALL.iter().flat_map(|state| [(*state, true), (*state, false)]) {
+        let (mut wallet, id) = met(state, alone);
+        let live = expected(state, alone, Action::Choose).is_ok();
+        assert_eq!(wallet.primary_id() == Some(id), live && alone, "{state:?}");
+        assert_eq!(wallet.update(id, choice(true)).is_ok_and(|view| view.primary), live);
+        assert_eq!(wallet.primary_id() == Some(id), live, "{state:?}");
     }
 }
 
@@ -211,19 +328,15 @@ fn an_unknown_id_is_not_found_by_any_action() {
     let known_elsewhere = RecurringPaymentId::new(Slot::new(8), Sequence::NONE.next());
     let aliased = RecurringPaymentId::try_from(wallet.add().number() + (1 << 49)).unwrap();
     for id in [RecurringPaymentId::new(wallet.slot(), Sequence::NONE), known_elsewhere, aliased] {
-        let visit = Visit {
-            transaction_id: TransactionId::new(id, Attempt::try_from(0_usize).unwrap()),
-            terminal: Terminal::opened(start()),
-        };
-        assert_eq!(wallet.view(id), Err(Refusal::NotFound));
-        assert_eq!(wallet.update(id, choice(true)), Err(Refusal::NotFound));
-        assert_eq!(wallet.end(id), Err(Refusal::NotFound));
-        assert_eq!(wallet.open_terminal(id), Err(Refusal::NotFound));
-        assert_eq!(wallet.setup(id), Err(Refusal::NotFound));
-        assert_eq!(wallet.activate(id, card(), LIFETIME), Err(Refusal::NotFound));
-        assert_eq!(wallet.close_terminal(&visit, Closing::Cancelled), Err(Refusal::NotFound));
+        let before = wallet.clone();
+        for action in Action::ALL {
+            assert_eq!(act(&mut wallet, id, *action), Err(Refusal::NotFound), "{action:?}");
+        }
+        assert_eq!(wallet, before);
     }
 }
+
+// Rule by rule.
 
 #[test]
 fn rule_1_the_first_is_primary_and_gives_way_to_one_that_got_a_card() {
@@ -239,6 +352,57 @@ fn rule_1_the_first_is_primary_and_gives_way_to_one_that_got_a_card() {
     assert_eq!(wallet.primary_id(), Some(second), "the one activated first");
     wallet.end(second).unwrap();
     assert_eq!(wallet.primary_id(), Some(first));
+}
+
+#[test]
+fn rule_1_the_newest_explicit_choice_wins_and_the_older_ones_wait_behind_it() {
+    let mut wallet = wallet();
+    let [first, second, third] = [wallet.add_active(), wallet.add_active(), wallet.add_active()];
+    for chosen in [third, second, third, first, second] {
+        assert!(wallet.update(chosen, choice(true)).unwrap().primary);
+        assert_eq!(wallet.primary_id(), Some(chosen));
+    }
+    for next in [first, third] {
+        wallet.end(wallet.primary_id().unwrap()).unwrap();
+        assert_eq!(wallet.primary_id(), Some(next));
+    }
+}
+
+#[test]
+fn rule_1_a_created_one_can_be_chosen_over_an_active_one() {
+    let mut wallet = wallet();
+    let active = wallet.add_active();
+    let created = wallet.add();
+    assert_eq!(wallet.primary_id(), Some(active), "a new one is not primary unless asked");
+    wallet.update(created, choice(true)).unwrap();
+    assert_eq!(wallet.primary_id(), Some(created));
+    let newest = wallet.create(chosen()).unwrap();
+    assert_eq!((newest.primary, wallet.primary_id()), (true, Some(newest.id)));
+    wallet.end(newest.id).unwrap();
+    assert_eq!(wallet.primary_id(), Some(created));
+}
+
+#[test]
+fn rule_1_ending_abandoning_or_expiring_the_primary_promotes_in_the_same_instant() {
+    let mut ending = wallet();
+    let (primary, next) = (ending.add_active(), ending.add_active());
+    assert!(!ending.end(primary).unwrap().primary);
+    assert!(ending.view(next).unwrap().primary);
+
+    let mut abandoning = wallet();
+    let primary = abandoning.add();
+    let mut abandoning = abandoning.at(start() + millisecond());
+    let next = abandoning.add();
+    let day = start() + TimeDelta::hours(24);
+    assert_eq!(abandoning.clone().at(day - millisecond()).primary_id(), Some(primary));
+    assert_eq!(abandoning.clone().at(day).primary_id(), Some(next));
+    assert_eq!(abandoning.at(day + millisecond()).primary_id(), None);
+
+    let mut expiring = wallet();
+    let (primary, next) = (expiring.add_active(), expiring.add_lasting());
+    assert_eq!(expiring.clone().at(card_ends() - millisecond()).primary_id(), Some(primary));
+    assert_eq!(expiring.clone().at(card_ends()).primary_id(), Some(next));
+    assert_eq!(expiring.at(card_ends() + millisecond()).primary_id(), Some(next));
 }
 
 #[test]
@@ -258,12 +422,29 @@ fn rule_1_an_abandoned_choice_hands_primary_back_to_the_one_before_it() {
 
 #[test]
 fn rule_1_two_cards_of_one_instant_or_of_clocks_that_differ_keep_their_order() {
+    for clock in [TimeDelta::zero(), -millisecond()] {
+        let mut wallet = wallet();
+        let (first, second) = (wallet.add(), wallet.add());
+        wallet.activate(second, card(), LIFETIME).unwrap();
+        let mut wallet = wallet.after(clock);
+        wallet.activate(first, card(), LIFETIME).unwrap();
+        assert_eq!(wallet.primary_id(), Some(second));
+    }
+}
+
+#[test]
+fn rule_1_an_id_that_comes_round_again_inherits_no_choice() {
     let mut wallet = wallet();
-    let (first, second) = (wallet.add(), wallet.add());
-    wallet.activate(second, card(), LIFETIME).unwrap();
-    let mut wallet = wallet.at(start() - millisecond());
-    wallet.activate(first, card(), LIFETIME).unwrap();
-    assert_eq!(wallet.primary_id(), Some(second));
+    let lasting = wallet.add_lasting();
+    let choice = wallet.create(chosen()).unwrap().id;
+    wallet.end(choice).unwrap();
+    let again = (0..1_022).map(|_| {
+        let id = wallet.add();
+        wallet.end(id).unwrap();
+        id
+    });
+    assert_eq!(again.last(), Some(choice), "1,022 places and the lasting one's");
+    assert_eq!(wallet.primary_id(), Some(lasting));
 }
 
 #[test]
@@ -272,12 +453,31 @@ fn rule_2_primary_is_never_un_chosen_and_choosing_it_again_does_nothing() {
     let first = wallet.create(NewRecurringPayment { primary: false, ..plain() }).unwrap();
     assert!(first.primary, "the first is primary all the same");
     let other = wallet.add();
+    let before = wallet.clone();
     assert_eq!(wallet.update(first.id, choice(false)), Err(Refusal::PrimaryNeedsSuccessor));
-    for (id, choice) in
+    let both = Change { primary: Some(false), ..renamed(Some("Jobb")) };
+    assert_eq!(wallet.update(first.id, both), Err(Refusal::PrimaryNeedsSuccessor));
+    for (id, change) in
         [(first.id, choice(true)), (other, choice(false)), (other, Change::default())]
     {
+        wallet.update(id, change).unwrap();
+    }
+    assert_eq!(wallet, before);
+}
+
+#[test]
+fn rule_3_an_expired_or_cancelled_one_is_never_chosen() {
+    let mut wallet = wallet();
+    let (_, expiring, ended) = (wallet.add_lasting(), wallet.add_active(), wallet.add());
+    wallet.end(ended).unwrap();
+    let both = Change { primary: Some(true), ..renamed(Some("Jobb")) };
+    assert_eq!(wallet.update(ended, both.clone()), Err(Refusal::NeverPrimary));
+    let mut just_before = wallet.clone().at(card_ends() - millisecond());
+    assert!(just_before.update(expiring, both.clone()).unwrap().primary);
+    for late in [TimeDelta::zero(), millisecond()] {
+        let mut wallet = wallet.clone().at(card_ends() + late);
         let before = wallet.clone();
-        wallet.update(id, choice).unwrap();
+        assert_eq!(wallet.update(expiring, both.clone()), Err(Refusal::NeverPrimary));
         assert_eq!(wallet, before);
     }
 }
@@ -291,9 +491,52 @@ fn rule_4_ending_twice_answers_the_same_and_destroys_the_hash() {
         (ended.status, ended.reason, ended.primary),
         (RecurringStatus::Cancelled, Some(StatusReason::Ended), false)
     );
+    assert!(matches!(
+        wallet.contents().payments[0].state,
+        State::Cancelled { registration: Some(_), .. }
+    ));
     let mut later = wallet.at(start() + TimeDelta::days(30) - millisecond());
     assert_eq!(later.end(id), Ok(ended));
     assert_eq!(later.at(start() + TimeDelta::days(30)).end(id), Err(Refusal::NotFound));
+}
+
+#[test]
+fn rule_4_ending_an_abandoned_one_leaves_its_reason() {
+    let mut wallet = wallet();
+    let id = wallet.add();
+    let mut wallet = wallet.at(start() + TimeDelta::hours(24));
+    assert_eq!(wallet.end(id).unwrap().reason, Some(StatusReason::Abandoned));
+}
+
+#[test]
+fn rule_5_a_refused_setup_stays_created_and_can_be_tried_again() {
+    let mut wallet = wallet();
+    let id = wallet.add();
+    assert_eq!(wallet.setup(id), Err(Refusal::NoTerminal));
+    for (closing, refusal) in [
+        (Closing::NeverRegistered, Refusal::NoTerminal),
+        (Closing::Cancelled, Refusal::TerminalCancelled),
+        (Closing::Declined(Decline::Hard), Refusal::Declined(Decline::Hard)),
+        (Closing::NeverRegistered, Refusal::Declined(Decline::Hard)),
+    ] {
+        wallet.close_new_terminal(id, closing);
+        assert_eq!(wallet.setup(id), Err(refusal), "{closing:?}");
+        assert_eq!(wallet.status(id), RecurringStatus::Created);
+    }
+    let active = wallet.activate(id, card(), LIFETIME).unwrap();
+    assert_eq!(wallet.setup(id), Ok(Setup::Done(Box::new(active))));
+}
+
+#[test]
+fn rule_5_a_terminal_that_timed_out_is_asked_about_until_its_outcome_is_known() {
+    let mut wallet = wallet();
+    let id = wallet.add();
+    let visit = wallet.open_terminal(id).unwrap();
+    let expires_at = visit.terminal.expires_at();
+    assert_eq!(expires_at, instant("2026-11-23T10:15:00Z"));
+    for instant in [expires_at - millisecond(), expires_at, expires_at + TimeDelta::hours(23)] {
+        assert_eq!(wallet.clone().at(instant).setup(id), Ok(Setup::Open(vec![visit])));
+    }
 }
 
 #[test]
@@ -307,8 +550,10 @@ fn rule_6_five_terminals_an_hour_and_sixteen_in_all() {
     let refused = |seconds| Err(Refusal::TooManyTerminals { retry_after_seconds: seconds });
     assert_eq!(wallet.open_terminal(id), refused(56 * 60));
     let hour = start() + TimeDelta::hours(1);
-    wallet = wallet.at(hour - millisecond());
-    assert_eq!(wallet.open_terminal(id), refused(1));
+    for (left, seconds) in [(1_001, 2), (1_000, 1), (999, 1), (1, 1)] {
+        wallet = wallet.at(hour - TimeDelta::milliseconds(left));
+        assert_eq!(wallet.open_terminal(id), refused(seconds), "{left} ms");
+    }
     for hours in 1..=11 {
         wallet = wallet.at(start() + TimeDelta::hours(hours));
         wallet.open_terminal(id).unwrap();
@@ -318,40 +563,92 @@ fn rule_6_five_terminals_an_hour_and_sixteen_in_all() {
 }
 
 #[test]
-fn rule_6_the_first_card_counts() {
+fn rule_6_the_hour_is_each_ones_own_and_slides() {
+    let mut wallet = wallet();
+    let (id, other) = (wallet.add(), wallet.add());
+    for _ in 0..5 {
+        wallet.close_new_terminal(id, Closing::Cancelled);
+    }
+    let refused = |seconds| Err(Refusal::TooManyTerminals { retry_after_seconds: seconds });
+    assert_eq!(wallet.open_terminal(id), refused(3_600));
+    wallet.open_terminal(other).unwrap();
+    let mut wallet = wallet.after(millisecond());
+    assert_eq!(wallet.open_terminal(id), refused(3_600), "a started second is a second");
+    let mut wallet = wallet.at(start() + TimeDelta::hours(1));
+    for _ in 0..5 {
+        wallet.open_terminal(id).unwrap();
+    }
+    assert_eq!(wallet.open_terminal(id), refused(3_600));
+}
+
+#[test]
+fn rule_6_a_newer_terminal_voids_no_older_one_and_the_first_card_counts() {
     let mut wallet = wallet();
     let id = wallet.add();
+    let (older, newer) = (wallet.open_terminal(id).unwrap(), wallet.open_terminal(id).unwrap());
+    assert_ne!(older.transaction_id, newer.transaction_id);
+    assert_eq!(wallet.setup(id), Ok(Setup::Open(vec![older, newer])));
+    wallet.close_terminal(&newer, Closing::Cancelled).unwrap();
+    assert_eq!(wallet.setup(id), Ok(Setup::Open(vec![older])));
     let first = wallet.activate(id, card(), LIFETIME).unwrap();
     let other = VerifiedCard { pan_hash: Secret::new("other".to_owned()), ..card() };
+    let before = wallet.clone();
     assert_eq!(wallet.activate(id, other, LIFETIME), Ok(first));
+    wallet.close_terminal(&older, Closing::Cancelled).unwrap();
+    assert_eq!(wallet, before);
 }
 
 #[test]
 fn rule_8_abandoned_a_day_after_creation_or_after_the_last_terminal() {
     let mut wallet = wallet();
-    let (without, with) = (wallet.add(), wallet.add());
+    let (without, with, closed) = (wallet.add(), wallet.add(), wallet.add());
     let mut wallet = wallet.at(start() + TimeDelta::hours(1));
     wallet.open_terminal(with).unwrap();
-    for (id, at) in [(without, TimeDelta::hours(24)), (with, TimeDelta::minutes(25 * 60 + 15))] {
-        assert_eq!(
-            wallet.clone().at(start() + at - millisecond()).status(id),
-            RecurringStatus::Created
-        );
-        let view = wallet.clone().at(start() + at).view(id).unwrap();
-        assert_eq!(
-            (view.status, view.reason),
-            (RecurringStatus::Cancelled, Some(StatusReason::Abandoned))
-        );
+    wallet.close_new_terminal(closed, Closing::Cancelled);
+    for (id, abandoned_at) in [
+        (without, instant("2026-11-24T10:00:00Z")),
+        (with, instant("2026-11-24T11:15:00Z")),
+        (closed, instant("2026-11-24T11:15:00Z")),
+    ] {
+        let just_before = wallet.clone().at(abandoned_at - millisecond());
+        assert_eq!(just_before.status(id), RecurringStatus::Created);
+        for late in [TimeDelta::zero(), millisecond()] {
+            let wallet = wallet.clone().at(abandoned_at + late);
+            assert_eq!(wallet.status(id), RecurringStatus::Cancelled);
+            assert_eq!(wallet.reason(id), Some(StatusReason::Abandoned));
+        }
     }
+}
+
+#[test]
+fn rule_8_only_the_last_terminal_counts() {
+    let mut wallet = wallet();
+    let id = wallet.add();
+    wallet.open_terminal(id).unwrap();
+    let mut wallet = wallet.at(instant("2026-11-24T10:14:59.999Z"));
+    wallet.open_terminal(id).unwrap();
+    let abandoned_at = instant("2026-11-25T10:29:59.999Z");
+    assert_eq!(
+        wallet.clone().at(abandoned_at - millisecond()).status(id),
+        RecurringStatus::Created
+    );
+    assert_eq!(wallet.at(abandoned_at).status(id), RecurringStatus::Cancelled);
 }
 
 #[test]
 fn rule_8_the_sixth_that_waits_abandons_the_oldest() {
     let mut wallet = wallet();
-    let ids: Vec<_> = (0..6).map(|_| wallet.add()).collect();
+    let active = wallet.add_active();
+    let ids: Vec<_> = (0..5).map(|_| wallet.add()).collect();
+    wallet.update(ids[0], choice(true)).unwrap();
+    assert_eq!(wallet.status(ids[0]), RecurringStatus::Created);
+    let sixth = wallet.add();
     assert_eq!(wallet.status(ids[0]), RecurringStatus::Cancelled);
-    assert_eq!(wallet.primary_id(), Some(ids[1]));
-    assert!(ids[1..].iter().all(|id| wallet.status(*id) == RecurringStatus::Created));
+    assert_eq!(wallet.reason(ids[0]), Some(StatusReason::Abandoned));
+    assert_eq!(wallet.primary_id(), Some(active));
+    assert!(
+        ids[1..].iter().chain([&sixth]).all(|id| wallet.status(*id) == RecurringStatus::Created)
+    );
 }
 
 #[test]
@@ -360,28 +657,66 @@ fn rule_9_expired_from_its_very_instant() {
     let (active, waiting) = (wallet.add_active(), wallet.add());
     let visit = wallet.at(card_ends() - TimeDelta::hours(1));
     assert_eq!(visit.status(active), RecurringStatus::Active);
-    assert_eq!(
-        visit.view(waiting).err(),
-        Some(Refusal::NotFound),
-        "abandoned and forgotten long ago"
-    );
-    assert_eq!(
-        visit.clone().at(card_ends() - millisecond()).status(active),
-        RecurringStatus::Active
-    );
-    let expired = visit.at(card_ends());
-    assert_eq!(expired.status(active), RecurringStatus::Expired);
-    assert_eq!(
-        (expired.list(false).len(), expired.list(true).len(), expired.primary_id()),
-        (0, 1, None)
-    );
+    assert_eq!(visit.view(waiting), Err(Refusal::NotFound), "abandoned and forgotten long ago");
+    let just_before = visit.clone().at(card_ends() - millisecond());
+    assert_eq!(just_before.status(active), RecurringStatus::Active);
+    for late in [TimeDelta::zero(), millisecond()] {
+        let expired = visit.clone().at(card_ends() + late);
+        assert_eq!(expired.status(active), RecurringStatus::Expired);
+        assert_eq!(
+            (expired.list(false).len(), expired.list(true).len(), expired.primary_id()),
+            (0, 1, None)
+        );
+    }
+}
+
+#[test]
+fn rule_9_the_earlier_of_the_cards_end_and_the_lifetimes() {
+    for (card, lifetime, expires_at) in [
+        (card_of(2028, 2), 36, "2028-03-01T00:00:00Z"),
+        (card_of(2029, 10), 36, "2029-11-01T00:00:00Z"),
+        (card_of(2029, 11), 36, "2029-11-23T10:00:00Z"),
+        (card_of(2099, 1), 1, "2026-12-23T10:00:00Z"),
+    ] {
+        let expires_at = instant(expires_at);
+        let mut wallet = wallet();
+        let id = wallet.add();
+        let view = wallet.activate(id, card, Months::new(lifetime)).unwrap();
+        assert_eq!(view.registration.unwrap().expires_at, expires_at);
+        let just_before = wallet.clone().at(expires_at - millisecond());
+        assert_eq!(just_before.status(id), RecurringStatus::Active);
+        assert_eq!(wallet.at(expires_at).status(id), RecurringStatus::Expired);
+    }
+}
+
+#[test]
+fn rule_9_a_card_that_is_over_when_it_comes_is_never_active() {
+    let mut wallet = wallet();
+    let (id, last) = (wallet.add(), wallet.add());
+    let view = wallet.activate(id, card_of(2026, 10), LIFETIME).unwrap();
+    assert_eq!((view.status, view.primary), (RecurringStatus::Expired, false));
+    assert_eq!(wallet.primary_id(), Some(last));
+}
+
+#[test]
+fn rule_9_a_card_that_is_over_when_it_comes_is_answered_though_sixteen_have_ended() {
+    let mut wallet = wallet();
+    for _ in 0..Wallet::ENDED {
+        let id = wallet.add();
+        wallet.end(id).unwrap();
+    }
+    let id = wallet.add();
+    let view = wallet.activate(id, card_of(2026, 10), LIFETIME);
+    assert_eq!(view.map(|view| view.status), Ok(RecurringStatus::Expired));
 }
 
 #[test]
 fn rule_14_sixteen_live_ones_and_sixteen_ended_ones() {
     let mut wallet = wallet();
     let ids: Vec<_> = (0..16).map(|_| wallet.add_active()).collect();
-    assert_eq!(wallet.create(plain()), Err(Refusal::WalletFull));
+    let before = wallet.clone();
+    assert_eq!(wallet.create(chosen()), Err(Refusal::WalletFull));
+    assert_eq!(wallet, before);
     wallet.end(ids[0]).unwrap();
     wallet.add_active();
     for turn in 0..10_000 {
@@ -400,6 +735,54 @@ fn rule_14_sixteen_live_ones_and_sixteen_ended_ones() {
 }
 
 #[test]
+fn rule_14_the_one_just_ended_is_kept_and_the_oldest_forgotten() {
+    let mut wallet = wallet();
+    let ids: Vec<_> = (0..17)
+        .map(|_| {
+            let id = wallet.add();
+            wallet.end(id).unwrap();
+            id
+        })
+        .collect();
+    assert_eq!(wallet.view(ids[0]), Err(Refusal::NotFound));
+    assert!(ids[1..].iter().all(|id| wallet.status(*id) == RecurringStatus::Cancelled));
+}
+
+#[test]
+fn rule_14_thirty_days_are_counted_from_the_end() {
+    let mut wallet = wallet();
+    let (ended, abandoned) = (wallet.add(), wallet.add());
+    let mut wallet = wallet.at(start() + TimeDelta::hours(1));
+    wallet.end(ended).unwrap();
+    for (id, forgotten_at) in
+        [(ended, instant("2026-12-23T11:00:00Z")), (abandoned, instant("2026-12-24T10:00:00Z"))]
+    {
+        let just_before = wallet.clone().at(forgotten_at - millisecond());
+        assert_eq!(just_before.status(id), RecurringStatus::Cancelled);
+        for late in [TimeDelta::zero(), millisecond()] {
+            assert_eq!(wallet.clone().at(forgotten_at + late).view(id), Err(Refusal::NotFound));
+        }
+    }
+}
+
+#[test]
+fn rule_14_ids_come_round_after_1023_and_never_meet_one_that_is_there() {
+    let mut wallet = wallet();
+    let lasting = wallet.add_lasting();
+    for turn in 2..=10_000 {
+        let there: Vec<_> =
+            wallet.contents().payments.iter().map(|payment| payment.sequence).collect();
+        let id = wallet.add();
+        assert!(!there.contains(&id.sequence()), "creation {turn}");
+        wallet.end(id).unwrap();
+        assert!(wallet.ended() <= Wallet::ENDED);
+    }
+    // Two to 1,023 and round: the lasting one's place is passed over.
+    assert_eq!(usize::from(wallet.contents().last_sequence.number()), 2 + (10_000 - 2) % 1_022);
+    assert_eq!(wallet.status(lasting), RecurringStatus::Active);
+}
+
+#[test]
 fn rule_16_the_same_key_answers_the_same_for_a_day() {
     let with_key =
         |request| NewRecurringPayment { idempotency: Some(([1; 16], [request; 16])), ..plain() };
@@ -409,10 +792,35 @@ fn rule_16_the_same_key_answers_the_same_for_a_day() {
     assert_eq!(wallet.create(with_key(2)), Err(Refusal::KeyReused));
     wallet.activate(first.id, card(), LIFETIME).unwrap();
     wallet.update(first.id, renamed(Some("other"))).unwrap();
-    let mut wallet = wallet.at(start() + TimeDelta::hours(24) - millisecond());
-    assert_eq!(wallet.create(with_key(1)), Ok(first.clone()), "though it is another one by now");
-    let mut wallet = wallet.at(start() + TimeDelta::hours(24));
-    assert_ne!(wallet.create(with_key(1)).unwrap().id, first.id);
+    let day = start() + TimeDelta::hours(24);
+    let mut just_before = wallet.clone().at(day - millisecond());
+    let before = just_before.clone();
+    assert_eq!(just_before.create(with_key(1)), Ok(first.clone()), "though it is another by now");
+    assert_eq!(just_before.create(with_key(2)), Err(Refusal::KeyReused));
+    assert_eq!(just_before, before);
+    for late in [TimeDelta::zero(), millisecond()] {
+        for request in [1, 2] {
+            let again = wallet.clone().at(day + late).create(with_key(request));
+            assert_ne!(again.unwrap().id, first.id);
+        }
+    }
+}
+
+#[test]
+fn rule_16_the_answer_is_repeated_of_an_ended_one_and_in_a_full_wallet() {
+    let keyed = |key| NewRecurringPayment { idempotency: Some(([key; 16], [1; 16])), ..chosen() };
+    let mut wallet = wallet();
+    let first = wallet.create(keyed(1)).unwrap();
+    let second = wallet.create(keyed(2)).unwrap();
+    assert_ne!(first.id, second.id);
+    assert!(first.primary && second.primary, "each was when it was created");
+    wallet.end(first.id).unwrap();
+    while wallet.count(RecurringPayment::is_live) < Wallet::LIVE {
+        wallet.add_active();
+    }
+    assert_eq!(wallet.create(keyed(1)), Ok(first));
+    assert_eq!(wallet.create(keyed(2)), Ok(second));
+    assert_eq!(wallet.create(keyed(3)), Err(Refusal::WalletFull));
 }
 
 #[test]
@@ -431,149 +839,320 @@ fn a_closed_visit_stays_closed_and_an_old_one_of_the_same_id_is_another() {
     assert_ne!(visit.order_number(), older.order_number());
 }
 
-/// One step of a random life; the number says which recurring payment.
+/// A missed run of the schedule changes nothing: here seventeen have ended before the first look, the EXPIRED one first.
+#[test]
+fn one_that_was_forgotten_does_not_come_back_when_nobody_looked_in_between() {
+    let mut wallet = wallet();
+    let expiring = wallet.add();
+    wallet.activate(expiring, card_of(2099, 1), Months::new(1)).unwrap();
+    let mut wallet = wallet.at(instant("2026-12-24T10:00:00Z"));
+    for _ in 1..Wallet::ENDED {
+        let id = wallet.add();
+        wallet.end(id).unwrap();
+    }
+    wallet.add();
+    let (abandoned, forgotten) = (TimeDelta::hours(24), TimeDelta::days(60));
+    assert_eq!(wallet.status(expiring), RecurringStatus::Expired);
+    assert_eq!(wallet.clone().after(abandoned).view(expiring), Err(Refusal::NotFound));
+    let looked = wallet.clone().after(abandoned).after(forgotten);
+    assert_eq!(wallet.after(abandoned + forgotten).list(true), looked.list(true));
+}
+
+// Random lives.
+
+/// One step of a random life; a number says which recurring payment is meant.
 #[derive(Debug, Clone)]
 enum Step {
-    Create { primary: bool },
-    Activate(usize),
+    Create {
+        primary: bool,
+    },
+    Activate {
+        which: usize,
+        card_months: u32,
+        lifetime: u32,
+    },
     End(usize),
     Choose(usize, bool),
-    Rename(usize),
+    Rename(usize, bool),
     Open(usize),
-    Wait(i64),
+    Close(usize, Closing),
+    Wait(TimeDelta),
+    /// To the instant at which time alone changes something next, or a millisecond beside it.
+    WaitForEdge(i64),
 }
 
 fn step() -> impl Strategy<Value = Step> {
     let which = 0_usize..40;
+    let closing = prop_oneof![
+        Just(Closing::NeverRegistered),
+        Just(Closing::Cancelled),
+        Just(Closing::Declined(Decline::Soft)),
+        Just(Closing::Declined(Decline::Hard)),
+    ];
+    let milliseconds = prop_oneof![
+        4 => 0..1_000_i64,
+        4 => 0..3_600_000_i64,
+        3 => 0..200_000_000_i64,
+        1 => 0..100_000_000_000_i64,
+    ];
     prop_oneof![
-        4 => any::<bool>().prop_map(|primary| Step::Create { primary }),
-        4 => which.clone().prop_map(Step::Activate),
-        2 => which.clone().prop_map(Step::End),
-        3 => (which.clone(), any::<bool>()).prop_map(|(which, primary)| Step::Choose(which, primary)),
-        1 => which.clone().prop_map(Step::Rename),
-        2 => which.prop_map(Step::Open),
-        3 => prop_oneof![Just(1), Just(60_000), Just(86_400_000), 0..100_000_000_i64, 0..40_000_000_000_i64].prop_map(Step::Wait),
+        6 => any::<bool>().prop_map(|primary| Step::Create { primary }),
+        5 => (which.clone(), 0..60_u32, 1..40_u32).prop_map(|(which, card_months, lifetime)| {
+            Step::Activate { which, card_months, lifetime }
+        }),
+        3 => which.clone().prop_map(Step::End),
+        3 => (which.clone(), any::<bool>()).prop_map(|(which, yes)| Step::Choose(which, yes)),
+        1 => (which.clone(), any::<bool>()).prop_map(|(which, named)| Step::Rename(which, named)),
+        3 => which.clone().prop_map(Step::Open),
+        2 => (which, closing).prop_map(|(which, closing)| Step::Close(which, closing)),
+        2 => milliseconds.prop_map(|wait| Step::Wait(TimeDelta::milliseconds(wait))),
+        2 => (-1..=1_i64).prop_map(Step::WaitForEdge),
     ]
 }
 
-/// Rule 1, told again from its words: what is primary, given the choices that are remembered newest first.
-fn primary_by_the_rule(
-    wallet: &Wallet,
-    choices: &[RecurringPaymentId],
-) -> Option<RecurringPaymentId> {
-    let views = wallet.list(true);
-    let usable = |id: &RecurringPaymentId| {
-        views.iter().any(|view| {
-            view.id == *id
-                && matches!(view.status, RecurringStatus::Active | RecurringStatus::Created)
-        })
-    };
-    if let Some(chosen) = choices.iter().find(|id| usable(id)) {
-        return Some(*chosen);
-    }
-    let mut active: Vec<_> =
-        views.iter().filter(|view| view.status == RecurringStatus::Active).collect();
-    active.sort_by_key(|view| {
-        view.registration.as_ref().map(|registration| registration.activated_at)
-    });
-    let created = views.iter().find(|view| view.status == RecurringStatus::Created);
-    active.first().copied().or(created).map(|view| view.id)
+/// A wallet beside what its customer remembers of it.
+#[derive(Clone)]
+struct Life {
+    wallet: Wallet,
+    /// In order of creation; one that is forgotten stays until its id comes round again.
+    ids: Vec<RecurringPaymentId>,
+    /// What was explicitly chosen, newest first.
+    choices: Vec<RecurringPaymentId>,
+    /// What was activated, first one first.
+    activated: Vec<RecurringPaymentId>,
+    visits: Vec<Visit>,
 }
 
-fn check(wallet: &Wallet, choices: &[RecurringPaymentId]) {
-    let views = wallet.list(true);
-    let primaries: Vec<_> = views.iter().filter(|view| view.primary).collect();
-    assert!(primaries.len() <= 1);
-    assert_eq!(primaries.first().map(|view| view.id), primary_by_the_rule(wallet, choices));
-    assert!(
-        primaries
-            .iter()
-            .all(|view| matches!(view.status, RecurringStatus::Created | RecurringStatus::Active))
-    );
-    let payments = &wallet.contents().payments;
-    let count = |live: bool| payments.iter().filter(|payment| payment.is_live() == live).count();
-    assert!(count(true) <= Wallet::LIVE && count(false) <= Wallet::ENDED);
-    assert!(
-        payments.iter().filter(|payment| payment.status() == RecurringStatus::Created).count()
-            <= Wallet::OPEN
-    );
-    for view in &views {
-        let ends = view.registration.as_ref().map(|registration| registration.expires_at);
-        assert!(
-            view.status != RecurringStatus::Active || ends.is_some_and(|ends| wallet.now < ends)
-        );
-    }
-    for payment in payments {
-        let printed = format!("{payment:?}");
-        assert_eq!(printed.contains("pan_hash"), payment.status() == RecurringStatus::Active);
-        assert_eq!(payments.iter().filter(|other| other.sequence == payment.sequence).count(), 1);
-    }
-}
-
-proptest! {
-    #[test]
-    fn a_random_life_keeps_every_rule(steps in prop::collection::vec(step(), 1..60)) {
-        let (mut wallet, mut ids, mut choices) = (wallet(), Vec::new(), Vec::new());
-        for step in steps {
-            let before = wallet.clone();
-            let id = |which: usize| ids.get(which % ids.len().max(1)).copied();
-            let held = before.primary_id().filter(|id| before.status(*id) == RecurringStatus::Active);
-            let mut chose = false;
-            let result = match step {
-                Step::Create { primary } => wallet.create(if primary { chosen() } else { plain() }).map(|view| {
-                    chose = primary;
-                    choices.retain(|id| *id != view.id);
-                    if primary { choices.insert(0, view.id); }
-                    ids.retain(|id| *id != view.id);
-                    ids.push(view.id);
-                }),
-                Step::Activate(which) => id(which).map_or(Ok(()), |id| wallet.activate(id, card(), LIFETIME).map(drop)),
-                Step::End(which) => id(which).map_or(Ok(()), |id| wallet.end(id).map(drop)),
-                Step::Choose(which, primary) => id(which).map_or(Ok(()), |id| wallet.update(id, choice(primary)).map(|_| {
-                    if primary && before.primary_id() != Some(id) {
-                        chose = true;
-                        choices.retain(|other| *other != id);
-                        choices.insert(0, id);
-                    }
-                })),
-                Step::Rename(which) => id(which).map_or(Ok(()), |id| wallet.update(id, renamed(Some("Kort"))).map(drop)),
-                Step::Open(which) => id(which).map_or(Ok(()), |id| wallet.open_terminal(id).map(drop)),
-                Step::Wait(milliseconds) => {
-                    wallet = wallet.clone().at(wallet.now + TimeDelta::milliseconds(milliseconds));
-                    Ok(())
-                }
-            };
-            if result.is_err() {
-                prop_assert_eq!(&wallet, &before);
-            }
-            for id in &ids {
-                match (before.view(*id), wallet.view(*id)) {
-                    (Ok(was), Ok(is)) => prop_assert!(was.status <= is.status),
-                    (Ok(was), Err(_)) => prop_assert!(
-                        !matches!(was.status, RecurringStatus::Active) || wallet.now - before.now >= RecurringPayment::MEMORY
-                            || before.contents().payments.iter().filter(|payment| !payment.is_live()).count() >= 5
-                    ),
-                    (Err(_), _) => {}
-                }
-            }
-            // Nobody takes the primary away from an ACTIVE one, unless asked, or it is itself over.
-            if let Some(held) = held && !chose && wallet.view(held).is_ok_and(|view| view.status == RecurringStatus::Active) {
-                prop_assert_eq!(wallet.primary_id(), Some(held));
-            }
-            check(&wallet, &choices);
+impl Life {
+    fn new() -> Self {
+        let nothing = Vec::new;
+        Self {
+            wallet: wallet(),
+            ids: nothing(),
+            choices: nothing(),
+            activated: nothing(),
+            visits: Vec::new(),
         }
     }
 
+    fn id(&self, which: usize) -> RecurringPaymentId {
+        let unknown = RecurringPaymentId::new(self.wallet.slot(), Sequence::NONE);
+        self.ids.get(which % self.ids.len().max(1)).copied().unwrap_or(unknown)
+    }
+
+    fn choose(&mut self, id: RecurringPaymentId) {
+        self.choices.retain(|chosen| *chosen != id);
+        self.choices.insert(0, id);
+    }
+
+    /// The next instant at which a rule sets an end: rules 8, 9 and 14.
+    fn edge(&self) -> Option<DateTime<Utc>> {
+        let payments = self.wallet.contents().payments.iter();
+        let edges = payments.filter_map(|payment| match &payment.state {
+            State::Created { terminals } => {
+                let last = terminals.last().map(|last| last.opened_at + TimeDelta::minutes(15));
+                Some(last.unwrap_or(payment.created_at) + TimeDelta::hours(24))
+            }
+            State::Active { registration, .. } => Some(registration.expires_at),
+            State::Expired { .. } => None,
+            State::Cancelled { at, .. } => Some(*at + TimeDelta::days(30)),
+        });
+        edges.filter(|edge| *edge > self.wallet.now + millisecond()).min()
+    }
+
+    fn take(&mut self, step: &Step) -> Result<(), Refusal> {
+        match *step {
+            Step::Create { primary } => {
+                let id = self.wallet.create(if primary { chosen() } else { plain() })?.id;
+                for remembered in [&mut self.ids, &mut self.choices, &mut self.activated] {
+                    remembered.retain(|old| *old != id);
+                }
+                self.ids.push(id);
+                if primary {
+                    self.choose(id);
+                }
+            }
+            Step::Activate { which, card_months, lifetime } => {
+                let (id, month) = (self.id(which), self.wallet.now + Months::new(card_months));
+                let month: CardExpiry = month.format("%Y-%m").to_string().parse().unwrap();
+                let card = Card { expiry: month, ..card().card };
+                self.wallet.activate(
+                    id,
+                    VerifiedCard { card, ..card_of(2028, 2) },
+                    Months::new(lifetime),
+                )?;
+                if !self.activated.contains(&id) {
+                    self.activated.push(id);
+                }
+            }
+            Step::End(which) => {
+                let id = self.id(which);
+                let ended = self.wallet.end(id)?;
+                let before = self.wallet.clone();
+                assert_eq!(self.wallet.end(id), Ok(ended));
+                assert_eq!(self.wallet, before);
+            }
+            Step::Choose(which, yes) => {
+                let (id, primary) = (self.id(which), self.wallet.primary_id());
+                self.wallet.update(id, choice(yes))?;
+                if yes && primary != Some(id) {
+                    self.choose(id);
+                }
+            }
+            Step::Rename(which, named) => {
+                let id = self.id(which);
+                self.wallet.update(id, renamed(named.then_some("Kort")))?;
+            }
+            Step::Open(which) => {
+                let visit = self.wallet.open_terminal(self.id(which))?;
+                self.visits.push(visit);
+            }
+            Step::Close(which, closing) => {
+                if let Some(visit) = self.visits.get(which % self.visits.len().max(1)) {
+                    self.wallet.close_terminal(visit, closing)?;
+                }
+            }
+            Step::Wait(time) => self.wallet = self.wallet.clone().after(time),
+            Step::WaitForEdge(beside) => {
+                if let Some(edge) = self.edge() {
+                    self.wallet = self.wallet.clone().at(edge + TimeDelta::milliseconds(beside));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Rule 1, told again from its words.
+    fn primary_by_the_rule(&self) -> Option<RecurringPaymentId> {
+        let is = |id: RecurringPaymentId, status| {
+            self.wallet.view(id).is_ok_and(|view| view.status == status)
+        };
+        let active = |id: &&RecurringPaymentId| is(**id, RecurringStatus::Active);
+        let created = |id: &&RecurringPaymentId| is(**id, RecurringStatus::Created);
+        let usable = |id: &&RecurringPaymentId| active(id) || created(id);
+        let newest_choice = self.choices.iter().find(usable);
+        let activated_first = || self.activated.iter().find(active);
+        let oldest_created = || self.ids.iter().find(created);
+        newest_choice.or_else(activated_first).or_else(oldest_created).copied()
+    }
+
+    /// What holds at every instant.
+    fn check(&self) {
+        let (wallet, listed) = (&self.wallet, self.wallet.list(true));
+        let primaries: Vec<_> = listed.iter().filter(|view| view.primary).collect();
+        assert!(primaries.len() <= 1, "two are primary");
+        let is_live = |status| match status {
+            RecurringStatus::Created | RecurringStatus::Active => true,
+            RecurringStatus::Expired | RecurringStatus::Cancelled => false,
+        };
+        assert!(primaries.iter().all(|view| is_live(view.status)), "an ended one is primary");
+        assert_eq!(primaries.is_empty(), !listed.iter().any(|view| is_live(view.status)));
+        assert_eq!(primaries.first().map(|view| view.id), self.primary_by_the_rule());
+        assert_eq!(wallet.primary_id(), self.primary_by_the_rule());
+
+        let known = self.ids.iter().filter_map(|id| wallet.view(*id).ok());
+        let shown = known.filter(|view| view.status != RecurringStatus::Cancelled);
+        assert_eq!(shown.collect::<Vec<_>>(), listed, "oldest first");
+        let live = listed.into_iter().filter(|view| is_live(view.status));
+        assert_eq!(live.collect::<Vec<_>>(), wallet.list(false));
+
+        assert!(wallet.count(RecurringPayment::is_live) <= 16 && wallet.ended() <= 16);
+        assert!(wallet.count(|payment| payment.status() == RecurringStatus::Created) <= 5);
+        for payment in &wallet.contents().payments {
+            assert_eq!(wallet.count(|other| other.sequence == payment.sequence), 1, "an id twice");
+            check_state(&payment.state, wallet.now);
+        }
+    }
+
+    /// What holds between an instant and the next.
+    fn check_after(&self, before: &Self, asked: bool) {
+        let (was, is) = (&before.wallet, &self.wallet);
+        for id in &before.ids {
+            match (was.view(*id), is.view(*id)) {
+                (Ok(was), Ok(is)) => assert!(was.status <= is.status, "a status moved back"),
+                (Ok(view), Err(_)) => {
+                    // By the clock alone it was over before it was forgotten.
+                    let over = is.was_over(&view);
+                    assert!(over, "a live one vanished");
+                }
+                (Err(_), Ok(_)) => assert!(self.ids.last() == Some(id), "one came back"),
+                (Err(_), Err(_)) => {}
+            }
+        }
+        let active = |wallet: &Wallet, id| {
+            wallet.view(id).is_ok_and(|view| view.status == RecurringStatus::Active)
+        };
+        if let Some(held) = was.primary_id()
+            && !asked
+            && active(was, held)
+            && active(is, held)
+        {
+            assert_eq!(is.primary_id(), Some(held), "nobody asked");
+        }
+    }
+
+    /// A look in between changes nothing.
+    fn check_looking(&self, first: TimeDelta, second: TimeDelta) {
+        let looked = self.wallet.clone().after(first).after(second);
+        let missed = self.wallet.clone().after(first + second);
+        let seen = |wallet: &Wallet| {
+            let views: Vec<_> = self.ids.iter().map(|id| wallet.view(*id)).collect();
+            (wallet.list(true), wallet.primary(), views)
+        };
+        assert_eq!(seen(&looked), seen(&missed));
+        assert_eq!(looked, missed);
+    }
+}
+
+impl Wallet {
+    /// Whether one that was seen like this earlier is over by now, so that it may be forgotten.
+    fn was_over(&self, seen: &View) -> bool {
+        match seen.status {
+            RecurringStatus::Created => seen.created_at + TimeDelta::hours(24) <= self.now,
+            RecurringStatus::Active => {
+                seen.registration.as_ref().is_some_and(|card| card.expires_at <= self.now)
+            }
+            RecurringStatus::Expired | RecurringStatus::Cancelled => true,
+        }
+    }
+}
+
+/// No `..` here: a pan hash in any other state, or another field, has to be thought about.
+fn check_state(state: &State, now: DateTime<Utc>) {
+    match state {
+        State::Created { terminals } => assert!(terminals.len() <= 16),
+        State::Active { registration, pan_hash: _ } => assert!(now < registration.expires_at),
+        State::Expired { registration } => assert!(registration.expires_at <= now),
+        State::Cancelled { reason: _, at, registration: _ } => {
+            assert!(*at <= now && now < *at + TimeDelta::days(30));
+        }
+    }
+}
+
+fn live(steps: &[Step], (first, second): (TimeDelta, TimeDelta)) {
+    let mut life = Life::new();
+    for step in steps {
+        let before = life.clone();
+        if life.take(step).is_err() {
+            assert_eq!(life.wallet, before.wallet, "a refusal changed something");
+        }
+        let asked = matches!(step, Step::Create { primary: true } | Step::Choose(_, true));
+        life.check();
+        life.check_after(&before, asked);
+        life.check_looking(first, second);
+    }
+}
+
+fn time() -> impl Strategy<Value = TimeDelta> {
+    prop_oneof![0..200_000_000_i64, 0..4_000_000_000_i64, 0..100_000_000_000_i64]
+        .prop_map(TimeDelta::milliseconds)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
+
     #[test]
-    fn settling_early_or_late_is_the_same(steps in prop::collection::vec(0..3_000_000_000_i64, 1..6)) {
-        let mut wallet = wallet();
-        wallet.add_active();
-        let waiting = wallet.add();
-        wallet.open_terminal(waiting).unwrap();
-        wallet.create(chosen()).unwrap();
-        let ends = wallet.now + TimeDelta::milliseconds(steps.iter().sum());
-        let in_one = wallet.clone().at(ends);
-        let in_steps = steps.iter().fold(wallet, |wallet, step| { let then = wallet.now + TimeDelta::milliseconds(*step); wallet.at(then) });
-        prop_assert_eq!(in_one, in_steps);
+    fn a_random_life_keeps_every_rule(steps in prop::collection::vec(step(), 1..60), look in (time(), time())) {
+        live(&steps, look);
     }
 }

@@ -14,18 +14,22 @@ pub fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
-/// Builds them, once a process, and says in which folder they are.
-pub(crate) async fn build() -> Result<&'static Path, Error> {
+/// Builds them, once a process, and says in which folder they are. With `show`, cargo tells of its progress: the first time
+/// takes minutes.
+pub(crate) async fn build(show: bool) -> Result<&'static Path, Error> {
     static BUILT: OnceCell<PathBuf> = OnceCell::const_new();
-    BUILT.get_or_try_init(run_cargo).await.map(PathBuf::as_path)
+    BUILT.get_or_try_init(|| run_cargo(show)).await.map(PathBuf::as_path)
 }
 
-async fn run_cargo() -> Result<PathBuf, Error> {
+async fn run_cargo(show: bool) -> Result<PathBuf, Error> {
     let folder = folder()?;
     let mut cargo = Command::new(option_env!("CARGO").unwrap_or("cargo"));
     // All of them, since the features that crates are built with depend on what is built together: this way nothing that
     // `cargo test` built is built again.
-    cargo.args(["build", "--workspace", "--bins", "--quiet"]).current_dir(root());
+    cargo.args(["build", "--workspace", "--bins"]).current_dir(root()).kill_on_drop(true);
+    if !show {
+        cargo.arg("--quiet");
+    }
     if !cfg!(debug_assertions) {
         cargo.arg("--release");
     }

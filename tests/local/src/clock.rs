@@ -2,8 +2,9 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use jiff::Timestamp;
+use jiff::fmt::temporal::SpanParser;
 use jiff::tz::TimeZone;
-use jiff::{Span, Timestamp};
 
 /// A clock that can be moved forward. Clones show the same time.
 #[derive(Clone, Default)]
@@ -39,7 +40,7 @@ impl Clock {
     /// # Errors
     /// The text is no such duration, or it would move the clock backward or beyond the year 9999.
     pub fn advance(&self, duration: &str) -> Result<Timestamp, NotMoved> {
-        let span: Span = duration.parse().map_err(NotMoved::Unreadable)?;
+        let span = SpanParser::new().parse_span(duration).map_err(NotMoved::Unreadable)?;
         if span.is_negative() {
             return Err(NotMoved::Backward);
         }
@@ -65,7 +66,9 @@ mod tests {
         assert!((16 * 60..17 * 60).contains(&moved), "{moved}");
         clock.advance("P3Y").unwrap();
         assert!(matches!(clock.advance("-PT1S"), Err(NotMoved::Backward)));
-        assert!(matches!(clock.advance("soon"), Err(NotMoved::Unreadable(_))));
+        for text in ["soon", "", "16 minutes", "PT1S PT1S", "P1H"] {
+            assert!(matches!(clock.advance(text), Err(NotMoved::Unreadable(_))), "{text}");
+        }
         assert!(matches!(clock.advance("P9000Y"), Err(NotMoved::TooFar(_))));
     }
 }

@@ -58,7 +58,8 @@ impl Dynamodb {
         let database = match data {
             None => Database::memory(),
             Some(folder) => {
-                std::fs::create_dir_all(folder).map_err(|error| Error::Data(error.to_string()))?;
+                std::fs::create_dir_all(folder)
+                    .map_err(|error| Error::Data(format!("{}: {error}", folder.display())))?;
                 Database::new(&folder.join("dynamodb.sqlite").to_string_lossy())
             }
         };

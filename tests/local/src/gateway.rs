@@ -1,6 +1,8 @@
 //! API Gateway's HTTP API: routes from the template, the authorizer and its memory, payload format 2.0, and what the gateway
 //! answers by itself.
 
+mod event;
+
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -13,13 +15,13 @@ use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
-use percent_encoding::percent_decode_str;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::clock::Clock;
 use crate::lambda::Lambda;
 use crate::template::{Authorizer, Function};
+use event::{authorizer_event, decoded, event};
 
 /// API Gateway waits no longer for a function.
 const LIMIT: Duration = Duration::from_secs(30);
@@ -151,7 +153,10 @@ impl Gateway {
             let binary = function.map(|function| function.binary.as_str()).unwrap_or_default();
             let event = authorizer_event(incoming, route, context, &identity);
             let answer = self.inner.lambda.invoke(binary, event.to_string().into_bytes()).await;
-            let said = answer.ok().and_then(|answer| serde_json::from_slice::<Value>(&answer).ok());
+            let said = answer
+                .inspect_err(|error| tracing::error!("{binary}: {error}"))
+                .ok()
+                .and_then(|answer| serde_json::from_slice::<Value>(&answer).ok());
             let failed =
                 || Box::new(own(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error"));
             let said = said.filter(|said| said["isAuthorized"].is_boolean()).ok_or_else(failed)?;
@@ -237,108 +242,6 @@ fn parameters(route: &str, path: &str) -> Option<BTreeMap<String, String>> {
     }
 }
 
-fn decoded(text: &str) -> String {
-    percent_decode_str(text).decode_utf8_lossy().into_owned()
-}
-
-/// Lower-case names; what comes twice is joined by a comma.
-fn joined<'a>(pairs: impl Iterator<Item = (&'a str, String)>) -> Map<String, Value> {
-    let mut joined = BTreeMap::<String, String>::new();
-    for (name, value) in pairs {
-        joined
-            .entry(name.to_owned())
-            .and_modify(|before| *before = format!("{before},{value}"))
-            .or_insert(value);
-    }
-    joined.into_iter().map(|(name, value)| (name, Value::String(value))).collect()
-}
-
-fn headers(incoming: &Incoming) -> Map<String, Value> {
-    let shown = incoming.headers.iter().filter(|(name, _)| *name != "cookie");
-    joined(shown.map(|(name, value)| {
-        (name.as_str(), String::from_utf8_lossy(value.as_bytes()).into_owned())
-    }))
-}
-
-/// The event of payload format 2.0.
-fn event(incoming: &Incoming, route: &Matched<'_>, context: &Value) -> Value {
-    let query = incoming.uri.query().unwrap_or_default();
-    let mut event = json!({
-        "version": "2.0",
-        "routeKey": route.key,
-        "rawPath": decoded(incoming.uri.path()),
-        "rawQueryString": query,
-        "headers": headers(incoming),
-        "requestContext": context,
-        "isBase64Encoded": false,
-    });
-    let cookies = incoming
-        .headers
-        .get("cookie")
-        .map(|cookies| String::from_utf8_lossy(cookies.as_bytes()).into_owned());
-    if let Some(cookies) = cookies {
-        event["cookies"] = cookies.split("; ").collect();
-    }
-    if !query.is_empty() {
-        let pairs: Vec<(String, String)> =
-            form_urlencoded::parse(query.as_bytes()).into_owned().collect();
-        event["queryStringParameters"] =
-            joined(pairs.iter().map(|(name, value)| (name.as_str(), value.clone()))).into();
-    }
-    if !route.parameters.is_empty() {
-        event["pathParameters"] = json!(route.parameters);
-    }
-    if !incoming.body.is_empty() {
-        let text = std::str::from_utf8(&incoming.body).ok().filter(|_| is_text(&incoming.headers));
-        event["isBase64Encoded"] = text.is_none().into();
-        event["body"] = text.map_or_else(|| STANDARD.encode(&incoming.body), str::to_owned).into();
-    }
-    event
-}
-
-/// API Gateway passes these on as they are, and everything else in base 64.
-fn is_text(headers: &HeaderMap) -> bool {
-    let media_type =
-        headers.get("content-type").and_then(|header| header.to_str().ok()).unwrap_or_default();
-    let media_type = media_type.split(';').next().unwrap_or_default().trim();
-    let text = ["application/json", "application/xml", "application/javascript"];
-    media_type.starts_with("text/")
-        || text.contains(&media_type)
-        || media_type.ends_with("+json")
-        || media_type.ends_with("+xml")
-}
-
-/// What the authorizer is asked, in its own payload format 2.0.
-fn authorizer_event(
-    incoming: &Incoming,
-    route: &Matched<'_>,
-    context: &Value,
-    identity: &str,
-) -> Value {
-    let arn = format!(
-        "arn:aws:execute-api:eu-north-1:000000000000:local/$default/{}{}",
-        incoming.method,
-        incoming.uri.path()
-    );
-    let mut asked = event(
-        &Incoming {
-            body: Bytes::new(),
-            headers: incoming.headers.clone(),
-            uri: incoming.uri.clone(),
-            method: incoming.method.clone(),
-        },
-        route,
-        context,
-    );
-    asked["type"] = "REQUEST".into();
-    asked["routeArn"] = arn.into();
-    asked["identitySource"] = json!([identity]);
-    if let Some(members) = asked.as_object_mut() {
-        members.remove("isBase64Encoded");
-    }
-    asked
-}
-
 /// An answer of the gateway's own.
 fn own(status: StatusCode, message: &str) -> Response {
     (status, [("content-type", "application/json")], json!({ "message": message }).to_string())
@@ -392,63 +295,6 @@ mod tests {
         ] {
             assert_eq!(id(wrong), None, "{wrong}");
         }
-    }
-
-    #[test]
-    fn an_event_is_as_aws_documents_it() {
-        let mut headers = HeaderMap::new();
-        headers.append("x-one", HeaderValue::from_static("a"));
-        headers.append("x-one", HeaderValue::from_static("b"));
-        headers.append("cookie", HeaderValue::from_static("a=1; b=2"));
-        headers.append("content-type", HeaderValue::from_static("application/json"));
-        let incoming = Incoming {
-            method: Method::POST,
-            uri: "/things/a%20b?q=1&q=2&r=%C3%B8".parse().unwrap(),
-            headers,
-            body: Bytes::from_static(b"{}"),
-        };
-        let route = Matched {
-            function: "post-thing",
-            key: "POST /things/{id}".to_owned(),
-            authorized: true,
-            parameters: parameters("/things/{id}", incoming.uri.path()).unwrap(),
-        };
-        let expected = json!({
-            "version": "2.0",
-            "routeKey": "POST /things/{id}",
-            "rawPath": "/things/a b",
-            "rawQueryString": "q=1&q=2&r=%C3%B8",
-            "cookies": ["a=1", "b=2"],
-            "headers": { "content-type": "application/json", "x-one": "a,b" },
-            "queryStringParameters": { "q": "1,2", "r": "ø" },
-            "pathParameters": { "id": "a b" },
-            "requestContext": {},
-            "body": "{}",
-            "isBase64Encoded": false,
-        });
-        assert_eq!(event(&incoming, &route, &json!({})), expected);
-    }
-
-    #[test]
-    fn a_body_that_is_no_text_is_encoded() {
-        let form = HeaderMap::from_iter([(
-            axum::http::header::CONTENT_TYPE,
-            HeaderValue::from_static("application/x-www-form-urlencoded"),
-        )]);
-        let incoming = Incoming {
-            method: Method::POST,
-            uri: "/".parse().unwrap(),
-            headers: form,
-            body: Bytes::from_static(b"a=b"),
-        };
-        let route = Matched {
-            function: "",
-            key: String::new(),
-            authorized: false,
-            parameters: BTreeMap::new(),
-        };
-        let event = event(&incoming, &route, &json!({}));
-        assert_eq!((&event["body"], &event["isBase64Encoded"]), (&json!("YT1i"), &json!(true)));
     }
 
     #[test]

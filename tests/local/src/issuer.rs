@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::body::Bytes;
-use axum::extract::State;
+use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::{get, post};
@@ -137,7 +137,7 @@ impl Issuer {
             .route("/", get(page))
             .route("/oauth/token", post(token))
             .route("/.well-known/jwks.json", get(keys))
-            .route("/{tenant}/.well-known/jwks.json", get(keys))
+            .route("/{tenant}/.well-known/jwks.json", get(keys_of_tenant))
             .with_state(self)
     }
 
@@ -213,6 +213,14 @@ async fn keys(State(issuer): State<Issuer>) -> Json<Value> {
     Json(issuer.inner.keys.clone())
 }
 
+async fn keys_of_tenant(State(issuer): State<Issuer>, Path(tenant): Path<String>) -> Response {
+    if TENANTS.contains(&tenant.as_str()) {
+        keys(State(issuer)).await.into_response()
+    } else {
+        StatusCode::NOT_FOUND.into_response()
+    }
+}
+
 async fn page(State(issuer): State<Issuer>) -> Html<String> {
     let page = html! {
         (DOCTYPE)
@@ -229,4 +237,130 @@ async fn page(State(issuer): State<Issuer>) -> Html<String> {
         }
     };
     Html(page.into_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use jsonwebtoken::jwk::JwkSet;
+    use jsonwebtoken::{DecodingKey, Validation, decode, decode_header};
+
+    use super::*;
+
+    struct Tokens {
+        address: String,
+        clock: Clock,
+        http: reqwest::Client,
+    }
+
+    impl Tokens {
+        async fn start() -> Self {
+            let listener = crate::listen("the issuer", 0).await.unwrap();
+            let (address, clock) = (crate::address(&listener).unwrap(), Clock::default());
+            let router = Issuer::new(address.clone(), clock.clone()).unwrap().router();
+            tokio::spawn(async move { axum::serve(listener, router).await });
+            Self { address, clock, http: crate::http_client().unwrap() }
+        }
+
+        async fn ask(&self, client: &str, more: &[(&str, &str)]) -> (u16, Value) {
+            let mut form = vec![
+                ("grant_type", "client_credentials"),
+                ("client_id", client),
+                ("client_secret", client),
+            ];
+            form.extend(more);
+            let url = format!("{}/oauth/token", self.address);
+            let answer = self.http.post(url).form(&form).send().await.unwrap();
+            (answer.status().as_u16(), answer.json().await.unwrap())
+        }
+
+        /// The claims, after a check of the signature with the tenant's published keys.
+        async fn claims(&self, tenant: &str, answer: &Value) -> Value {
+            let url = format!("{}/{tenant}/.well-known/jwks.json", self.address);
+            let keys: JwkSet = self.http.get(url).send().await.unwrap().json().await.unwrap();
+            let token = answer["access_token"].as_str().unwrap();
+            let kid = decode_header(token).unwrap().kid.unwrap();
+            let key = DecodingKey::from_jwk(keys.find(&kid).unwrap()).unwrap();
+            let mut validation = Validation::new(Algorithm::ES256);
+            (validation.validate_aud, validation.validate_exp) = (false, false);
+            decode::<Value>(token, &key, &validation).unwrap().claims
+        }
+    }
+
+    #[tokio::test]
+    async fn a_token_says_who_is_calling() {
+        let tokens = Tokens::start().await;
+        tokens.clock.advance("P1Y").unwrap();
+        let (status, answer) = tokens.ask("partner-demo", &[]).await;
+        assert_eq!(
+            (status, &answer["token_type"], &answer["expires_in"]),
+            (200, &json!("Bearer"), &json!(3600))
+        );
+        let claims = tokens.claims("partner", &answer).await;
+        let issued = claims["iat"].as_i64().unwrap();
+        assert!((tokens.clock.now().as_second() - issued).abs() < 60, "it shows the moved clock");
+        let expected = json!({
+            "iss": format!("{}/partner", tokens.address),
+            "sub": "partner-demo",
+            "azp": "partner-demo",
+            "aud": "https://api.entur.io",
+            "iat": issued,
+            "nbf": issued,
+            "exp": issued + 3600,
+            "permissions": ALL,
+            "https://entur.io/organisationID": 1,
+        });
+        assert_eq!(claims, expected);
+    }
+
+    #[tokio::test]
+    async fn every_client_has_its_own_rights() {
+        let tokens = Tokens::start().await;
+        for (client, tenant, organisation, permissions) in [
+            ("partner-other", "partner", json!(2), 4),
+            ("partner-readonly", "partner", json!(1), 1),
+            ("internal-demo", "internal", Value::Null, 5),
+            ("traveller-demo", "traveller", Value::Null, 4),
+        ] {
+            let (_, answer) = tokens.ask(client, &[("customer_number", "4711")]).await;
+            let claims = tokens.claims(tenant, &answer).await;
+            assert_eq!(claims["https://entur.io/organisationID"], organisation, "{client}");
+            assert_eq!(claims["permissions"].as_array().unwrap().len(), permissions, "{client}");
+            let customer = if tenant == "traveller" { json!("4711") } else { Value::Null };
+            assert_eq!(claims["https://entur.io/customerNumber"], customer, "{client}");
+        }
+    }
+
+    #[tokio::test]
+    async fn audience_and_lifetime_are_as_asked() {
+        let tokens = Tokens::start().await;
+        let asked = [("audience", "https://elsewhere.example"), ("expires_in", "-60")];
+        let (_, answer) = tokens.ask("partner-demo", &asked).await;
+        let claims = tokens.claims("partner", &answer).await;
+        assert_eq!(claims["aud"], "https://elsewhere.example");
+        assert_eq!(claims["exp"].as_i64().unwrap() - claims["iat"].as_i64().unwrap(), -60);
+        let json = json!({ "grant_type": "client_credentials", "client_id": "partner-demo",
+            "client_secret": "partner-demo", "expires_in": 5 });
+        let url = format!("{}/oauth/token", tokens.address);
+        let answer = tokens.http.post(url).json(&json).send().await.unwrap();
+        assert_eq!(answer.headers()["cache-control"], "no-store");
+        assert_eq!(answer.json::<Value>().await.unwrap()["expires_in"], 5);
+    }
+
+    #[tokio::test]
+    async fn refusals_are_those_of_rfc_6749() {
+        let tokens = Tokens::start().await;
+        for (client, more, status, error) in [
+            ("partner-demo", ("client_secret", "wrong"), 401, "invalid_client"),
+            ("nobody", ("audience", "x"), 401, "invalid_client"),
+            ("partner-demo", ("grant_type", "password"), 400, "unsupported_grant_type"),
+            ("partner-demo", ("expires_in", "soon"), 400, "invalid_request"),
+            ("traveller-demo", ("audience", "x"), 400, "invalid_request"),
+        ] {
+            let (answered, body) = tokens.ask(client, &[more]).await;
+            assert_eq!((answered, body["error"].as_str()), (status, Some(error)), "{client}");
+            assert!(body["error_description"].is_string());
+        }
+        let url = format!("{}/nobody/.well-known/jwks.json", tokens.address);
+        assert_eq!(tokens.http.get(url).send().await.unwrap().status(), 404);
+    }
 }

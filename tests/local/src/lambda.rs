@@ -3,18 +3,16 @@
 //! As on Lambda an instance handles one invocation at a time, another is started when all are busy, idle ones stay, a timeout
 //! kills, and whoever dies fails the invocation that it had.
 
+mod runtime_api;
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::path::Path;
 use std::process::Stdio;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime};
 
-use axum::Router;
-use axum::body::Bytes;
-use axum::extract::{Path as UrlPath, State};
 use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
 use serde::Serialize;
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 use tokio::net::TcpListener;
@@ -95,6 +93,13 @@ struct Waiting {
     instance: Option<Uuid>,
 }
 
+/// Whether an instance may begin with an invocation.
+enum Begun {
+    Yes,
+    NobodyWaits,
+    Dead,
+}
+
 struct Instance {
     function: String,
     kill: Arc<Notify>,
@@ -141,16 +146,7 @@ impl Lambda {
             echo,
         };
         let lambda = Self { inner: Arc::new(inner) };
-        let api = Router::new()
-            .route("/{function}/{instance}/2018-06-01/runtime/invocation/next", get(next))
-            .route(
-                "/{function}/{instance}/2018-06-01/runtime/invocation/{id}/response",
-                post(response),
-            )
-            .route("/{function}/{instance}/2018-06-01/runtime/invocation/{id}/error", post(failure))
-            .route("/{function}/{instance}/2018-06-01/runtime/init/error", post(init_failure))
-            .layer(axum::extract::DefaultBodyLimit::disable())
-            .with_state(lambda.clone());
+        let api = runtime_api::router(lambda.clone());
         tokio::spawn(async move { axum::serve(listener, api).await });
         Ok(lambda)
     }
@@ -288,13 +284,29 @@ impl Lambda {
                 if lambda.inner.echo {
                     tracing::info!("{function}: {line}");
                 }
-                let mut kept = lock(&lambda.inner.lines);
-                if kept.len() == MOST_LINES {
-                    kept.pop_front();
-                }
-                kept.push_back(LogLine { function: function.clone(), line });
+                lambda.keep(&function, line);
             }
         });
+    }
+
+    /// An invocation goes to an instance, which is answerable for it from now on.
+    fn begin(&self, id: &str, instance: Uuid) -> Begun {
+        let mut waiting = lock(&self.inner.waiting);
+        let Some(waiting) = waiting.get_mut(id) else { return Begun::NobodyWaits };
+        // Looked up while `waiting` is locked: an instance that dies after this finds the invocation and fails it.
+        if !lock(&self.inner.instances).contains_key(&instance) {
+            return Begun::Dead;
+        }
+        waiting.instance = Some(instance);
+        Begun::Yes
+    }
+
+    fn keep(&self, function: &str, line: String) {
+        let mut kept = lock(&self.inner.lines);
+        if kept.len() == MOST_LINES {
+            kept.pop_front();
+        }
+        kept.push_back(LogLine { function: function.to_owned(), line });
     }
 
     fn answer(&self, id: &str, answer: Result<Vec<u8>, NoAnswer>) -> StatusCode {
@@ -322,69 +334,4 @@ impl Drop for Counted<'_> {
     fn drop(&mut self) {
         lock(&self.0.load).invocations -= 1;
     }
-}
-
-async fn next(
-    State(lambda): State<Lambda>,
-    UrlPath((function, instance)): UrlPath<(String, Uuid)>,
-) -> Response {
-    let Some(pool) = lambda.inner.pools.get(&function) else {
-        return StatusCode::NOT_FOUND.into_response();
-    };
-    loop {
-        let Some(Invocation { id, payload }) = pool.receive.lock().await.recv().await else {
-            return StatusCode::GONE.into_response();
-        };
-        // One that nobody waits for any more is skipped.
-        if let Some(waiting) = lock(&lambda.inner.waiting).get_mut(&id) {
-            waiting.instance = Some(instance);
-        } else {
-            continue;
-        }
-        let deadline = SystemTime::now() + pool.function.timeout;
-        let deadline = deadline
-            .duration_since(SystemTime::UNIX_EPOCH)
-            .as_ref()
-            .map(Duration::as_millis)
-            .unwrap_or_default();
-        let headers = [
-            ("lambda-runtime-aws-request-id", id),
-            ("lambda-runtime-deadline-ms", deadline.to_string()),
-            (
-                "lambda-runtime-invoked-function-arn",
-                format!("arn:aws:lambda:eu-north-1:000000000000:function:{function}"),
-            ),
-            (
-                "lambda-runtime-trace-id",
-                "Root=1-00000000-000000000000000000000000;Sampled=0".to_owned(),
-            ),
-        ];
-        return (headers, payload).into_response();
-    }
-}
-
-async fn response(
-    State(lambda): State<Lambda>,
-    UrlPath((_, _, id)): UrlPath<(String, Uuid, String)>,
-    body: Bytes,
-) -> StatusCode {
-    lambda.answer(&id, Ok(body.to_vec()))
-}
-
-async fn failure(
-    State(lambda): State<Lambda>,
-    UrlPath((_, _, id)): UrlPath<(String, Uuid, String)>,
-    body: Bytes,
-) -> StatusCode {
-    lambda.answer(&id, Err(NoAnswer::Failed(String::from_utf8_lossy(&body).into_owned())))
-}
-
-async fn init_failure(
-    State(lambda): State<Lambda>,
-    UrlPath((function, _)): UrlPath<(String, Uuid)>,
-    body: Bytes,
-) -> StatusCode {
-    let line = String::from_utf8_lossy(&body).into_owned();
-    lock(&lambda.inner.lines).push_back(LogLine { function, line });
-    StatusCode::ACCEPTED
 }

@@ -56,7 +56,7 @@ pub struct Options {
     pub dynamodb_port: u16,
     /// The folder that keeps the tables between runs.
     pub data: Option<PathBuf>,
-    /// Whether what the functions write goes to standard error.
+    /// Whether what cargo and the functions write goes to standard error.
     pub echo: bool,
 }
 
@@ -107,7 +107,7 @@ impl Local {
         };
         let template = Template::read(&binaries::root().join("template.yaml"))?;
         let functions = template.functions(&parameters(&addresses))?;
-        let folder = binaries::build().await?;
+        let folder = binaries::build(options.echo).await?;
         let clock = Clock::default();
         let dynamodb = Dynamodb::on(database, options.data.as_deref()).await?;
         dynamodb.create_tables(&template).await?;

@@ -128,10 +128,12 @@ impl Netaxept {
             .unwrap_or_default();
         let merchant = query.get("merchantid").or(form.get("merchantid")).map(String::as_str);
         let mut all = self.all();
-        match all.get_mut(id).filter(|_| merchant == Some(MERCHANT_ID)) {
+        let page = match all.get_mut(id).filter(|_| merchant == Some(MERCHANT_ID)) {
             None => Html(terminal::internal_error()).into_response(),
             Some(transaction) => terminal::visit(transaction, method, form, self.inner.clock.now()),
-        }
+        };
+        // What was entered belongs into no cache.
+        ([("cache-control", "no-store")], page).into_response()
     }
 }
 

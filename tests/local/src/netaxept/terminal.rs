@@ -9,6 +9,9 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use super::Parameters;
 use super::transaction::{Card, Phase, Transaction};
 
+/// The name of the merchant that is built in.
+const MERCHANT: &str = "Sandbox";
+
 /// The cards of Nets' test environment, and what they do.
 const TEST_CARDS: [(&str, &str); 5] = [
     ("4925000000000004", "Visa"),
@@ -23,6 +26,7 @@ struct Words {
     lang: &'static str,
     title: &'static str,
     intro: &'static str,
+    merchant: &'static str,
     order: &'static str,
     number: &'static str,
     month: &'static str,
@@ -42,6 +46,7 @@ const NORWEGIAN: Words = Words {
     lang: "nb",
     title: "Registrer betalingskort",
     intro: "Kortet lagres hos Nets. Ingenting blir trukket nå.",
+    merchant: "Brukersted",
     order: "Ordrenummer",
     number: "Kortnummer",
     month: "Utløpsmåned",
@@ -61,6 +66,7 @@ const ENGLISH: Words = Words {
     lang: "en",
     title: "Register a payment card",
     intro: "The card is stored at Nets. Nothing is charged now.",
+    merchant: "Merchant",
     order: "Order number",
     number: "Card number",
     month: "Expiry month",
@@ -205,6 +211,7 @@ fn page(
         words,
         &html! {
             p { (words.intro) }
+            p .order { (words.merchant) ": " (MERCHANT) }
             p .order { (words.order) ": " (transaction.parameter("ordernumber")) }
             form #form1 name="form1" method="post" action=(action) autocomplete="off" {
                 (label("cardNo", words.number, fault("cardNo")))
@@ -213,7 +220,7 @@ fn page(
                 div .row {
                     div {
                         (label("month", words.month, fault("month")))
-                        select #month name="month" aria-invalid=[fault("month").map(|_| "true")] {
+                        select #month name="month" aria-invalid=[fault("month").map(|_| "true")] aria-describedby=[fault("month").map(|_| "month-fault")] {
                             @for month in 1..=12 {
                                 @let month = format!("{month:02}");
                                 option value=(month) selected[month == given("month")] { (month) }
@@ -222,7 +229,7 @@ fn page(
                     }
                     div {
                         (label("year", words.year, None))
-                        select #year name="year" {
+                        select #year name="year" aria-invalid=[fault("month").map(|_| "true")] aria-describedby=[fault("month").map(|_| "month-fault")] {
                             @for year in this_year..=this_year + 15 {
                                 @let year = format!("{:02}", year % 100);
                                 option value=(year) selected[year == given("year")] { (year) }

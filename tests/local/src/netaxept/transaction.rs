@@ -1,16 +1,18 @@
 //! One transaction: what can be done to it, in which order, and how Nets tells of it.
 
+mod query;
+
 use std::collections::BTreeMap;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::Parameters;
 use super::xml::Element;
+use query::precise;
 
 /// Nets' refusal.
 #[derive(Debug)]
@@ -347,139 +349,6 @@ impl Transaction {
             .with("MessageId", &Uuid::new_v4().simple().to_string());
         Exception { result: Some(Box::new(result)), ..Exception::new("BBSException", unable) }
     }
-
-    /// What Query tells, in the order of 2018's replies.
-    pub(super) fn payment_info(&self, now: Timestamp) -> Element {
-        let empty = |name| Element::new(name);
-        let error = self.errors.last().map(|failure| failure.element("Error"));
-        let log = self.errors.iter().map(|failure| failure.element("PaymentError"));
-        let recurring = self.parameters.contains_key("recurringtype").then(|| {
-            empty("Recurring")
-                .with("PanHash", self.pan_hash.as_deref().unwrap_or_default())
-                .with("ExpiryDate", self.parameter("recurringexpirydate"))
-                .with("Frequency", self.parameter("recurringfrequency"))
-                .with("Type", "Store (Init)")
-        });
-        Element::root("PaymentInfo")
-            .with("MerchantId", super::MERCHANT_ID)
-            .with("QueryFinished", &precise(now))
-            .with("TransactionId", &self.id)
-            .and(empty("AuthenticationInformation"))
-            .and(empty("AvtaleGiroInformation"))
-            .and(self.card_information())
-            .and(self.customer_information())
-            .and_all(error)
-            .and(empty("ErrorLog").and_all(log))
-            .and(empty("History").and_all(self.history.iter().map(Line::element)))
-            .and(self.order_information())
-            .and_all(recurring)
-            .and(empty("SecurityInformation").with("IPCountryMatchesIssuingCountry", "true"))
-            .and(self.summary())
-            .and(self.terminal_information())
-    }
-
-    fn card_information(&self) -> Element {
-        let element = Element::new("CardInformation");
-        let element = match &self.card {
-            None => element.with("MaskedPAN", ""),
-            Some(card) => element
-                .with("ExpiryDate", &card.year_month)
-                .with("Issuer", card.method)
-                .with("IssuerCountry", "NO")
-                .with("MaskedPAN", &card.masked)
-                .with("PaymentMethod", card.method)
-                .with("IssuerId", card.issuer_id),
-        };
-        let recurs = self.parameters.contains_key("recurringtype");
-        if recurs {
-            element.with("PanHash", self.pan_hash.as_deref().unwrap_or_default())
-        } else {
-            element
-        }
-    }
-
-    fn customer_information(&self) -> Element {
-        let names = [
-            ("Address1", "customeraddress1"),
-            ("Address2", "customeraddress2"),
-            ("CompanyName", "customercompanyname"),
-            ("CompanyRegistrationNumber", "companyregistrationnumber"),
-            ("CustomerNumber", "customernumber"),
-            ("Country", "customercountry"),
-            ("Email", "customeremail"),
-            ("FirstName", "customerfirstname"),
-            ("LastName", "customerlastname"),
-            ("PhoneNumber", "customerphonenumber"),
-            ("Postcode", "customerpostcode"),
-            ("SocialSecurityNumber", "customersocialsecuritynumber"),
-            ("Town", "customertown"),
-        ];
-        names.iter().fold(Element::new("CustomerInformation"), |all, (name, from)| {
-            all.with(name, self.parameter(from))
-        })
-    }
-
-    fn order_information(&self) -> Element {
-        let amount = amount(&self.parameters, "amount").to_string();
-        let description =
-            Some(self.parameter("orderdescription")).filter(|text| !text.is_empty()).unwrap_or(" ");
-        Element::new("OrderInformation")
-            .with("Amount", &amount)
-            .with("Currency", self.parameter("currencycode"))
-            .with("Fee", "0")
-            .with("OrderDescription", description)
-            .with("OrderNumber", self.parameter("ordernumber"))
-            .with("Timestamp", &local(self.registered_at))
-            .with("Total", &amount)
-            .with("RoundingAmount", "0")
-    }
-
-    fn summary(&self) -> Element {
-        let flag = |flag: bool| if flag { "true" } else { "false" };
-        let summary = Element::new("Summary")
-            .with("AmountCaptured", &self.captured.to_string())
-            .with("AmountCredited", &self.credited.to_string())
-            .with("Annuled", flag(self.annulled))
-            .with("Annulled", flag(self.annulled))
-            .with("Authorized", flag(self.authorized));
-        if self.authorized { summary.with("AuthorizationId", "098068") } else { summary }
-    }
-
-    fn terminal_information(&self) -> Element {
-        let element = Element::new("TerminalInformation");
-        match self.entered_at {
-            None => element.with("Browser", ""),
-            Some(at) => element
-                .with("Browser", "Unknown")
-                .with("CustomerEntered", &local(at))
-                .with("CustomerRedirected", &local(at)),
-        }
-    }
-}
-
-impl Line {
-    fn element(&self) -> Element {
-        let line = Element::new("TransactionLogLine");
-        let line = match self.amount {
-            Some(amount) => line.with("Amount", &amount.to_string()),
-            None => line,
-        };
-        line.with("DateTime", &local(self.at))
-            .with("Description", "")
-            .with("Operation", self.operation)
-            .with("TransactionReconRef", "")
-    }
-}
-
-impl Failure {
-    fn element(&self, name: &'static str) -> Element {
-        Element::new(name)
-            .with("DateTime", &local(self.at))
-            .with("Operation", self.operation)
-            .with("ResponseCode", self.code)
-            .with("ResponseSource", self.source)
-            .with("ResponseText", self.text)
-    }
 }
 
 /// A pan hash is a random name for a card: 28 characters of base 64.
@@ -487,19 +356,4 @@ fn random_hash() -> String {
     let (one, two) = (Uuid::new_v4(), Uuid::new_v4());
     let bytes: Vec<u8> = one.as_bytes().iter().chain(two.as_bytes()).copied().take(20).collect();
     STANDARD.encode(bytes)
-}
-
-/// Norwegian local time without offset, trailing zeros trimmed.
-fn local(at: Timestamp) -> String {
-    let text = zoned(at).strftime("%Y-%m-%dT%H:%M:%S%.3f").to_string();
-    text.trim_end_matches('0').trim_end_matches('.').to_owned()
-}
-
-/// Seven digits of a second and the offset.
-fn precise(at: Timestamp) -> String {
-    zoned(at).strftime("%Y-%m-%dT%H:%M:%S%.7f%:z").to_string()
-}
-
-fn zoned(at: Timestamp) -> jiff::Zoned {
-    at.to_zoned(TimeZone::get("Europe/Oslo").unwrap_or(TimeZone::UTC))
 }
