@@ -8,14 +8,14 @@ use clap::Parser;
 use local::{Addresses, Local, Options};
 use tokio::signal::unix::{SignalKind, signal};
 
-/// Runs the whole recurring payments service on this machine: API, console, Netaxept sandbox, token issuer and `DynamoDB`.
+/// Runs the whole recurring payments service on this machine: API, console, Netaxept sandbox, token issuer and database.
 #[derive(Parser)]
-#[command(name = "cargo local")]
+#[command(bin_name = "cargo local")]
 struct Arguments {
     /// The API's port; console, Netaxept sandbox and issuer have the next three. 0 means any free ports.
     #[arg(long, default_value_t = 3000)]
     port: u16,
-    /// `DynamoDB`'s port. 0 means any free port.
+    /// The database's port, which speaks as Amazon's does. 0 means any free port.
     #[arg(long, default_value_t = 8000)]
     dynamodb_port: u16,
     /// Keeps the table in this folder between runs; without it the table is in memory.
