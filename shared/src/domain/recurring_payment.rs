@@ -195,6 +195,18 @@ impl RecurringPayment {
         }
     }
 
+    /// When it was over: not before its activation, also for a card that was over when it came.
+    #[must_use]
+    pub fn ended_at(&self) -> Option<DateTime<Utc>> {
+        match &self.state {
+            State::Created { .. } | State::Active { .. } => None,
+            State::Expired { registration } => {
+                Some(registration.expires_at.max(registration.activated_at))
+            }
+            State::Cancelled { at, .. } => Some(*at),
+        }
+    }
+
     /// Rule 14: an ended one is forgotten after 30 days.
     #[must_use]
     pub fn is_forgotten(&self, now: DateTime<Utc>) -> bool {

@@ -450,7 +450,6 @@ impl Wallet {
         let (now, contents) = (self.now, &mut self.contents);
         contents.payments =
             contents.payments.drain(..).map(|payment| payment.settled(now)).collect();
-        contents.payments.retain(|payment| !payment.is_forgotten(now));
         let waiting = |payment: &RecurringPayment| payment.status() == RecurringStatus::Created;
         let surplus = contents
             .payments
@@ -473,21 +472,24 @@ impl Wallet {
         self.contents.choices.retain(live);
     }
 
-    /// Forgets the oldest of the ended ones until no more than so many are left.
+    /// Forgets those whose time is over, and the oldest of the ended ones while more than so many are left: in the order in
+    /// which they ended, as if somebody had looked each time.
     fn keep_ended(&mut self, most: usize) {
-        let ended_at = |payment: &RecurringPayment| match &payment.state {
-            State::Created { .. } | State::Active { .. } => None,
-            State::Expired { registration } => Some(registration.expires_at),
-            State::Cancelled { at, .. } => Some(*at),
-        };
         let payments = &mut self.contents.payments;
-        while payments.iter().filter_map(ended_at).count() > most {
-            let ended = payments
-                .iter()
-                .enumerate()
-                .filter_map(|(place, payment)| Some((ended_at(payment)?, place)));
-            if let Some((_, oldest)) = ended.min() {
-                payments.remove(oldest);
+        let mut instants: Vec<_> = payments.iter().filter_map(RecurringPayment::ended_at).collect();
+        instants.sort_unstable();
+        for at in instants.into_iter().chain([self.now]) {
+            payments.retain(|payment| !payment.is_forgotten(at));
+            let by_then =
+                |payment: &RecurringPayment| payment.ended_at().filter(|ended_at| *ended_at <= at);
+            while payments.iter().filter_map(by_then).count() > most {
+                let ended = payments
+                    .iter()
+                    .enumerate()
+                    .filter_map(|(place, payment)| Some((by_then(payment)?, place)));
+                if let Some((_, oldest)) = ended.min() {
+                    payments.remove(oldest);
+                }
             }
         }
     }

@@ -438,12 +438,11 @@ fn rule_1_an_id_that_comes_round_again_inherits_no_choice() {
     let lasting = wallet.add_lasting();
     let choice = wallet.create(chosen()).unwrap().id;
     wallet.end(choice).unwrap();
-    let again = (0..1_022).map(|_| {
+    for _ in 0..1_021 {
         let id = wallet.add();
         wallet.end(id).unwrap();
-        id
-    });
-    assert_eq!(again.last(), Some(choice), "1,022 places and the lasting one's");
+    }
+    assert_eq!(wallet.add(), choice, "1,023 places, of which the lasting one has one");
     assert_eq!(wallet.primary_id(), Some(lasting));
 }
 
@@ -506,6 +505,19 @@ fn rule_4_ending_an_abandoned_one_leaves_its_reason() {
     let id = wallet.add();
     let mut wallet = wallet.at(start() + TimeDelta::hours(24));
     assert_eq!(wallet.end(id).unwrap().reason, Some(StatusReason::Abandoned));
+}
+
+#[test]
+fn rule_4_the_one_just_ended_is_answered_though_clocks_differ_and_sixteen_have_ended() {
+    let mut wallet = wallet();
+    for _ in 0..Wallet::ENDED {
+        let id = wallet.add();
+        wallet.end(id).unwrap();
+    }
+    let id = wallet.add();
+    let mut wallet = wallet.after(-millisecond());
+    assert_eq!(wallet.end(id).map(|view| view.status), Ok(RecurringStatus::Cancelled));
+    assert_eq!(wallet.ended(), Wallet::ENDED);
 }
 
 #[test]
@@ -1058,6 +1070,11 @@ impl Life {
 
         assert!(wallet.count(RecurringPayment::is_live) <= 16 && wallet.ended() <= 16);
         assert!(wallet.count(|payment| payment.status() == RecurringStatus::Created) <= 5);
+        for chosen in &wallet.contents().choices {
+            let times = wallet.contents().choices.iter().filter(|other| *other == chosen).count();
+            assert_eq!(times, 1, "a choice twice");
+            assert!(wallet.count(|payment| payment.sequence == *chosen && payment.is_live()) == 1);
+        }
         for payment in &wallet.contents().payments {
             assert_eq!(wallet.count(|other| other.sequence == payment.sequence), 1, "an id twice");
             check_state(&payment.state, wallet.now);
