@@ -353,7 +353,8 @@ impl Transaction {
 
 /// A pan hash is a random name for a card: 28 characters of base 64.
 fn random_hash() -> String {
-    let (one, two) = (Uuid::new_v4(), Uuid::new_v4());
-    let bytes: Vec<u8> = one.as_bytes().iter().chain(two.as_bytes()).copied().take(20).collect();
+    let mut bytes = [0; 20];
+    // Without randomness a pan hash would still be one, only always the same.
+    getrandom::fill(&mut bytes).unwrap_or_default();
     STANDARD.encode(bytes)
 }
