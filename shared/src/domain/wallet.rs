@@ -475,13 +475,15 @@ impl Wallet {
     /// Forgets those whose time is over, and the oldest of the ended ones while more than so many are left: in the order in
     /// which they ended, as if somebody had looked each time.
     fn keep_ended(&mut self, most: usize) {
-        let payments = &mut self.contents.payments;
-        let mut instants: Vec<_> = payments.iter().filter_map(RecurringPayment::ended_at).collect();
+        let (now, payments) = (self.now, &mut self.contents.payments);
+        // Under clocks that differ something may have ended just after now.
+        let ended_at = |payment: &RecurringPayment| payment.ended_at().map(|at| at.min(now));
+        let mut instants: Vec<_> = payments.iter().filter_map(ended_at).collect();
         instants.sort_unstable();
-        for at in instants.into_iter().chain([self.now]) {
+        for at in instants.into_iter().chain([now]) {
             payments.retain(|payment| !payment.is_forgotten(at));
             let by_then =
-                |payment: &RecurringPayment| payment.ended_at().filter(|ended_at| *ended_at <= at);
+                |payment: &RecurringPayment| ended_at(payment).filter(|ended_at| *ended_at <= at);
             while payments.iter().filter_map(by_then).count() > most {
                 let ended = payments
                     .iter()
