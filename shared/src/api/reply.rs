@@ -14,6 +14,7 @@ use url::Url;
 use crate::api::request::About;
 use crate::domain::recurring_payment::{RecurringStatus, StatusReason, View};
 use crate::domain::terminal::Visit;
+use crate::domain::text::Nickname;
 use crate::error::{Cause, Error};
 
 /// A success.
@@ -122,7 +123,7 @@ fn recurring_payment(view: &View) -> RecurringPayment<'_> {
             StatusReason::Ended => "ENDED",
             StatusReason::Abandoned => "ABANDONED",
         }),
-        nickname: view.nickname.as_ref().map(super::super::domain::text::Nickname::as_str),
+        nickname: view.nickname.as_ref().map(Nickname::as_str),
         created_at: instant(view.created_at),
         card: view.registration.as_ref().map(|registration| Card {
             payment_type: registration.card.payment_type.name(),

@@ -115,16 +115,6 @@ impl Dynamodb {
         Ok(())
     }
 
-    /// Creates a table like the template's only one, with a name of its own.
-    ///
-    /// # Errors
-    /// The engine refuses.
-    pub async fn create_table_like(&self, template: &Template, name: &str) -> Result<(), Error> {
-        let mut table = template.tables().first().cloned().unwrap_or_default();
-        table["TableName"] = json!(name);
-        self.create_table(&table).await
-    }
-
     async fn create_table(&self, table: &Value) -> Result<(), Error> {
         match self.call("CreateTable", table).await {
             Err(Error::Data(fault)) if fault.contains("ResourceInUseException") => Ok(()),
