@@ -1,15 +1,17 @@
 //! One clock for everything that is played here: real time, and what it was moved by.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use jiff::fmt::temporal::SpanParser;
 use jiff::tz::TimeZone;
+use tokio::sync::watch;
 
 /// A clock that can be moved forward. Clones show the same time.
 #[derive(Clone, Default)]
 pub struct Clock {
-    ahead_milliseconds: Arc<Mutex<i64>>,
+    ahead_milliseconds: Arc<watch::Sender<i64>>,
 }
 
 /// The clock could not be moved.
@@ -30,7 +32,7 @@ impl Clock {
     /// The time.
     #[must_use]
     pub fn now(&self) -> Timestamp {
-        let ahead = *self.ahead_milliseconds.lock().unwrap_or_else(PoisonError::into_inner);
+        let ahead = *self.ahead_milliseconds.borrow();
         let now = Timestamp::now().as_millisecond().saturating_add(ahead);
         Timestamp::from_millisecond(now).unwrap_or(Timestamp::MAX)
     }
@@ -47,15 +49,49 @@ impl Clock {
         let now = self.now();
         let then =
             now.to_zoned(TimeZone::UTC).checked_add(span).map_err(NotMoved::TooFar)?.timestamp();
-        let mut ahead = self.ahead_milliseconds.lock().unwrap_or_else(PoisonError::into_inner);
-        *ahead = ahead.saturating_add(then.as_millisecond() - now.as_millisecond());
+        let by = then.as_millisecond() - now.as_millisecond();
+        self.ahead_milliseconds.send_modify(|ahead| *ahead = ahead.saturating_add(by));
         Ok(then)
     }
+
+    /// Waits until the clock shows an instant: because time went by, or because the clock was moved.
+    pub async fn until(&self, instant: Timestamp) {
+        let mut moved = self.ahead_milliseconds.subscribe();
+        while let Ok(left) = Duration::try_from(instant.duration_since(self.now()))
+            && !left.is_zero()
+        {
+            tokio::select! {
+                () = tokio::time::sleep(left) => {}
+                _ = moved.changed() => {}
+            }
+        }
+    }
+}
+
+/// An instant as the console writes it: UTC, with milliseconds.
+pub(crate) fn written(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()
 }
 
 #[cfg(test)]
 mod tests {
+    use jiff::ToSpan;
+
     use super::*;
+
+    #[tokio::test]
+    async fn whoever_waits_is_told_of_a_move() {
+        let clock = Clock::default();
+        let instant = clock.now() + 48.hours();
+        let moved = async {
+            clock.advance("PT47H").unwrap();
+            tokio::task::yield_now().await;
+            clock.advance("PT1H").unwrap();
+        };
+        tokio::join!(clock.until(instant), moved);
+        assert!(clock.now() >= instant);
+        clock.until(instant).await;
+    }
 
     #[test]
     fn it_moves_forward_for_every_clone() {

@@ -1,30 +1,58 @@
-//! The console: the clock, and what has happened.
+//! The console: the clock, what is to run or to go wrong, and what has happened.
+
+#[cfg(test)]
+mod tests;
 
 use axum::body::Bytes;
-use axum::extract::State;
+use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{Html, IntoResponse, Redirect, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use axum::{Json, Router};
 use jiff::Timestamp;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
+use serde::de::Error;
+use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
 
 use crate::Local;
+use crate::clock::written;
+use crate::scheduler::NotRun;
 
 /// The console's routes.
 pub(crate) fn router(local: Local) -> Router {
+    let parts = local.netaxept().console_router().merge(local.inbox().clone().router());
     Router::new()
         .route("/", get(page))
         .route("/clock", get(clock).post(advance))
         .route("/requests", get(requests).delete(forget_requests))
         .route("/netaxept/transactions", get(transactions))
         .route("/logs", get(logs))
+        .route("/schedule/{function}", post(run))
         .with_state(local)
+        .merge(parts)
+}
+
+/// A refusal with its reason.
+pub(crate) fn refusal(status: StatusCode, message: &str) -> Response {
+    (status, Json(json!({ "message": message }))).into_response()
+}
+
+/// How often something is to happen: 1 to 1000 times.
+pub(crate) fn count<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize, D::Error> {
+    let count = usize::deserialize(deserializer)?;
+    let right = (1..=1000).contains(&count).then_some(count);
+    right.ok_or_else(|| D::Error::custom("count is 1 to 1000"))
+}
+
+fn is_form(headers: &HeaderMap) -> bool {
+    headers
+        .get("content-type")
+        .is_some_and(|kind| kind.as_bytes().starts_with(b"application/x-www-form"))
 }
 
 fn told(now: Timestamp) -> Value {
-    json!({ "now": now.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string() })
+    json!({ "now": written(now) })
 }
 
 async fn clock(State(local): State<Local>) -> Json<Value> {
@@ -33,9 +61,7 @@ async fn clock(State(local): State<Local>) -> Json<Value> {
 
 /// `{"advance": "PT16M"}`, or the same as a form, as the console's own page sends it.
 async fn advance(State(local): State<Local>, headers: HeaderMap, body: Bytes) -> Response {
-    let is_form = headers
-        .get("content-type")
-        .is_some_and(|kind| kind.as_bytes().starts_with(b"application/x-www-form"));
+    let is_form = is_form(&headers);
     let advance = if is_form {
         form_urlencoded::parse(&body)
             .find(|(name, _)| name == "advance")
@@ -45,9 +71,7 @@ async fn advance(State(local): State<Local>, headers: HeaderMap, body: Bytes) ->
             .ok()
             .and_then(|body| Some(body["advance"].as_str()?.to_owned()))
     };
-    let wrong = |message: &str| {
-        (StatusCode::BAD_REQUEST, Json(json!({ "message": message }))).into_response()
-    };
+    let wrong = |message: &str| refusal(StatusCode::BAD_REQUEST, message);
     let Some(advance) = advance else { return wrong("send {\"advance\": \"PT16M\"}") };
     match local.clock().advance(&advance) {
         Ok(_) if is_form => Redirect::to("/").into_response(),
@@ -71,6 +95,22 @@ async fn transactions(State(local): State<Local>) -> Json<Value> {
 
 async fn logs(State(local): State<Local>) -> Response {
     Json(local.lambda().lines()).into_response()
+}
+
+/// Runs a scheduled function once, now.
+async fn run(
+    State(local): State<Local>,
+    Path(function): Path<String>,
+    headers: HeaderMap,
+) -> Response {
+    match local.scheduler().run(&function).await {
+        Ok(_) if is_form(&headers) => Redirect::to("/").into_response(),
+        Ok(answer) => Json(answer).into_response(),
+        Err(fault @ NotRun::Unknown(_)) => refusal(StatusCode::NOT_FOUND, &fault.to_string()),
+        Err(fault @ (NotRun::NoAnswer(_) | NotRun::NoJson(_))) => {
+            refusal(StatusCode::BAD_GATEWAY, &fault.to_string())
+        }
+    }
 }
 
 /// The style of the pages for engineers.
@@ -105,6 +145,10 @@ async fn page(State(local): State<Local>) -> Html<String> {
                     form method="post" action="/clock" { button name="advance" value=(duration) { "Forward by " (name) } }
                 }
                 p { "Tokens end with the clock: get a new one after you moved it by an hour." }
+                h2 { "Scheduled functions" }
+                @for function in local.scheduler().functions() {
+                    form method="post" action=(format!("/schedule/{function}")) { button { "Run " (function) " now" } }
+                }
                 h2 { "Transactions at Nets" }
                 table {
                     tr { th { "id" } th { "order" } th { "card entered" } th { "cancelled" } th { "done" } }
@@ -123,6 +167,7 @@ async fn page(State(local): State<Local>) -> Html<String> {
                     }
                 }
                 p { (local.dynamodb().requests().len()) " requests to DynamoDB: " a href="/requests" { "list" } ". " a href="/logs" { "Logs of the functions" } "." }
+                p { a href="/inbox" { "Inbox" } ": " (local.inbox().received().len()) " notifications. " a href="/netaxept/faults" { "Faults to come at Nets" } "." }
             }
         }
     };

@@ -27,6 +27,8 @@ pub struct Request {
     pub function: String,
     /// The table.
     pub table: String,
+    /// The index of the table that is read, if any.
+    pub index: Option<String>,
     /// Capacity units, where the request asked for them to be told.
     pub capacity: Option<f64>,
 }
@@ -99,7 +101,7 @@ impl Dynamodb {
         self.inner.requests.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
-    /// The next so many writes are done, and answered with an internal error all the same.
+    /// The next so many writes (`PutItem`, `UpdateItem`) are done, and answered with an internal error all the same.
     pub fn lose_replies_to_writes(&self, count: u32) {
         self.inner.lose.store(count, Ordering::SeqCst);
     }
@@ -152,10 +154,12 @@ impl Dynamodb {
         };
         let json = |bytes| serde_json::from_slice::<Value>(bytes).unwrap_or_default();
         let caller = after(header("authorization"), "Credential=");
+        let asked = json(asked);
         let request = Request {
             operation: after(header("x-amz-target"), "."),
             function: caller.split('/').next().unwrap_or_default().to_owned(),
-            table: json(asked)["TableName"].as_str().unwrap_or_default().to_owned(),
+            table: asked["TableName"].as_str().unwrap_or_default().to_owned(),
+            index: asked["IndexName"].as_str().map(str::to_owned),
             capacity: json(answered)["ConsumedCapacity"]["CapacityUnits"].as_f64(),
         };
         self.inner.requests.lock().unwrap_or_else(PoisonError::into_inner).push(request);
@@ -177,9 +181,9 @@ impl Dynamodb {
         let (status, answered) = (answer.status(), answer.headers().clone());
         let bytes = answer.bytes().await?;
         self.record(headers, &body, &bytes);
-        let writes = headers
-            .get("x-amz-target")
-            .is_some_and(|target| target.as_bytes().ends_with(b".PutItem"));
+        let writes = headers.get("x-amz-target").is_some_and(|target| {
+            [&b".PutItem"[..], b".UpdateItem"].iter().any(|end| target.as_bytes().ends_with(end))
+        });
         let lost = |left: u32| left.checked_sub(1).filter(|_| writes);
         if self.inner.lose.fetch_update(Ordering::SeqCst, Ordering::SeqCst, lost).is_ok() {
             let body = json!({ "__type": "com.amazonaws.dynamodb.v20120810#InternalServerError", "message": "lost" });
@@ -201,5 +205,87 @@ async fn pass(
     match dynamodb.forward(method, &headers, body).await {
         Ok(response) => response,
         Err(error) => (StatusCode::BAD_GATEWAY, error.to_string()).into_response(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn send(dynamodb: &Dynamodb, operation: &str, body: Value) -> u16 {
+        let request = crate::http_client().unwrap().post(dynamodb.address());
+        let credential = "Credential=get-thing/20261123/eu-north-1/dynamodb/aws4_request";
+        let request = request
+            .header("content-type", "application/x-amz-json-1.0")
+            .header("x-amz-target", format!("DynamoDB_20120810.{operation}"))
+            .header("x-amz-date", "20261123T000000Z")
+            .header(
+                "authorization",
+                format!("AWS4-HMAC-SHA256 {credential}, SignedHeaders=host, Signature=0"),
+            );
+        request.body(body.to_string()).send().await.unwrap().status().as_u16()
+    }
+
+    async fn started() -> Dynamodb {
+        let dynamodb = Dynamodb::start(0, None).await.unwrap();
+        let table = json!({
+            "TableName": "Things",
+            "BillingMode": "PAY_PER_REQUEST",
+            "AttributeDefinitions": [
+                { "AttributeName": "id", "AttributeType": "S" },
+                { "AttributeName": "kind", "AttributeType": "S" },
+            ],
+            "KeySchema": [{ "AttributeName": "id", "KeyType": "HASH" }],
+            "GlobalSecondaryIndexes": [{
+                "IndexName": "ByKind",
+                "KeySchema": [{ "AttributeName": "kind", "KeyType": "HASH" }],
+                "Projection": { "ProjectionType": "ALL" },
+            }],
+        });
+        dynamodb.call("CreateTable", &table).await.unwrap();
+        dynamodb
+    }
+
+    #[tokio::test]
+    async fn a_write_whose_reply_is_lost_is_done() {
+        let dynamodb = started().await;
+        dynamodb.lose_replies_to_writes(2);
+        let key = json!({ "id": { "S": "1" } });
+        let get = json!({ "TableName": "Things", "Key": key });
+        assert_eq!(send(&dynamodb, "GetItem", get.clone()).await, 200);
+        let item = json!({ "id": { "S": "1" }, "kind": { "S": "a" } });
+        let put = json!({ "TableName": "Things", "Item": item });
+        assert_eq!(send(&dynamodb, "PutItem", put).await, 500);
+        let update = json!({
+            "TableName": "Things",
+            "Key": key,
+            "UpdateExpression": "SET kind = :kind",
+            "ExpressionAttributeValues": { ":kind": { "S": "b" } },
+        });
+        assert_eq!(send(&dynamodb, "UpdateItem", update.clone()).await, 500);
+        let item = dynamodb.call("GetItem", &get).await.unwrap();
+        assert_eq!(item["Item"]["kind"]["S"], "b");
+        assert_eq!(send(&dynamodb, "UpdateItem", update).await, 200);
+    }
+
+    #[tokio::test]
+    async fn a_request_tells_of_its_index() {
+        let dynamodb = started().await;
+        let query = json!({
+            "TableName": "Things",
+            "IndexName": "ByKind",
+            "KeyConditionExpression": "kind = :kind",
+            "ExpressionAttributeValues": { ":kind": { "S": "a" } },
+            "ReturnConsumedCapacity": "TOTAL",
+        });
+        assert_eq!(send(&dynamodb, "Query", query).await, 200);
+        let expected = Request {
+            operation: "Query".to_owned(),
+            function: "get-thing".to_owned(),
+            table: "Things".to_owned(),
+            index: Some("ByKind".to_owned()),
+            capacity: Some(0.5),
+        };
+        assert_eq!(dynamodb.requests(), [expected]);
     }
 }

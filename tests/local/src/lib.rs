@@ -6,6 +6,10 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use axum::body::{Body, Bytes};
+use axum::response::Response;
+use futures_util::future::ready;
+use futures_util::stream;
 use serde::Serialize;
 use tokio::net::TcpListener;
 
@@ -14,17 +18,21 @@ pub mod clock;
 mod console;
 pub mod dynamodb;
 pub mod gateway;
+pub mod inbox;
 pub mod issuer;
 pub mod lambda;
 pub mod netaxept;
+pub mod scheduler;
 pub mod template;
 
 use clock::Clock;
 use dynamodb::Dynamodb;
 use gateway::Gateway;
+use inbox::Inbox;
 use issuer::Issuer;
 use lambda::Lambda;
 use netaxept::Netaxept;
+use scheduler::Scheduler;
 use template::{Parameters, Template};
 
 /// Why the service does not come up.
@@ -58,6 +66,8 @@ pub struct Options {
     pub data: Option<PathBuf>,
     /// Whether what cargo and the functions write goes to standard error.
     pub echo: bool,
+    /// Whether scheduled functions run by themselves. Without it they run only when they are told to.
+    pub schedules: bool,
 }
 
 /// Base addresses, without a trailing slash.
@@ -83,6 +93,8 @@ pub struct Local {
     dynamodb: Dynamodb,
     lambda: Lambda,
     netaxept: Netaxept,
+    scheduler: Scheduler,
+    inbox: Inbox,
 }
 
 impl Local {
@@ -114,9 +126,11 @@ impl Local {
         let lambda =
             Lambda::start(functions.clone(), folder, environment(&addresses), options.echo).await?;
         let netaxept = Netaxept::new(clock.clone());
+        let scheduler = Scheduler::new(lambda.clone(), clock.clone(), &functions);
+        let inbox = Inbox::new(clock.clone());
         let gateway = Gateway::new(lambda.clone(), clock.clone(), functions, template.authorizer());
         let issuer = Issuer::new(addresses.issuer.clone(), clock.clone())?;
-        let local = Self { addresses, clock, dynamodb, lambda, netaxept };
+        let local = Self { addresses, clock, dynamodb, lambda, netaxept, scheduler, inbox };
         for (listener, router) in [
             (api, gateway.router()),
             (console, console::router(local.clone())),
@@ -124,6 +138,9 @@ impl Local {
             (issuing, issuer.router()),
         ] {
             tokio::spawn(async move { axum::serve(listener, router).await });
+        }
+        if options.schedules {
+            local.scheduler.begin();
         }
         Ok(local)
     }
@@ -157,6 +174,18 @@ impl Local {
     pub fn netaxept(&self) -> &Netaxept {
         &self.netaxept
     }
+
+    /// The scheduled functions.
+    #[must_use]
+    pub fn scheduler(&self) -> &Scheduler {
+        &self.scheduler
+    }
+
+    /// The notifications to a caller.
+    #[must_use]
+    pub fn inbox(&self) -> &Inbox {
+        &self.inbox
+    }
 }
 
 /// The template's parameters, as an operator would give them.
@@ -166,10 +195,13 @@ fn parameters(addresses: &Addresses) -> Parameters {
         .map(|tenant| format!("{tenant}={}/{tenant}", addresses.issuer))
         .collect();
     let given = [
+        ("CallbackAddresses", "local".to_owned()),
         ("IdKey", "the key of this machine, which guards nothing".to_owned()),
         ("NetaxeptAddress", addresses.netaxept.clone()),
+        ("NetaxeptCallbackSecret", netaxept::CALLBACK_SECRET.to_owned()),
         ("NetaxeptMerchantId", netaxept::MERCHANT_ID.to_owned()),
         ("NetaxeptToken", netaxept::TOKEN.to_owned()),
+        ("NotificationSecret", inbox::NOTIFICATION_SECRET.to_owned()),
         ("TokenAudience", issuer::AUDIENCE.to_owned()),
         ("TokenIssuers", issuers.join(" ")),
     ];
@@ -202,6 +234,13 @@ pub fn http_client() -> Result<reqwest::Client, Error> {
 
 async fn listen(what: &'static str, port: u16) -> Result<TcpListener, Error> {
     TcpListener::bind(("127.0.0.1", port)).await.map_err(|error| Error::Port(what, error))
+}
+
+/// What leaves a connection without an answer: it breaks before anything is sent.
+fn broken_connection() -> Response {
+    let broken = std::io::Error::from(std::io::ErrorKind::BrokenPipe);
+    // The server sends a head together with the beginning of its body, so that neither is sent.
+    Response::new(Body::from_stream(stream::once(ready(Err::<Bytes, _>(broken)))))
 }
 
 fn address(listener: &TcpListener) -> Result<String, Error> {

@@ -21,6 +21,9 @@ struct Arguments {
     /// Keeps the table in this folder between runs; without it the table is in memory.
     #[arg(long)]
     data: Option<PathBuf>,
+    /// Runs scheduled functions only when the console is told to.
+    #[arg(long)]
+    no_schedules: bool,
     /// Prints one line of JSON with the addresses when everything is ready, and nothing else.
     #[arg(long)]
     json: bool,
@@ -46,6 +49,7 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
         dynamodb_port: arguments.dynamodb_port,
         data: arguments.data,
         echo: true,
+        schedules: !arguments.no_schedules,
     };
     let end = async {
         tokio::select! {
@@ -72,6 +76,7 @@ fn welcome(addresses: &Addresses) -> String {
     format!(
         "API               {api}
 Console           {console}
+Inbox             {console}/inbox (POST notifications here)
 Netaxept sandbox  {netaxept}
 Token issuer      {issuer}
 DynamoDB          {dynamodb}

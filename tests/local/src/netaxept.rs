@@ -2,7 +2,10 @@
 //!
 //! What Nets leaves unsaid is our own choice and is listed in this package's README.
 
+mod faults;
 mod terminal;
+#[cfg(test)]
+mod tests;
 mod transaction;
 mod xml;
 
@@ -18,12 +21,16 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::clock::Clock;
+use faults::Faults;
+pub use faults::{Kind, Operation};
 use transaction::{Exception, Transaction};
 
 /// The merchant that is built in.
 pub const MERCHANT_ID: &str = "12000001";
 /// Its secret.
 pub const TOKEN: &str = "sandbox-token";
+/// What the address ends with that Nets calls back.
+pub const CALLBACK_SECRET: &str = "a-secret-between-nets-and-this-machine";
 
 /// Parameters by lower-case name. An empty one is absent.
 type Parameters = BTreeMap<String, String>;
@@ -37,18 +44,25 @@ pub struct Netaxept {
 struct Inner {
     clock: Clock,
     transactions: Mutex<BTreeMap<String, Transaction>>,
+    faults: Faults,
 }
 
 impl Netaxept {
     /// An empty sandbox.
     #[must_use]
     pub fn new(clock: Clock) -> Self {
-        Self { inner: Arc::new(Inner { clock, transactions: Mutex::default() }) }
+        let (transactions, faults) = (Mutex::default(), Faults::default());
+        Self { inner: Arc::new(Inner { clock, transactions, faults }) }
     }
 
     /// Everything is found whatever the case of its path.
     pub fn router(self) -> Router {
         Router::new().fallback(receive).with_state(self)
+    }
+
+    /// What the console has of it.
+    pub(crate) fn console_router(&self) -> Router {
+        faults::router(self.clone())
     }
 
     /// Listens on a port of 127.0.0.1, 0 being any: the address, without a trailing slash.
@@ -73,8 +87,8 @@ impl Netaxept {
         self.inner.transactions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn register(&self, parameters: Parameters) -> Result<xml::Element, Exception> {
-        transaction::check_registration(&parameters)?;
+    fn register(&self, parameters: &Parameters) -> Result<xml::Element, Exception> {
+        transaction::check_registration(parameters)?;
         let id = parameters
             .get("transactionid")
             .cloned()
@@ -87,7 +101,7 @@ impl Netaxept {
             ));
         }
         let reply = xml::Element::root("RegisterResponse").with("TransactionId", &id);
-        all.insert(id.clone(), Transaction::new(id, parameters, self.inner.clock.now()));
+        all.insert(id.clone(), Transaction::new(id, parameters.clone(), self.inner.clock.now()));
         Ok(reply)
     }
 
@@ -109,18 +123,32 @@ impl Netaxept {
         Ok(transaction.payment_info(self.inner.clock.now()))
     }
 
-    fn call(&self, operation: &str, parameters: Parameters) -> Response {
-        let done = credentials(&parameters).and_then(|()| match operation {
-            "register" => self.register(parameters),
-            "process" => self.process(&parameters),
-            _ => self.query(&parameters),
-        });
-        // Errors too have status 200, and there is no charset: so it was recorded.
-        let body = done.unwrap_or_else(transaction::Exception::element).document();
-        ([("content-type", "text/xml"), ("cache-control", "private")], body).into_response()
+    async fn call(
+        &self,
+        operation: Operation,
+        perform: fn(&Self, &Parameters) -> Result<xml::Element, Exception>,
+        parameters: Parameters,
+    ) -> Response {
+        let perform = || {
+            let done = credentials(&parameters).and_then(|()| perform(self, &parameters));
+            // Errors too have status 200, and there is no charset: so it was recorded.
+            let body = done.unwrap_or_else(transaction::Exception::element).document();
+            ([("content-type", "text/xml"), ("cache-control", "private")], body).into_response()
+        };
+        self.inner.faults.pass(operation, perform).await
     }
 
-    fn terminal(&self, method: &Method, query: &Parameters, form: &Parameters) -> Response {
+    async fn terminal(&self, method: &Method, query: &Parameters, form: &Parameters) -> Response {
+        let visit = || self.visit(method, query, form);
+        let buttons = ["okbutton", "cancelbutton"];
+        if method == Method::POST && buttons.iter().any(|button| form.contains_key(*button)) {
+            self.inner.faults.pass(Operation::Terminal, visit).await
+        } else {
+            visit()
+        }
+    }
+
+    fn visit(&self, method: &Method, query: &Parameters, form: &Parameters) -> Response {
         let id = query
             .get("transactionid")
             .or(form.get("transactionid"))
@@ -166,11 +194,15 @@ async fn receive(
     let both = || query.clone().into_iter().chain(form.clone()).collect();
     match uri.path().to_ascii_lowercase().as_str() {
         "/" => Html(terminal::welcome()).into_response(),
-        "/netaxept/register.aspx" => sandbox.call("register", both()),
-        "/netaxept/process.aspx" => sandbox.call("process", both()),
-        "/netaxept/query.aspx" => sandbox.call("query", both()),
+        "/netaxept/register.aspx" => {
+            sandbox.call(Operation::Register, Netaxept::register, both()).await
+        }
+        "/netaxept/process.aspx" => {
+            sandbox.call(Operation::Process, Netaxept::process, both()).await
+        }
+        "/netaxept/query.aspx" => sandbox.call(Operation::Query, Netaxept::query, both()).await,
         "/terminal/default.aspx" | "/terminal/mobile/default.aspx" => {
-            sandbox.terminal(&method, &query, &form)
+            sandbox.terminal(&method, &query, &form).await
         }
         _ => (
             StatusCode::NOT_FOUND,
@@ -187,7 +219,3 @@ fn parameters(encoded: &[u8]) -> Parameters {
         .map(|(name, value)| (name.to_ascii_lowercase(), value))
         .collect()
 }
-
-#[cfg(test)]
-#[path = "netaxept/tests.rs"]
-mod tests;

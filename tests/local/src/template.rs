@@ -1,6 +1,7 @@
 //! Reads `template.yaml` as AWS would: functions, routes, the authorizer and the tables, with every reference resolved.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU32;
 use std::path::Path;
 use std::time::Duration;
 
@@ -36,6 +37,8 @@ pub struct Function {
     pub environment: BTreeMap<String, String>,
     /// Where the HTTP API reaches it.
     pub routes: Vec<Route>,
+    /// How often `EventBridge` Scheduler runs it.
+    pub schedule: Option<Duration>,
 }
 
 /// A route of the HTTP API.
@@ -129,6 +132,7 @@ impl Template {
             environment,
             routes: routes(properties)
                 .ok_or_else(|| fault("an HttpApi event without method or path"))?,
+            schedule: schedule(properties).map_err(|what| fault(&what))?,
         })
     }
 
@@ -205,17 +209,46 @@ impl Template {
     }
 }
 
-fn routes(properties: &Value) -> Option<Vec<Route>> {
+/// The properties of a function's events of one kind.
+fn events<'a>(properties: &'a Value, kind: &'static str) -> impl Iterator<Item = &'a Value> {
     let events = properties["Events"].as_object().into_iter().flat_map(Map::values);
-    let http = events.filter(|event| event["Type"] == "HttpApi").map(|event| &event["Properties"]);
-    http.map(|event| {
-        Some(Route {
-            method: event["Method"].as_str()?.to_ascii_uppercase(),
-            path: event["Path"].as_str()?.to_owned(),
-            authorized: event["Auth"]["Authorizer"] != "NONE",
+    events.filter(move |event| event["Type"] == kind).map(|event| &event["Properties"])
+}
+
+fn routes(properties: &Value) -> Option<Vec<Route>> {
+    events(properties, "HttpApi")
+        .map(|event| {
+            Some(Route {
+                method: event["Method"].as_str()?.to_ascii_uppercase(),
+                path: event["Path"].as_str()?.to_owned(),
+                authorized: event["Auth"]["Authorizer"] != "NONE",
+            })
         })
-    })
-    .collect()
+        .collect()
+}
+
+fn schedule(properties: &Value) -> Result<Option<Duration>, String> {
+    let mut schedules = events(properties, "ScheduleV2");
+    let Some(event) = schedules.next() else { return Ok(None) };
+    if schedules.next().is_some() {
+        return Err("more than one schedule is not played here".to_owned());
+    }
+    let expression = &event["ScheduleExpression"];
+    let every = expression.as_str().and_then(rate);
+    every.map(Some).ok_or_else(|| format!("the schedule {expression} is not played here"))
+}
+
+/// `rate(5 minutes)`
+fn rate(expression: &str) -> Option<Duration> {
+    let inner = expression.strip_prefix("rate(")?.strip_suffix(')')?;
+    let (count, unit) = inner.split_once(' ')?;
+    let seconds = match unit {
+        "minute" | "minutes" => 60,
+        "hour" | "hours" => 60 * 60,
+        "day" | "days" => 24 * 60 * 60,
+        _ => return None,
+    };
+    Some(Duration::from_secs(u64::from(count.parse::<NonZeroU32>().ok()?.get()) * seconds))
 }
 
 /// YAML with AWS's short tags, as JSON in AWS's long form.
@@ -280,7 +313,8 @@ Resources:
       Environment: { Variables: { TABLE: !Ref Things, ADDRESS: !Ref Address, MONTHS: !Ref Months } }
       Events:
         Http: { Type: HttpApi, Properties: { Method: get, Path: "/things/{id}" } }
-        Open: { Type: HttpApi, Properties: { Method: POST, Path: /open, Auth: { Authorizer: NONE } } }
+        Open: { Type: HttpApi, Properties: { Method: POST, Path: "/open/{secret}", Auth: { Authorizer: NONE } } }
+        Often: { Type: ScheduleV2, Properties: { ScheduleExpression: rate(1 minute) } }
 "#;
 
     #[test]
@@ -316,8 +350,9 @@ Resources:
         };
         assert_eq!(
             function.routes,
-            [route("GET", "/things/{id}", true), route("POST", "/open", false)]
+            [route("GET", "/things/{id}", true), route("POST", "/open/{secret}", false)]
         );
+        assert_eq!(function.schedule, Some(Duration::from_mins(1)));
     }
 
     #[test]
@@ -330,6 +365,46 @@ Resources:
         );
         assert_eq!(authorizer.remembered, Duration::from_mins(5));
         assert_eq!(template.tables()[0]["TableName"], "Things");
+    }
+
+    #[test]
+    fn a_schedule_is_a_rate() {
+        let hour = Duration::from_hours(1);
+        for (expression, every) in [
+            ("rate(5 minutes)", Some(Duration::from_mins(5))),
+            ("rate(1 hour)", Some(hour)),
+            ("rate(2 hours)", Some(2 * hour)),
+            ("rate(1 day)", Some(24 * hour)),
+            ("rate(30 days)", Some(30 * 24 * hour)),
+            ("rate(0 minutes)", None),
+            ("rate(-1 minutes)", None),
+            ("rate(1.5 hours)", None),
+            ("rate(1 week)", None),
+            ("rate(minute)", None),
+            ("rate(1 minute", None),
+            ("cron(0 10 * * ? *)", None),
+            ("at(2026-11-23T06:20:00)", None),
+            ("", None),
+        ] {
+            assert_eq!(rate(expression), every, "{expression}");
+        }
+    }
+
+    #[test]
+    fn a_schedule_that_is_not_played_is_named() {
+        let fault = |event: &str| {
+            let text = TEXT.replace("rate(1 minute) } }", event).replace("!Ref Address", "none");
+            let error = Template::parse(&text).unwrap().functions(&Parameters::new()).unwrap_err();
+            error.to_string()
+        };
+        assert_eq!(
+            fault("cron(0 1 * * ? *) } }"),
+            "template.yaml: Get: the schedule \"cron(0 1 * * ? *)\" is not played here"
+        );
+        assert_eq!(
+            fault("rate(1 day) } }\n        Too: { Type: ScheduleV2 }").replace(" }", ""),
+            "template.yaml: Get: more than one schedule is not played here"
+        );
     }
 
     #[test]

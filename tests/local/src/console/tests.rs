@@ -1,0 +1,83 @@
+use std::time::Duration;
+
+use super::*;
+use crate::Addresses;
+use crate::clock::Clock;
+use crate::dynamodb::Dynamodb;
+use crate::inbox::Inbox;
+use crate::lambda::tests::{Runtime, function, lambda_of};
+use crate::netaxept::Netaxept;
+use crate::scheduler::Scheduler;
+use crate::template::Function;
+
+/// A console whose only scheduled function is `waits`, which the test plays, and its address.
+async fn console() -> (Local, String) {
+    let minute = Duration::from_mins(1);
+    let functions = [Function { schedule: Some(minute), ..function("waits", minute) }];
+    let lambda = lambda_of(functions.to_vec()).await;
+    let clock = Clock::default();
+    let nowhere = "http://127.0.0.1:1".to_owned();
+    let local = Local {
+        addresses: Addresses {
+            api: nowhere.clone(),
+            console: nowhere.clone(),
+            netaxept: nowhere.clone(),
+            issuer: nowhere.clone(),
+            dynamodb: nowhere,
+        },
+        dynamodb: Dynamodb::start(0, None).await.unwrap(),
+        netaxept: Netaxept::new(clock.clone()),
+        scheduler: Scheduler::new(lambda.clone(), clock.clone(), &functions),
+        inbox: Inbox::new(clock.clone()),
+        lambda,
+        clock,
+    };
+    let listener = crate::listen("the console", 0).await.unwrap();
+    let address = crate::address(&listener).unwrap();
+    let router = router(local.clone());
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    (local, address)
+}
+
+#[tokio::test]
+async fn a_scheduled_function_is_run_by_hand() {
+    let (local, address) = console().await;
+    let http = crate::http_client().unwrap();
+    let runtime = async {
+        let runtime = Runtime::of(&local.lambda).await;
+        runtime.respond(&runtime.next().await.0, "{\"done\":1}").await;
+        runtime.respond(&runtime.next().await.0, "{}").await;
+        runtime.fail(&runtime.next().await.0, "why").await;
+    };
+    let calls = async {
+        let run = async |function: &str, kind: &str| {
+            let request = http.post(format!("{address}/schedule/{function}"));
+            let answer = request.header("content-type", kind).send().await.unwrap();
+            (answer.status().as_u16(), answer.text().await.unwrap())
+        };
+        let done = (200, "{\"done\":1}".to_owned());
+        assert_eq!(run("waits", "application/json").await, done);
+        let back = (303, String::new());
+        assert_eq!(run("waits", "application/x-www-form-urlencoded").await, back);
+        let failed = (502, "{\"message\":\"the function failed: why\"}".to_owned());
+        assert_eq!(run("waits", "application/json").await, failed);
+        let unknown = (404, "{\"message\":\"no scheduled function is called nobody\"}".to_owned());
+        assert_eq!(run("nobody", "application/json").await, unknown);
+    };
+    tokio::join!(runtime, calls);
+}
+
+#[tokio::test]
+async fn the_page_leads_everywhere() {
+    let (_, address) = console().await;
+    let http = crate::http_client().unwrap();
+    let page = http.get(&address).send().await.unwrap().text().await.unwrap();
+    assert!(page.contains("action=\"/schedule/waits\"><button>Run waits now</button>"), "{page}");
+    for path in ["/clock", "/requests", "/logs", "/netaxept/transactions"] {
+        assert_eq!(http.get(format!("{address}{path}")).send().await.unwrap().status(), 200);
+    }
+    for path in ["/inbox", "/netaxept/faults"] {
+        assert!(page.contains(&format!("href=\"{path}\"")), "{page}");
+        assert_eq!(http.get(format!("{address}{path}")).send().await.unwrap().status(), 200);
+    }
+}
