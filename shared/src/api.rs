@@ -15,6 +15,7 @@ use uuid::Uuid;
 
 use crate::config::Environment;
 use crate::error::{Cause, Error, chain};
+use crate::log;
 pub use reply::Reply;
 pub use request::Request;
 
@@ -38,7 +39,7 @@ where
     S: Send + Sync + 'static,
     F: Future<Output = Result<Reply, Error>> + Send,
 {
-    log();
+    log::begin();
     let state: &'static S = Box::leak(Box::new(start(&Environment::of_process())?));
     let answer = &answer;
     lambda_http::run(service_fn(move |event: lambda_http::Request| async move {
@@ -56,17 +57,6 @@ where
         Ok::<Response<Body>, Infallible>(response)
     }))
     .await
-}
-
-/// Structured lines on standard output, which Lambda collects.
-pub fn log() {
-    tracing_subscriber::fmt()
-        .json()
-        .flatten_event(true)
-        .without_time()
-        .with_current_span(false)
-        .with_span_list(false)
-        .init();
 }
 
 #[expect(clippy::disallowed_methods, reason = "the one place where correlation ids come from")]

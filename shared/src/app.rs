@@ -1,37 +1,42 @@
-//! A card's way into a wallet: what is decided in the wallet, asked of Nets, and written down.
+//! A card's way into a wallet: what is decided in the wallet, asked of Nets, written down, and told.
 //!
 //! First it is written down what we are about to do, then Nets is asked, then what came of it is written down. Whoever is
-//! killed in between leaves a visit that Nets can be asked about.
+//! killed in between leaves a visit that Nets can be asked about: the schedule does (rule 7). Nothing here needs the caller
+//! to come back.
+
+mod look;
+mod teller;
+
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use url::Url;
 
 use crate::config::{Environment, NetaxeptConfig};
-use crate::domain::card::VerifiedCard;
-use crate::domain::id::RecurringPaymentId;
+use crate::domain::id::{RecurringPaymentId, Slot, TransactionId};
 use crate::domain::owner::Owner;
 use crate::domain::recurring_payment::View;
-use crate::domain::terminal::{Closing, Visit};
+use crate::domain::terminal::{Closing, Finding, Visit};
+use crate::domain::text::CallbackUrl;
 use crate::domain::wallet::Setup;
-use crate::error::{Cause, Error, Refusal};
-use crate::netaxept::{Netaxept, Progress, Registered, TerminalWish, Verification};
+use crate::error::{Cause, Error, Refusal, chain};
+use crate::netaxept::{Netaxept, Progress, Registered, TerminalWish};
 use crate::storage::{Key, Store};
+use look::Look;
+pub use teller::{Done, Teller};
 
 /// How many transaction ids are tried when Nets knows one from long ago.
 const IDS: u32 = 3;
+/// How long Nets waits for the answer to its callback while we ask it in return. The schedule finishes what takes longer.
+const CALLBACK_LIMIT: Duration = Duration::from_secs(10);
 
 /// What the functions that talk to Nets work with.
 pub struct App {
     /// The wallets.
     pub store: Store,
+    /// Whoever tells callers how a setup ended.
+    pub teller: Teller,
     netaxept: Netaxept,
-}
-
-/// What is now known of a visit.
-enum Finding {
-    Card(VerifiedCard),
-    Closed(Closing),
-    Waiting,
 }
 
 impl App {
@@ -40,16 +45,9 @@ impl App {
     /// # Errors
     /// Names the variable that is missing or wrong; or the TLS stack cannot be set up.
     pub fn start(environment: &Environment<'_>) -> Result<Self, Cause> {
-        Ok(Self::new(
-            Store::start(environment)?,
-            Netaxept::new(NetaxeptConfig::read(environment)?)?,
-        ))
-    }
-
-    /// From its parts.
-    #[must_use]
-    pub fn new(store: Store, netaxept: Netaxept) -> Self {
-        Self { store, netaxept }
+        let teller = Teller::start(environment)?;
+        let netaxept = Netaxept::new(NetaxeptConfig::read(environment)?)?;
+        Ok(Self { store: teller.store.clone(), teller, netaxept })
     }
 
     /// Opens a terminal: the visit, and the address of the page.
@@ -63,12 +61,13 @@ impl App {
         owner: Option<Owner>,
         id: RecurringPaymentId,
         wish: &TerminalWish,
+        tell: Option<CallbackUrl>,
         now: DateTime<Utc>,
     ) -> Result<(Visit, Url), Error> {
         for _ in 0..IDS {
             let opened = self.store.change(key, now, |wallet| {
                 wallet.must_be_of(owner)?;
-                wallet.open_terminal(id)
+                wallet.open_terminal(id, tell.clone())
             });
             let visit = opened.await?;
             let registered = self.netaxept.register(&visit, wish).await;
@@ -91,8 +90,8 @@ impl App {
         Err(Error::Unavailable { what: "Netaxept", cause: "every transaction id was taken".into() })
     }
 
-    /// Looks at every visit that may have brought a card, has the card verified and keeps it. The first completed visit
-    /// counts (rule 6). Nets is always asked what it knows before it is asked to do anything.
+    /// Looks at every visit that may have brought a card, has the card verified, keeps it, and tells how it ended. The first
+    /// completed visit counts (rule 6). Nets is always asked what it knows before it is asked to do anything.
     ///
     /// # Errors
     /// What the wallet refuses with (rule 5); what the store fails with; `Unavailable` when Nets does not say clearly what
@@ -108,69 +107,82 @@ impl App {
             Setup::Done(view) => return Ok(*view),
             Setup::Open(visits) => visits,
         };
-        let (mut card, mut closed, mut doubt, mut answer) =
-            (None, Vec::new(), None, Refusal::NoTerminal);
-        for visit in visits {
-            match self.look_up(&visit).await {
-                Ok(Finding::Card(verified)) => {
-                    card = Some(verified);
-                    break;
-                }
-                Ok(Finding::Closed(closing)) => {
-                    answer = refusal(closing).unwrap_or(answer);
-                    closed.push((visit, closing));
-                }
-                Ok(Finding::Waiting) if visit.terminal.expires_at() <= now => {
-                    answer = Refusal::TerminalTimedOut;
-                }
-                Ok(Finding::Waiting) => answer = Refusal::TerminalOpen,
-                Err(unclear) => doubt = Some(unclear),
+        let looks = self.look_until_a_card(visits).await;
+        let lifetime = self.netaxept.lifetime();
+        let changed = self.store.change_found(found, key, now, |wallet| {
+            for look in &looks {
+                wallet.conclude(&look.visit, &look.finding, lifetime)?;
             }
+            Ok((wallet.view(id)?, wallet.begin_tries(Some(id))))
+        });
+        let (view, tries) = changed.await?;
+        self.teller.tell(key, tries, now).await;
+        if looks.iter().any(|look| matches!(look.finding, Finding::Card(_))) {
+            return Ok(view);
+        }
+        Err(look::answer(looks, now))
+    }
+
+    /// What the schedule does for a wallet: looks at the visits whose time has come, keeps what came of them, and tells
+    /// whatever is to be told. Nothing is due any more: `None`.
+    ///
+    /// # Errors
+    /// What the store fails with.
+    pub async fn finish(&self, slot: Slot, now: DateTime<Utc>) -> Result<Option<Done>, Error> {
+        let key = Key::Slot(slot);
+        let found = match self.store.load(key, now).await {
+            Err(Error::Refused(Refusal::NotFound)) => return Ok(None),
+            found => found?,
+        };
+        if found.wallet.due().chore.is_none_or(|at| now < at) && !found.is_misled(now) {
+            return Ok(None);
+        }
+        let mut looks = Vec::new();
+        for visit in found.wallet.visits_due() {
+            looks.push(self.look_up(visit).await);
         }
         let lifetime = self.netaxept.lifetime();
-        let view = self.store.change_found(found, key, now, |wallet| {
-            for (visit, closing) in &closed {
-                wallet.close_terminal(visit, *closing)?;
+        let changed = self.store.change_found(found, key, now, |wallet| {
+            for look in &looks {
+                // Ended meanwhile, or activated by another visit: then there is nothing to keep.
+                wallet.conclude(&look.visit, &look.finding, lifetime).unwrap_or_default();
             }
-            card.clone().map(|card| wallet.activate(id, card, lifetime)).transpose()
+            Ok((wallet.give_up(), wallet.begin_tries(None)))
         });
-        view.await?.ok_or_else(|| doubt.unwrap_or_else(|| answer.into()))
+        let (given_up, tries) = changed.await?;
+        for notification in &given_up {
+            tracing::error!(notification = notification.id(), "given up: never heard in 72 hours");
+        }
+        let done = self.teller.tell(key, tries, now).await;
+        let unclear = looks.iter().filter(|look| look.doubt.is_some()).count();
+        for doubt in looks.iter().filter_map(|look| look.doubt.as_ref()) {
+            tracing::warn!(error = chain(doubt), "no clear answer: looked at again in a minute");
+        }
+        Ok(Some(Done { unclear, given_up: given_up.len(), ..done }))
     }
 
-    async fn look_up(&self, visit: &Visit) -> Result<Finding, Error> {
-        match self.netaxept.query(visit).await? {
-            Progress::Verified(card) => Ok(Finding::Card(card)),
-            Progress::Cancelled => Ok(Finding::Closed(Closing::Cancelled)),
-            Progress::NeverRegistered => Ok(Finding::Closed(Closing::NeverRegistered)),
-            Progress::Unverified => self.verify(visit).await,
+    /// What Nets' callback sets off. Nothing in it is trusted: Nets is asked. Whatever comes of it, Nets need not call again,
+    /// because the schedule looks too.
+    pub async fn called_back(&self, visit: TransactionId, now: DateTime<Utc>) {
+        let id = visit.recurring_payment_id();
+        let completed = self.complete(Key::Slot(id.slot()), id, now);
+        match tokio::time::timeout(CALLBACK_LIMIT, completed).await {
+            Ok(Ok(_) | Err(Error::Refused(_))) => {}
+            Ok(Err(error)) => tracing::warn!(error = chain(&error), "left to the schedule"),
+            Err(late) => tracing::warn!(error = chain(&late), "left to the schedule"),
         }
     }
 
-    async fn verify(&self, visit: &Visit) -> Result<Finding, Error> {
-        match self.netaxept.verify(visit).await? {
-            Verification::NoCard => Ok(Finding::Waiting),
-            Verification::Cancelled => Ok(Finding::Closed(Closing::Cancelled)),
-            Verification::Declined(decline) => Ok(Finding::Closed(Closing::Declined(decline))),
-            Verification::Verified | Verification::AlreadyProcessed => {
-                match self.netaxept.query(visit).await? {
-                    Progress::Verified(card) => Ok(Finding::Card(card)),
-                    Progress::Cancelled | Progress::NeverRegistered | Progress::Unverified => {
-                        Err(Error::Unavailable {
-                            what: "Netaxept",
-                            cause: "processed, but not verified".into(),
-                        })
-                    }
-                }
+    async fn look_until_a_card(&self, visits: Vec<Visit>) -> Vec<Look> {
+        let mut looks = Vec::new();
+        for visit in visits {
+            let look = self.look_up(visit).await;
+            let card = matches!(look.finding, Finding::Card(_));
+            looks.push(look);
+            if card {
+                break;
             }
         }
-    }
-}
-
-/// What the caller is told of the newest visit that Nets knows.
-fn refusal(closing: Closing) -> Option<Refusal> {
-    match closing {
-        Closing::NeverRegistered => None,
-        Closing::Cancelled => Some(Refusal::TerminalCancelled),
-        Closing::Declined(decline) => Some(Refusal::Declined(decline)),
+        looks
     }
 }

@@ -168,6 +168,57 @@ impl NetaxeptConfig {
     }
 }
 
+/// How callers are told how a setup ended.
+pub struct NotificationConfig {
+    /// What notifications are signed with: `whsec_` and base64 (Standard Webhooks).
+    pub secret: Secret,
+    /// Which addresses are called.
+    pub addresses: CallbackAddresses,
+}
+
+/// Which addresses a caller's `callbackUrl` may have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CallbackAddresses {
+    /// https and public addresses.
+    Public,
+    /// 127.0.0.1 as well, also without TLS: on an engineer's own machine.
+    Local,
+}
+
+impl NotificationConfig {
+    /// Reads it.
+    ///
+    /// # Errors
+    /// Names the variable that is missing or wrong.
+    pub fn read(environment: &Environment<'_>) -> Result<Self, Misconfigured> {
+        let name = "CALLBACK_ADDRESSES";
+        Ok(Self {
+            secret: Secret::new(environment.text("NOTIFICATION_SECRET")?),
+            addresses: match environment.text(name)?.as_str() {
+                "public" => CallbackAddresses::Public,
+                "local" => CallbackAddresses::Local,
+                _ => return Err(Misconfigured { name, fault: "is neither public nor local" }),
+            },
+        })
+    }
+}
+
+/// Where Nets calls us back.
+pub struct CallbackConfig {
+    /// The last segment of the path: who does not know it finds nothing there.
+    pub secret: Secret,
+}
+
+impl CallbackConfig {
+    /// Reads it.
+    ///
+    /// # Errors
+    /// Names the variable that is missing.
+    pub fn read(environment: &Environment<'_>) -> Result<Self, Misconfigured> {
+        Ok(Self { secret: Secret::new(environment.text("NETAXEPT_CALLBACK_SECRET")?) })
+    }
+}
+
 /// Whose tokens are good.
 pub struct TokenConfig {
     /// Who issues tokens, and for which tenant.

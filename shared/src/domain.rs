@@ -1,8 +1,10 @@
 //! The rules, pure: no I/O, no clock, no JSON. Everything here is decided from its arguments.
 
+pub mod audit;
 pub mod caller;
 pub mod card;
 pub mod id;
+pub mod notification;
 pub mod owner;
 pub mod recurring_payment;
 pub mod terminal;

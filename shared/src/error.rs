@@ -18,6 +18,9 @@ pub enum Error {
     /// There is a body, and it does not say that it is JSON.
     #[error("the body is not application/json")]
     NotJson,
+    /// There is nothing at this path.
+    #[error("nothing is at this path")]
+    NoSuchPath,
     /// Nobody is calling: why the token was not accepted.
     #[error("the token is not accepted: {0}")]
     Unauthorized(String),

@@ -20,8 +20,9 @@ use crate::error::{Cause, Decline, Error};
 use crate::outbound;
 use wire::{Exception, Kind, Meaning, PaymentInfo, Reply};
 
-/// The limit of one call. Three of them, as `authorize` may need, stay within the 28 seconds that a caller waits.
-const LIMIT: Duration = Duration::from_secs(8);
+/// The limit of one call. Three of them, as `authorize` may need, and a notification stay within the 28 seconds that a caller
+/// waits.
+const LIMIT: Duration = Duration::from_secs(6);
 
 /// What went wrong with a call to Nets.
 #[derive(Debug, thiserror::Error)]
@@ -116,7 +117,7 @@ impl Netaxept {
     /// # Errors
     /// `Internal` when the TLS stack cannot be set up.
     pub fn new(config: NetaxeptConfig) -> Result<Self, Error> {
-        Ok(Self { http: outbound::client(LIMIT)?, config })
+        Ok(Self { http: outbound::client(LIMIT, |client| client)?, config })
     }
 
     /// For how long an activated recurring payment is valid (rule 9).

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::redirect::Policy;
-use reqwest::{Client, Response};
+use reqwest::{Client, ClientBuilder, Response};
 use rustls::{ClientConfig, RootCertStore};
 
 use crate::error::{Cause, Error};
@@ -12,11 +12,14 @@ use crate::error::{Cause, Error};
 /// How large a reply may be.
 const LARGEST_REPLY: usize = 64 * 1024;
 
-/// A client that gives up connecting after 2 seconds, and on the whole call after `limit`.
+/// A client that gives up connecting after 2 seconds, and on the whole call after `limit`; `more` may ask for more.
 ///
 /// # Errors
 /// `Internal` when the TLS stack cannot be set up.
-pub fn client(limit: Duration) -> Result<Client, Error> {
+pub fn client(
+    limit: Duration,
+    more: impl FnOnce(ClientBuilder) -> ClientBuilder,
+) -> Result<Client, Error> {
     let internal = |cause: Cause| Error::Internal { what: "TLS for calls to others", cause };
     let tls =
         ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
@@ -26,15 +29,14 @@ pub fn client(limit: Duration) -> Result<Client, Error> {
                 roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
             })
             .with_no_client_auth();
-    Client::builder()
+    let builder = Client::builder()
         .tls_backend_preconfigured(tls)
         .redirect(Policy::none())
         .retry(reqwest::retry::never())
         .no_proxy()
         .connect_timeout(Duration::from_secs(2))
-        .timeout(limit)
-        .build()
-        .map_err(|cause| internal(cause.into()))
+        .timeout(limit);
+    more(builder).build().map_err(|cause| internal(cause.into()))
 }
 
 /// The whole body of a reply, if it is no larger than 64 KiB.

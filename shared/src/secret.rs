@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use sha2::{Digest, Sha256};
+
 /// A text that no log, error or answer may ever show: no `Display`, no `Serialize`, and `Debug` says `[secret]`.
 ///
 /// The `secrecy` crate's string can be neither cloned nor compared, which a wallet's pan hash must be.
@@ -20,6 +22,12 @@ impl Secret {
     pub fn expose(&self) -> &str {
         &self.0
     }
+
+    /// Whether a text is this one. How long that takes says nothing of how much of it is right: hashes are compared.
+    #[must_use]
+    pub fn is(&self, text: &str) -> bool {
+        Sha256::digest(&self.0) == Sha256::digest(text)
+    }
 }
 
 impl fmt::Debug for Secret {
@@ -34,6 +42,8 @@ mod tests {
 
     #[test]
     fn a_secret_is_never_printed() {
+        let secret = Secret::new("hash".to_owned());
+        assert!(secret.is("hash") && !secret.is("hasH") && !secret.is(""));
         assert_eq!(format!("{:?}", Some(Secret::new("hash".to_owned()))), "Some([secret])");
     }
 }

@@ -3,6 +3,7 @@
 //! The write is the lock: it is conditioned on the version that was read, so whoever was beaten decides again on what the
 //! winner left. That is what keeps a single primary, with no transaction and no lock.
 
+mod due;
 mod item;
 
 use std::time::Duration;
@@ -27,6 +28,7 @@ use crate::domain::id::{RecurringPaymentId, Slot};
 use crate::domain::owner::{Customer, IdKey, Owner};
 use crate::domain::wallet::{Contents, Wallet};
 use crate::error::{Cause, Error, Refusal};
+pub use due::{Due, Kind, Page, Settled};
 use item::Item;
 
 /// How often a change is decided before [`Error::Busy`].
@@ -45,6 +47,8 @@ pub enum Key<'a> {
     Customer(&'a Customer),
     /// The one that has this recurring payment, if this caller may see it.
     Payment(&'a Caller, RecurringPaymentId),
+    /// The one at a place: for what the service does by itself, and answers nobody with.
+    Slot(Slot),
 }
 
 /// The table of wallets.
@@ -65,9 +69,25 @@ pub struct Found {
     item: Option<Item>,
 }
 
+impl Found {
+    /// Whether an index says that something is overdue which is not.
+    #[must_use]
+    pub fn is_misled(&self, now: DateTime<Utc>) -> bool {
+        self.item.as_ref().is_some_and(|item| item.misleads(&self.wallet, now))
+    }
+}
+
+/// What a change came to.
+struct Changed<T> {
+    /// What was decided.
+    outcome: T,
+    /// What was stored before; nothing when there was nothing to write.
+    replaced: Option<Contents>,
+}
+
 enum Put {
     Written,
-    Beaten(Option<Item>),
+    Beaten(Option<Box<Item>>),
     Unclear(Cause),
 }
 
@@ -140,10 +160,8 @@ impl Store {
     /// `NotFound` when the id points to nothing, or to somebody else's; `Unavailable`; `Internal` when the item cannot be read.
     pub async fn load(&self, key: Key<'_>, now: DateTime<Utc>) -> Result<Found, Error> {
         match key {
-            Key::Payment(_, id) => {
-                let item = self.get(id.slot()).await?.ok_or(Refusal::NotFound)?;
-                Ok(self.admit(key, id.slot(), item, now)?.ok_or(Refusal::NotFound)?)
-            }
+            Key::Payment(_, id) => self.load_at(key, id.slot(), now).await,
+            Key::Slot(slot) => self.load_at(key, slot, now).await,
             Key::Customer(customer) => {
                 for slot in (0..PROBES).map(|probe| self.id_key.slot(customer, probe)) {
                     let Some(item) = self.get(slot).await? else {
@@ -165,6 +183,11 @@ impl Store {
                 })
             }
         }
+    }
+
+    async fn load_at(&self, key: Key<'_>, slot: Slot, now: DateTime<Utc>) -> Result<Found, Error> {
+        let item = self.get(slot).await?.ok_or(Refusal::NotFound)?;
+        Ok(self.admit(key, slot, item, now)?.ok_or(Refusal::NotFound)?)
     }
 
     /// Changes a wallet: read it, decide, write it on the condition that nobody else did meanwhile. Beaten, it decides again
@@ -193,50 +216,57 @@ impl Store {
         found: Found,
         key: Key<'_>,
         now: DateTime<Utc>,
-        mut decide: impl FnMut(&mut Wallet) -> Result<T, Refusal>,
+        decide: impl FnMut(&mut Wallet) -> Result<T, Refusal>,
     ) -> Result<T, Error> {
+        self.change_and_tell(found, key, now, decide).await.map(|changed| changed.outcome)
+    }
+
+    /// [`Store::change_found`], and what it replaced.
+    async fn change_and_tell<T>(
+        &self,
+        found: Found,
+        key: Key<'_>,
+        now: DateTime<Utc>,
+        mut decide: impl FnMut(&mut Wallet) -> Result<T, Refusal>,
+    ) -> Result<Changed<T>, Error> {
         let write_id = new_write_id();
         let mut doubt = None;
-        let mut outcome = None;
+        let mut decided = None;
         let mut seen = Some(found);
         for attempt in 0..TRIES {
             let Found { mut wallet, before, item } = match seen.take() {
                 Some(found) => found,
                 None => self.load(key, now).await?,
             };
-            if let (Some(outcome), Some(item)) = (outcome, &item)
+            if let (Some(changed), Some(item)) = (decided.take(), &item)
                 && item.was_written_by(write_id)
             {
-                return Ok(outcome);
+                return Ok(changed);
             }
-            let decided = decide(&mut wallet)?;
-            if *wallet.contents() == before {
-                return Ok(decided);
+            let outcome = decide(&mut wallet)?;
+            let misleads = item.as_ref().is_some_and(|item| item.misleads(&wallet, now));
+            if *wallet.contents() == before && !misleads {
+                return Ok(Changed { outcome, replaced: None });
             }
-            match self
-                .put(
-                    Item::new(wallet.slot(), wallet.contents(), item.as_ref(), write_id),
-                    item.as_ref(),
-                )
-                .await?
-            {
-                Put::Written => return Ok(decided),
-                Put::Beaten(Some(own)) if own.was_written_by(write_id) => return Ok(decided),
+            let changed = Changed { outcome, replaced: Some(before) };
+            match self.put(Item::new(&wallet, item.as_ref(), write_id), item.as_ref()).await? {
+                Put::Written => return Ok(changed),
+                Put::Beaten(Some(own)) if own.was_written_by(write_id) => return Ok(changed),
                 Put::Beaten(winner) => {
                     doubt = None;
                     seen = winner
-                        .and_then(|item| self.admit(key, wallet.slot(), item, now).transpose())
+                        .and_then(|item| self.admit(key, wallet.slot(), *item, now).transpose())
                         .transpose()?;
                 }
                 Put::Unclear(cause) => doubt = Some(cause),
             }
-            outcome = Some(decided);
+            decided = Some(changed);
             pause(attempt).await;
         }
         let Some(cause) = doubt else { return Err(Error::Busy { tries: TRIES }) };
         let written =
             self.load(key, now).await?.item.is_some_and(|item| item.was_written_by(write_id));
-        outcome.filter(|_| written).ok_or_else(|| unavailable(cause))
+        decided.filter(|_| written).ok_or_else(|| unavailable(cause))
     }
 
     /// The wallet in the item, if it is the one that the key means.
@@ -253,6 +283,7 @@ impl Store {
             Key::Payment(caller, _) => {
                 self.id_key.admits(caller, contents.organisation, contents.owner)
             }
+            Key::Slot(_) => true,
         };
         let found = |before: Contents| Found {
             wallet: Wallet::new(slot, before.clone(), now),
@@ -293,7 +324,8 @@ impl Store {
             Err(SdkError::ServiceError(refused)) => {
                 let error = refused.into_err();
                 if let PutItemError::ConditionalCheckFailedException(failed) = error {
-                    return Ok(Put::Beaten(failed.item.map(Item::read).transpose()?));
+                    let winner = failed.item.map(Item::read).transpose()?;
+                    return Ok(Put::Beaten(winner.map(Box::new)));
                 }
                 Ok(Put::Unclear(error.into()))
             }

@@ -90,7 +90,7 @@ impl Tokens {
             issuers: config.issuers.into_iter().map(issuer).collect(),
             audience: config.audience,
             default_organisation: config.default_organisation,
-            http: outbound::client(LIMIT)?,
+            http: outbound::client(LIMIT, |client| client)?,
         })
     }
 

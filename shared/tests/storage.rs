@@ -13,9 +13,9 @@ use serde_json::json;
 use shared::config::{Credentials, StorageConfig};
 use shared::domain::caller::{Caller, CustomerNumber, Organisation, Permission, Tenant};
 use shared::domain::card::{Card, CardExpiry, LastFour, PaymentType, VerifiedCard};
-use shared::domain::id::RecurringPaymentId;
+use shared::domain::id::{Attempt, RecurringPaymentId, TransactionId};
 use shared::domain::owner::{Customer, IdKey};
-use shared::domain::recurring_payment::{RecurringStatus, View};
+use shared::domain::recurring_payment::{RecurringPayment, RecurringStatus, View};
 use shared::domain::terminal::Closing;
 use shared::domain::text::Nickname;
 use shared::domain::wallet::{Change, NewRecurringPayment, Wallet};
@@ -93,12 +93,16 @@ fn card() -> VerifiedCard {
     VerifiedCard { card, pan_hash: Secret::new("q5c+kh1Nc9Ewd0aBcDeFgHiJkIA=".to_owned()) }
 }
 
+fn visit_of(id: RecurringPaymentId) -> TransactionId {
+    TransactionId::new(id, Attempt::try_from(0).unwrap())
+}
+
 async fn create(store: &Store, number: &str) -> Result<View, Error> {
     store.change(Key::Customer(&customer(number)), now(), |wallet| wallet.create(plain())).await
 }
 
 async fn activate(store: &Store, id: RecurringPaymentId) -> View {
-    let activate = |wallet: &mut Wallet| wallet.activate(id, card(), Months::new(36));
+    let activate = |wallet: &mut Wallet| wallet.activate(visit_of(id), card(), Months::new(36));
     store.change(Key::Payment(&partner(1), id), now(), activate).await.unwrap()
 }
 
@@ -115,15 +119,15 @@ async fn a_wallet_comes_back_as_it_was() {
             .map(|_| wallet.create(NewRecurringPayment { idempotency: None, ..full.clone() }))
             .collect::<Result<_, _>>()?;
         wallet.create(full.clone())?;
-        wallet.activate(ids[0].id, card(), Months::new(36))?;
-        wallet.activate(ids[1].id, card(), Months::new(36))?;
+        wallet.activate(visit_of(ids[0].id), card(), Months::new(36))?;
+        wallet.activate(visit_of(ids[1].id), card(), Months::new(36))?;
         wallet.end(ids[1].id)?;
         wallet.end(ids[2].id)?;
         for closing in [Closing::Cancelled, Closing::NeverRegistered] {
-            let visit = wallet.open_terminal(ids[3].id)?;
+            let visit = wallet.open_terminal(ids[3].id, None)?;
             wallet.close_terminal(&visit, closing)?;
         }
-        wallet.open_terminal(ids[3].id)?;
+        wallet.open_terminal(ids[3].id, None)?;
         Ok((wallet.clone(), ids[0].id))
     });
     let (written, id) = written.await.unwrap();
@@ -168,12 +172,20 @@ async fn a_list_costs_one_request_a_change_two_and_no_change_one() {
         dynamodb.forget_requests();
         requests
     };
-    let (get, put) = (("GetItem".to_owned(), Some(1.0)), ("PutItem".to_owned(), Some(1.0)));
+    let get = ("GetItem".to_owned(), Some(1.0));
+    let put = |units| ("PutItem".to_owned(), Some(units));
     cost();
     store.load(Key::Customer(&customer("4711")), now()).await.unwrap();
     assert_eq!(cost(), std::slice::from_ref(&get));
     activate(&store, id).await;
-    assert_eq!(cost(), [get.clone(), put], "four cards fit one write unit");
+    assert_eq!(cost(), [get.clone(), put(3.0)], "the entry of an index moves");
+    let renamed =
+        Change { nickname: Some(Some(Nickname::try_from("Kort").unwrap())), ..Change::default() };
+    store
+        .change(Key::Payment(&caller, id), now(), |wallet| wallet.update(id, renamed.clone()))
+        .await
+        .unwrap();
+    assert_eq!(cost(), [get.clone(), put(1.0)], "four cards fit one write unit");
     store
         .change(Key::Payment(&caller, id), now(), |wallet| wallet.update(id, Change::default()))
         .await
@@ -261,66 +273,101 @@ async fn an_unreachable_table_is_unavailable() {
     drop(dynamodb);
 }
 
-/// A stored literal of schema 1: it stays readable for ever.
-#[tokio::test]
-async fn schema_1_stays_readable() {
+/// Puts a stored literal in the place of customer 4711's wallet, and reads it.
+async fn read_literal(schema: &str, more: &[(&str, serde_json::Value)]) -> Result<Wallet, Error> {
     let dynamodb = engine().await;
     let store = store(&dynamodb, IdKey::new(KEY));
     let id = create(&store, "4711").await.unwrap().id;
     let key = json!({ "slot": { "N": id.slot().number().to_string() } });
     let item =
         dynamodb.call("GetItem", &json!({ "TableName": "Wallets", "Key": key })).await.unwrap();
-    let mut item = item["Item"].clone();
-    let names: Vec<_> = item.as_object().unwrap().keys().cloned().collect();
-    assert_eq!(
-        names,
-        [
-            "choices",
-            "lastSequence",
-            "organisation",
-            "owner",
-            "payments",
-            "schema",
-            "slot",
-            "version",
-            "writes"
-        ]
-    );
-    let card = json!({ "M": {
+    let kept = ["slot", "organisation", "owner", "version", "writes", "choices"];
+    let kept = kept.map(|name| (name.to_owned(), item["Item"][name].clone()));
+    let mut item: serde_json::Map<_, _> = kept.into_iter().collect();
+    item.insert("schema".to_owned(), json!({ "N": schema }));
+    item.insert("lastSequence".to_owned(), json!({ "N": "4" }));
+    item.extend(more.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
+    dynamodb.call("PutItem", &json!({ "TableName": "Wallets", "Item": item })).await.unwrap();
+    Ok(store.load(Key::Customer(&customer("4711")), now()).await?.wallet)
+}
+
+fn literal_payment(sequence: &str, state: &serde_json::Value) -> serde_json::Value {
+    json!({ "M": { "sequence": { "N": sequence }, "createdAt": { "N": "1795428000123" }, "state": { "M": state } } })
+}
+
+fn literal_card() -> serde_json::Value {
+    json!({ "M": {
         "type": { "S": "VISA" }, "lastFour": { "S": "0004" }, "expiry": { "S": "2029-03" },
         "activatedAt": { "N": "1795428000123" }, "expiresAt": { "N": "1869696000000" },
-    }});
-    let payment = |sequence: &str, state: serde_json::Value| json!({ "M": { "sequence": { "N": sequence }, "createdAt": { "N": "1795428000123" }, "state": { "M": state } } });
-    item["lastSequence"] = json!({ "N": "4" });
-    item["payments"] = json!({ "L": [
-        payment("1", json!({ "created": { "M": { "terminals": { "L": [
-            { "M": { "openedAt": { "N": "1795428000123" }, "outcome": { "S": "cancelled" } } } ] } } } })),
-        payment("2", json!({ "active": { "M": { "card": card, "panHash": { "S": "hash" } } } })),
-        payment("3", json!({ "expired": { "M": { "card": card } } })),
-        payment("4", json!({ "cancelled": { "M": { "reason": { "S": "ended" }, "at": { "N": "1795428000123" } } } })),
+    }})
+}
+
+fn statuses(wallet: &Wallet) -> Vec<RecurringStatus> {
+    wallet.contents().payments.iter().map(RecurringPayment::status).collect()
+}
+
+/// A stored literal of schema 1: it stays readable for ever.
+#[tokio::test]
+async fn schema_1_stays_readable() {
+    let payments = json!({ "L": [
+        literal_payment("1", &json!({ "created": { "M": { "terminals": { "L": [
+            { "M": { "openedAt": { "N": "1795428000122" }, "outcome": { "S": "cancelled" } } },
+            { "M": { "openedAt": { "N": "1795428000123" }, "outcome": { "S": "open" } } } ] } } } })),
+        literal_payment("2", &json!({ "active": { "M": { "card": literal_card(), "panHash": { "S": "hash" } } } })),
+        literal_payment("3", &json!({ "expired": { "M": { "card": literal_card() } } })),
+        literal_payment("4", &json!({ "cancelled": { "M": { "reason": { "S": "ended" }, "at": { "N": "1795428000123" } } } })),
     ]});
-    dynamodb.call("PutItem", &json!({ "TableName": "Wallets", "Item": item })).await.unwrap();
-    let wallet = store.load(Key::Customer(&customer("4711")), now()).await.unwrap().wallet;
-    let statuses: Vec<_> = wallet
-        .contents()
-        .payments
-        .iter()
-        .map(shared::domain::recurring_payment::RecurringPayment::status)
-        .collect();
+    let wallet = read_literal("1", &[("payments", payments.clone())]).await.unwrap();
     let expected = [
         RecurringStatus::Created,
         RecurringStatus::Active,
         RecurringStatus::Expired,
         RecurringStatus::Cancelled,
     ];
-    assert_eq!(statuses, expected);
-    item["schema"] = json!({ "N": "2" });
-    dynamodb.call("PutItem", &json!({ "TableName": "Wallets", "Item": item })).await.unwrap();
-    let unknown = store.load(Key::Customer(&customer("4711")), now()).await.err();
+    assert_eq!(statuses(&wallet), expected);
+    let minute = TimeDelta::minutes(1);
+    assert_eq!(wallet.due().chore, Some(now() + minute), "an open terminal is looked at");
+    let unknown = read_literal("3", &[("payments", payments)]).await.err();
     assert!(matches!(
         unknown,
         Some(Error::Internal { what: "a stored wallet can not be read", .. })
     ));
+}
+
+/// A stored literal of schema 2, with what came with it: looks, notifications, and pan hashes apart.
+#[tokio::test]
+async fn schema_2_stays_readable() {
+    let payments = json!({ "L": [
+        literal_payment("1", &json!({ "expired": { "M": { "card": literal_card() } } })),
+        literal_payment("2", &json!({ "expired": { "M": { "card": literal_card() } } })),
+        literal_payment("3", &json!({ "created": { "M": { "callback": { "S": "https://shop.example/told" }, "terminals": { "L": [
+            { "M": { "openedAt": { "N": "1795428000123" }, "outcome": { "S": "open" }, "lookAt": { "N": "1795428300123" } } } ] } } } })),
+    ]});
+    let notifications = json!({ "L": [{ "M": {
+        "to": { "S": "https://shop.example/told" }, "transactionId": { "N": "114704" }, "event": { "S": "declined" },
+        "occurredAt": { "N": "1795428000123" },
+        "tries": { "M": { "firstAt": { "N": "1795428000123" }, "made": { "N": "3" }, "nextAt": { "N": "1795428240123" } } },
+    }}]});
+    let wallet = read_literal(
+        "2",
+        &[
+            ("payments", payments),
+            ("notifications", notifications),
+            ("lapsing", json!({ "M": { "2": { "S": "hash" } } })),
+            ("expiryAt", json!({ "N": "1869696000000" })),
+            ("expiryShard", json!({ "N": "5" })),
+            ("choreAt", json!({ "N": "1795428240123" })),
+            ("choreShard", json!({ "N": "5" })),
+        ],
+    )
+    .await
+    .unwrap();
+    let expected = [RecurringStatus::Expired, RecurringStatus::Active, RecurringStatus::Created];
+    assert_eq!(statuses(&wallet), expected);
+    assert_eq!(wallet.due().chore, Some(now() + TimeDelta::minutes(4)), "the fourth try");
+    let mut later = wallet.at(now() + TimeDelta::minutes(5));
+    assert_eq!(later.visits_due().len(), 1);
+    assert_eq!(later.begin_tries(None)[0].id(), "114704-declined-1795428000123");
 }
 
 /// Ten thousand creations and ends leave an item of a bounded size (architecture.md §1.2).
@@ -334,7 +381,7 @@ async fn a_wallet_stays_small() {
         for turn in 0..10_000 {
             *wallet = wallet.clone().at(now() + TimeDelta::milliseconds(turn));
             let new = wallet.create(plain())?;
-            wallet.activate(new.id, card(), Months::new(36))?;
+            wallet.activate(visit_of(new.id), card(), Months::new(36))?;
             id = Some(wallet.end(new.id)?.id);
         }
         Ok(id)

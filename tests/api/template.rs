@@ -2,13 +2,22 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::time::Duration;
 
 use local::binaries::root;
 use local::template::{Function, Parameters, Template};
+use serde_json::{Value, json};
 
 fn functions() -> Vec<Function> {
     let template = Template::read(&root().join("template.yaml")).unwrap();
-    let given = ["IdKey", "NetaxeptMerchantId", "NetaxeptToken", "TokenIssuers"];
+    let given = [
+        "IdKey",
+        "NetaxeptCallbackSecret",
+        "NetaxeptMerchantId",
+        "NetaxeptToken",
+        "NotificationSecret",
+        "TokenIssuers",
+    ];
     let parameters: Parameters = given.map(|name| (name.to_owned(), "x".to_owned())).into();
     template.functions(&parameters).unwrap()
 }
@@ -67,17 +76,21 @@ fn every_variable_is_read_and_every_read_one_is_set() {
             names.filter(|name| !name.starts_with("AWS_")).map(str::to_owned).collect();
         read.insert(part.split(' ').next().unwrap().to_owned(), own);
     }
-    let (storage, nets, tokens) =
-        (&read["StorageConfig"], &read["NetaxeptConfig"], &read["TokenConfig"]);
+    let of = |name: &str| read[name].clone();
     for function in functions() {
         let source =
             fs::read_to_string(root().join("functions").join(&function.binary).join("src/main.rs"))
                 .unwrap();
-        let expected: BTreeSet<_> = match () {
-            () if source.contains("App::start") => storage | nets,
-            () if source.contains("Store::start") => storage.clone(),
-            () => tokens.clone(),
+        let teller = &of("StorageConfig") | &of("NotificationConfig");
+        let mut expected = match () {
+            () if source.contains("App::start") => &teller | &of("NetaxeptConfig"),
+            () if source.contains("Teller::start") => teller,
+            () if source.contains("Store::start") => of("StorageConfig"),
+            () => of("TokenConfig"),
         };
+        if source.contains("CallbackConfig") {
+            expected.extend(of("CallbackConfig"));
+        }
         assert_eq!(
             function.environment.into_keys().collect::<BTreeSet<_>>(),
             expected,
@@ -87,30 +100,51 @@ fn every_variable_is_read_and_every_read_one_is_set() {
     }
 }
 
-/// Who only reads may only read; who changes may put; nothing else is ever granted.
+/// Who only reads may only read; who changes may put; a schedule may read its own index; nothing else is ever granted.
 #[test]
 fn every_function_may_do_what_it_does() {
     let template = Template::read(&root().join("template.yaml")).unwrap();
     for function in functions() {
         let policies =
             &template.document()["Resources"][&function.logical_id]["Properties"]["Policies"];
-        let statement = &policies[0]["Statement"][0];
-        let actions: Vec<_> = statement["Action"]
-            .as_array()
-            .into_iter()
-            .flatten()
-            .filter_map(|action| action.as_str())
-            .collect();
+        let granted: Vec<_> = policies[0]["Statement"].as_array().into_iter().flatten().collect();
         let source =
             fs::read_to_string(root().join("functions").join(&function.binary).join("src/main.rs"))
                 .unwrap();
-        let expected: &[&str] = match () {
-            () if source.contains("Tokens::start") => &[],
-            () if source.contains("store.change") || source.contains("app.") => {
+        let has = |text| source.contains(text);
+        let table: &[&str] = match () {
+            () if has("Tokens::start") => &[],
+            () if has("Kind::Expiry") => {
+                &["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"]
+            }
+            () if has("store.change") || has("App::start") => {
                 &["dynamodb:GetItem", "dynamodb:PutItem"]
             }
             () => &["dynamodb:GetItem"],
         };
-        assert_eq!(actions, expected, "{}", function.binary);
+        let allow = |actions: &[&str], resource: Value| json!({ "Effect": "Allow", "Action": actions, "Resource": resource });
+        let mut expected = Vec::new();
+        if !table.is_empty() {
+            expected.push(allow(table, json!({ "Fn::GetAtt": ["Wallets", "Arn"] })));
+        }
+        for (kind, index) in [("Kind::Expiry", "ByExpiry"), ("Kind::Chore", "ByChore")] {
+            if has(kind) {
+                let arn = format!("${{Wallets.Arn}}/index/{index}");
+                expected.push(allow(&["dynamodb:Query"], json!({ "Fn::Sub": arn })));
+            }
+        }
+        assert_eq!(granted, expected.iter().collect::<Vec<_>>(), "{}", function.binary);
+    }
+}
+
+/// The scheduled functions are those that answer nobody, and each runs every minute.
+#[test]
+fn the_schedules_run_each_minute() {
+    for function in functions() {
+        let scheduled = ["expire-recurring-payments", "finish-terminals"];
+        let expected =
+            scheduled.contains(&function.binary.as_str()).then(|| Duration::from_mins(1));
+        assert_eq!(function.schedule, expected, "{}", function.binary);
+        assert!(function.schedule.is_none() || function.routes.is_empty());
     }
 }

@@ -89,8 +89,7 @@ async fn nothing_leaked(world: &World) {
         .await
         .unwrap()
         .to_string();
-    let hash =
-        table.split("\"panHash\":{\"S\":\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
+    let hash = pan_hash(&table).unwrap();
     assert!(
         !table.contains("4711") && !table.contains(VISA),
         "the table knows neither customer nor card number"
@@ -101,6 +100,12 @@ async fn nothing_leaked(world: &World) {
     for secret in [&hash, local::netaxept::TOKEN, &world.partner, VISA, "\"4711\""] {
         assert!(!lines.iter().any(|line| line.contains(secret)), "{secret}");
     }
+}
+
+/// The pan hash in a scan of the table with one card: the only text of 28 characters of base 64.
+fn pan_hash(table: &str) -> Option<String> {
+    let is_hash = |text: &&str| text.len() == 28 && text.ends_with('=');
+    table.split('"').find(is_hash).map(str::to_owned)
 }
 
 #[tokio::test]
@@ -124,14 +129,14 @@ async fn time_expires_a_card_and_lists_hide_it() {
     assert_eq!(choose.problem(), (409, "never-primary".to_owned()));
     let item =
         world.local.dynamodb().call("Scan", &json!({ "TableName": "Wallets" })).await.unwrap();
-    assert!(item.to_string().contains("panHash"), "nobody wrote since");
+    assert!(pan_hash(&item.to_string()).is_some(), "nobody wrote since");
     let renamed = world
         .call("PATCH", &format!("{PAYMENTS}/{id}"), Some(&json!({ "nickname": "Gammelt" })))
         .await;
     assert_eq!(renamed.status, StatusCode::OK);
     let item =
         world.local.dynamodb().call("Scan", &json!({ "TableName": "Wallets" })).await.unwrap();
-    assert!(!item.to_string().contains("panHash"), "the hash goes with the first write after");
+    assert_eq!(pan_hash(&item.to_string()), None, "the hash goes with the first write after");
 }
 
 #[tokio::test]

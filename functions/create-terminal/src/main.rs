@@ -3,7 +3,7 @@
 use shared::api::{self, Reply, Request, reply};
 use shared::app::App;
 use shared::domain::caller::Permission;
-use shared::domain::text::{CallbackUrl, CountryCode, RedirectUrl, TerminalLanguage};
+use shared::domain::text::{CountryCode, RedirectUrl, TerminalLanguage};
 use shared::error::{Error, Flaw};
 use shared::netaxept::TerminalWish;
 use shared::storage::Key;
@@ -25,8 +25,8 @@ async fn create_terminal(app: &App, request: Request) -> Result<Reply, Error> {
         "MIT_UCOF" => Ok(true),
         _ => Err(Flaw::new("transaction-type", "must be MIT_UCOF or absent")),
     });
+    let tell = body.text("callbackUrl", |text| app.teller.callback_url(text));
     // Checked, and nothing more: a terminal of ours always stores the card, and is finished without the caller (rule 13).
-    body.text("callbackUrl", |text| CallbackUrl::try_from(text));
     body.flag("autoSale");
     body.flag("storePayment");
     let owner = app.store.named_owner(&caller, body.customer_number());
@@ -38,6 +38,7 @@ async fn create_terminal(app: &App, request: Request) -> Result<Reply, Error> {
         single_page: single_page.unwrap_or_default(),
         merchant_initiated: merchant_initiated.unwrap_or_default(),
     };
-    let (visit, uri) = app.open_terminal(Key::Payment(&caller, id), owner, id, &wish, now).await?;
+    let key = Key::Payment(&caller, id);
+    let (visit, uri) = app.open_terminal(key, owner, id, &wish, tell, now).await?;
     reply::terminal(&visit, &uri)
 }

@@ -5,9 +5,10 @@ use lambda_http::aws_lambda_events::apigw::ApiGatewayV2CustomAuthorizerV2Request
 use lambda_runtime::{LambdaEvent, service_fn};
 use serde_json::{Value, json};
 
-use crate::api::{Fatal, context, log};
+use crate::api::{Fatal, context};
 use crate::config::Environment;
 use crate::error::{Cause, Error, chain};
+use crate::log;
 use crate::token::Tokens;
 
 /// Runs the authorizer.
@@ -18,7 +19,7 @@ use crate::token::Tokens;
 /// # Errors
 /// What `start` fails with, or the runtime.
 pub async fn serve(start: fn(&Environment<'_>) -> Result<Tokens, Cause>) -> Result<(), Fatal> {
-    log();
+    log::begin();
     let tokens = &start(&Environment::of_process())?;
     lambda_runtime::run(service_fn(
         move |event: LambdaEvent<ApiGatewayV2CustomAuthorizerV2Request>| async move {

@@ -12,7 +12,7 @@ use serde::Serialize;
 use url::Url;
 
 use crate::api::request::About;
-use crate::domain::recurring_payment::{RecurringStatus, StatusReason, View};
+use crate::domain::recurring_payment::{StatusReason, View};
 use crate::domain::terminal::Visit;
 use crate::domain::text::Nickname;
 use crate::error::{Cause, Error};
@@ -104,6 +104,12 @@ pub fn terminal(visit: &Visit, uri: &Url) -> Result<Reply, Error> {
     reply(StatusCode::CREATED, None, &body)
 }
 
+/// 200 with nothing to say.
+#[must_use]
+pub fn received() -> Reply {
+    Reply { status: StatusCode::OK, location: None, body: "{}".to_owned() }
+}
+
 /// An instant as callers see it: RFC 3339 with `Z`.
 fn instant(instant: DateTime<Utc>) -> String {
     instant.to_rfc3339_opts(SecondsFormat::AutoSi, true)
@@ -113,16 +119,8 @@ fn recurring_payment(view: &View) -> RecurringPayment<'_> {
     RecurringPayment {
         recurring_payment_id: view.id.number(),
         primary: view.primary,
-        recurring_status: match view.status {
-            RecurringStatus::Created => "CREATED",
-            RecurringStatus::Active => "ACTIVE",
-            RecurringStatus::Expired => "EXPIRED",
-            RecurringStatus::Cancelled => "CANCELLED",
-        },
-        status_reason: view.reason.map(|reason| match reason {
-            StatusReason::Ended => "ENDED",
-            StatusReason::Abandoned => "ABANDONED",
-        }),
+        recurring_status: view.status.name(),
+        status_reason: view.reason.map(StatusReason::name),
         nickname: view.nickname.as_ref().map(Nickname::as_str),
         created_at: instant(view.created_at),
         card: view.registration.as_ref().map(|registration| Card {

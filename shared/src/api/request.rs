@@ -12,13 +12,16 @@ use sha2::{Digest, Sha256};
 
 use crate::api::context;
 use crate::domain::caller::{Caller, CustomerNumber, Organisation, Permission};
-use crate::domain::id::RecurringPaymentId;
+use crate::domain::id::{RecurringPaymentId, TransactionId};
 use crate::error::{Cause, Error, Fault, Flaw};
+use crate::secret::Secret;
 
 /// How large a body may be, in bytes.
 const LARGEST_BODY: usize = 16 * 1024;
 
 const WRONG_TYPE: &str = "type";
+/// The parameter of a path that is secret.
+const SECRET: &str = "secret";
 
 /// A request of API Gateway's HTTP API.
 pub struct Request {
@@ -64,7 +67,7 @@ impl Request {
         About {
             correlation_id: self.correlation_id.clone(),
             received_at: self.received_at().ok(),
-            path: self.event.uri().path().to_owned(),
+            path: self.path(),
             route: self.context.route_key.clone().unwrap_or_default(),
             client: self.caller_unchecked().map(|caller| caller.client).unwrap_or_default(),
             client_name: self
@@ -75,6 +78,28 @@ impl Request {
             point_of_sale: header("entur-pos"),
             channel: header("entur-distribution-channel"),
         }
+    }
+
+    /// The path that was called; where a part of it is secret, as the template has it.
+    fn path(&self) -> String {
+        let parameters = self.event.path_parameters();
+        match (parameters.first(SECRET), self.context.route_key.as_deref()) {
+            (Some(_), Some(route)) => {
+                route.split_once(' ').map_or(route, |(_, path)| path).to_owned()
+            }
+            (Some(_), None) => String::new(),
+            (None, _) => self.event.uri().path().to_owned(),
+        }
+    }
+
+    /// The path has to have this secret in it.
+    ///
+    /// # Errors
+    /// `NoSuchPath`.
+    pub fn knows(&self, secret: &Secret) -> Result<(), Error> {
+        let given = self.event.path_parameters();
+        let known = given.first(SECRET).is_some_and(|given| secret.is(given));
+        if known { Ok(()) } else { Err(Error::NoSuchPath) }
     }
 
     /// Who is calling, if they may do this.
@@ -269,6 +294,14 @@ impl Fields {
                 self.fault(name, Flaw::new(WRONG_TYPE, "must be true or false"))
             }
         }
+    }
+
+    /// `TransactionId` as Nets writes it. One that is not ours is a text like any other.
+    pub fn transaction_id(&mut self) -> Option<Option<TransactionId>> {
+        self.required_text("TransactionId", |text| match text.trim() {
+            "" => Err(Flaw::new("empty", "must not be empty")),
+            text => Ok(text.parse().ok()),
+        })
     }
 
     /// `customerNumber`.

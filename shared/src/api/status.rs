@@ -43,6 +43,9 @@ fn row(error: &Error) -> Row {
             "not-json",
             "Send the body as Content-Type: application/json.",
         ),
+        Error::NoSuchPath => {
+            plain(StatusCode::NOT_FOUND, "no-such-path", "There is nothing at this path.")
+        }
         Error::Unauthorized(reason) => {
             plain(StatusCode::UNAUTHORIZED, "unauthorized", &format!("Get a new token: {reason}."))
         }
@@ -200,6 +203,7 @@ pub(super) fn problem(error: &Error, about: &About) -> Response<Body> {
         Error::Refused(Refusal::OtherCustomer) => &other,
         Error::TooLarge
         | Error::NotJson
+        | Error::NoSuchPath
         | Error::Unauthorized(_)
         | Error::Forbidden(_)
         | Error::Refused(_)

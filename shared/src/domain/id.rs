@@ -139,11 +139,15 @@ impl FromStr for RecurringPaymentId {
 
     /// Decimal digits only, without a leading zero: one spelling for one id.
     fn from_str(text: &str) -> Result<Self, NotAnId> {
-        if text.starts_with('0') || !text.bytes().all(|byte| byte.is_ascii_digit()) {
-            return Err(NotAnId);
-        }
-        text.parse::<u64>().map_err(|_| NotAnId)?.try_into()
+        number(text)?.try_into()
     }
+}
+
+fn number(text: &str) -> Result<u64, NotAnId> {
+    if text.starts_with('0') || !text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(NotAnId);
+    }
+    text.parse().map_err(|_| NotAnId)
 }
 
 impl fmt::Display for RecurringPaymentId {
@@ -179,6 +183,23 @@ impl TransactionId {
     #[must_use]
     pub fn number(self) -> u64 {
         self.0
+    }
+}
+
+impl TryFrom<u64> for TransactionId {
+    type Error = NotAnId;
+
+    fn try_from(number: u64) -> Result<Self, NotAnId> {
+        if number == 0 || number >= 1 << 53 { Err(NotAnId) } else { Ok(Self(number)) }
+    }
+}
+
+impl FromStr for TransactionId {
+    type Err = NotAnId;
+
+    /// As for a [`RecurringPaymentId`].
+    fn from_str(text: &str) -> Result<Self, NotAnId> {
+        number(text)?.try_into()
     }
 }
 

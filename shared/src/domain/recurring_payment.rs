@@ -3,9 +3,9 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::domain::card::{Registration, VerifiedCard};
-use crate::domain::id::{RecurringPaymentId, Sequence};
-use crate::domain::terminal::Terminal;
-use crate::domain::text::Nickname;
+use crate::domain::id::{Attempt, RecurringPaymentId, Sequence};
+use crate::domain::terminal::{Outcome, Terminal};
+use crate::domain::text::{CallbackUrl, Nickname};
 use crate::secret::Secret;
 
 /// A recurring payment, which its wallet keeps.
@@ -30,6 +30,8 @@ pub enum State {
     Created {
         /// The visits to Nets' page so far, at most 16, oldest first: the place is the attempt.
         terminals: Vec<Terminal>,
+        /// Where the end of the setup is told: what the newest terminal that named an address named.
+        callback: Option<CallbackUrl>,
     },
     /// Can be paid with.
     Active {
@@ -62,6 +64,30 @@ pub enum RecurringStatus {
     Active,
     Expired,
     Cancelled,
+}
+
+impl RecurringStatus {
+    /// The word that callers see.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Created => "CREATED",
+            Self::Active => "ACTIVE",
+            Self::Expired => "EXPIRED",
+            Self::Cancelled => "CANCELLED",
+        }
+    }
+}
+
+impl StatusReason {
+    /// The word that callers see.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Ended => "ENDED",
+            Self::Abandoned => "ABANDONED",
+        }
+    }
 }
 
 /// Why a recurring payment is CANCELLED.
@@ -143,6 +169,23 @@ impl RecurringPayment {
         }
     }
 
+    /// The visits while it waits for a card, oldest first.
+    pub fn terminals(&self) -> impl Iterator<Item = (Attempt, &Terminal)> {
+        let terminals = match &self.state {
+            State::Created { terminals, .. } => terminals.as_slice(),
+            State::Active { .. } | State::Expired { .. } | State::Cancelled { .. } => &[],
+        };
+        (0..).map_while(|place| Attempt::try_from(place).ok()).zip(terminals)
+    }
+
+    /// Whom its abandonment is told, and of which visit: the newest one, unless that its card was declined was told already.
+    #[must_use]
+    pub fn unfinished(&self) -> Option<(&CallbackUrl, Attempt)> {
+        let State::Created { callback, .. } = &self.state else { return None };
+        let (attempt, newest) = self.terminals().last()?;
+        Some((callback.as_ref().filter(|_| newest.outcome != Outcome::Declined)?, attempt))
+    }
+
     /// The card is stored: CREATED becomes ACTIVE. Whoever is past that stays as it is.
     #[must_use]
     pub fn activated(
@@ -213,12 +256,20 @@ impl RecurringPayment {
         matches!(self.state, State::Cancelled { at, .. } if at + Self::MEMORY <= now)
     }
 
+    /// When time alone makes something else of it, or has it forgotten: what [`Self::settled`] and [`Self::is_forgotten`] do.
+    #[must_use]
+    pub fn due_at(&self) -> Option<DateTime<Utc>> {
+        match &self.state {
+            State::Created { .. } => Some(self.abandoned_at()),
+            State::Active { registration, .. } => Some(registration.expires_at),
+            State::Expired { .. } => None,
+            State::Cancelled { at, .. } => Some(*at + Self::MEMORY),
+        }
+    }
+
     /// Rule 8: 24 hours after its last terminal timed out, or after creation when there was none.
     fn abandoned_at(&self) -> DateTime<Utc> {
-        let last = match &self.state {
-            State::Created { terminals } => terminals.last().map(Terminal::expires_at),
-            State::Active { .. } | State::Expired { .. } | State::Cancelled { .. } => None,
-        };
+        let last = self.terminals().last().map(|(_, terminal)| terminal.expires_at());
         last.unwrap_or(self.created_at) + Self::PATIENCE
     }
 }

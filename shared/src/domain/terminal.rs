@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+use crate::domain::card::VerifiedCard;
 use crate::domain::id::TransactionId;
 use crate::error::Decline;
 
@@ -12,6 +13,8 @@ pub struct Terminal {
     pub opened_at: DateTime<Utc>,
     /// What came of it.
     pub outcome: Outcome,
+    /// When the service looks at it by itself (rule 7), while it is open.
+    pub look_at: Option<DateTime<Utc>>,
 }
 
 /// What came of a visit, as far as we know. A visit that stored a card is not here: its recurring payment is ACTIVE.
@@ -31,10 +34,47 @@ impl Terminal {
     /// For how long the page is there (Entur's prose: 15 minutes).
     pub const LIFETIME: TimeDelta = TimeDelta::minutes(15);
 
+    /// When the service looks by itself, counted from the opening (rule 7).
+    pub const LOOKS: [TimeDelta; 5] = [
+        TimeDelta::minutes(1),
+        TimeDelta::minutes(5),
+        TimeDelta::minutes(16),
+        TimeDelta::hours(1),
+        TimeDelta::hours(24),
+    ];
+    /// After a look that brought no clear answer.
+    const AGAIN: TimeDelta = TimeDelta::minutes(1);
+
     /// A visit that begins.
     #[must_use]
     pub fn opened(at: DateTime<Utc>) -> Self {
-        Self { opened_at: at, outcome: Outcome::Open }
+        Self { opened_at: at, outcome: Outcome::Open, look_at: Some(at + Self::LOOKS[0]) }
+    }
+
+    /// The same after a look, when Nets said that there is nothing yet.
+    #[must_use]
+    pub fn looked(self, now: DateTime<Utc>) -> Self {
+        let looks = Self::LOOKS.into_iter().map(|after| self.opened_at + after);
+        Self { look_at: looks.into_iter().find(|look_at| now < *look_at), ..self }
+    }
+
+    /// The same after a look without a clear answer: Nets may have done something, so another look comes soon.
+    #[must_use]
+    pub fn unclear(self, now: DateTime<Utc>) -> Self {
+        let soon = now + Self::AGAIN;
+        let planned = self.look_at.filter(|look_at| now < *look_at);
+        Self { look_at: Some(planned.map_or(soon, |planned| planned.min(soon))), ..self }
+    }
+
+    /// The same with what came of it.
+    #[must_use]
+    pub fn closed(self, closing: Closing, now: DateTime<Utc>) -> Self {
+        match closing.outcome() {
+            Outcome::Open => self.looked(now),
+            outcome @ (Outcome::Failed | Outcome::Cancelled | Outcome::Declined) => {
+                Self { outcome, look_at: None, ..self }
+            }
+        }
     }
 
     /// First instant at which the page is no longer there.
@@ -62,6 +102,19 @@ impl Visit {
     pub fn order_number(&self) -> String {
         format!("{}-{}", self.transaction_id, self.terminal.opened_at.timestamp_millis())
     }
+}
+
+/// What a look at a visit brought.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Finding {
+    /// The customer entered a card, and it is good.
+    Card(VerifiedCard),
+    /// The visit is over, or went wrong for now.
+    Closed(Closing),
+    /// Nothing yet.
+    Waiting,
+    /// Nets did not say clearly: it may have done something, or not.
+    Unclear,
 }
 
 /// What Nets knows of a visit.

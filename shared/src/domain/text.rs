@@ -104,15 +104,35 @@ impl TryFrom<&str> for RedirectUrl {
     }
 }
 
-/// Where the end of the setup is told to: as a redirect's address, with the same length.
+/// Where the end of a setup is told to: as a redirect's address, with the same length, and without a user's name in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CallbackUrl(Url);
+
+impl CallbackUrl {
+    /// One that was let in before, perhaps under other rules than today's.
+    ///
+    /// # Errors
+    /// It is no address at all.
+    pub fn kept(text: &str) -> Result<Self, url::ParseError> {
+        Url::parse(text).map(Self)
+    }
+
+    /// The address.
+    #[must_use]
+    pub fn as_url(&self) -> &Url {
+        &self.0
+    }
+}
 
 impl TryFrom<&str> for CallbackUrl {
     type Error = Flaw;
 
     fn try_from(text: &str) -> Result<Self, Flaw> {
-        web_address(text).map(Self)
+        let url = web_address(text)?;
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err(Flaw::new("user", "may have no user name or password in it"));
+        }
+        Ok(Self(url))
     }
 }
 

@@ -10,12 +10,13 @@ use chrono::{DateTime, Months, TimeDelta, Utc};
 use crate::domain::caller::Organisation;
 use crate::domain::card::VerifiedCard;
 use crate::domain::id::{Attempt, RecurringPaymentId, Sequence, Slot, TransactionId};
+use crate::domain::notification::{Event, Notification};
 use crate::domain::owner::Owner;
 use crate::domain::recurring_payment::{
     Idempotency, RecurringPayment, RecurringStatus, State, StatusReason, View,
 };
-use crate::domain::terminal::{Closing, Outcome, Terminal, Visit};
-use crate::domain::text::Nickname;
+use crate::domain::terminal::{Closing, Finding, Outcome, Terminal, Visit};
+use crate::domain::text::{CallbackUrl, Nickname};
 use crate::error::{Decline, Refusal};
 
 /// What a wallet has in it: what is stored, and nothing that can be derived.
@@ -31,6 +32,8 @@ pub struct Contents {
     pub choices: Vec<Sequence>,
     /// The recurring payments, oldest first.
     pub payments: Vec<RecurringPayment>,
+    /// What callers have still to be told, oldest first.
+    pub notifications: Vec<Notification>,
 }
 
 /// One customer's recurring payments as of one instant.
@@ -70,6 +73,15 @@ pub enum Setup {
     Open(Vec<Visit>),
 }
 
+/// When the service has something to do for a wallet by itself, the first instant of each kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Due {
+    /// When time makes something else of a recurring payment.
+    pub expiry: Option<DateTime<Utc>>,
+    /// When a terminal has to be looked at, or somebody to be told something.
+    pub chore: Option<DateTime<Utc>>,
+}
+
 impl Wallet {
     /// How many can be CREATED or ACTIVE at once (rule 14).
     pub const LIVE: usize = 16;
@@ -79,6 +91,8 @@ impl Wallet {
     pub const OPEN: usize = 5;
     /// How many terminals one recurring payment can have within an hour (rule 6).
     pub const TERMINALS_AN_HOUR: usize = 5;
+    /// How many notifications can wait. The oldest gives way, so that a receiver that is down does not make a wallet grow.
+    pub const NOTIFICATIONS: usize = 16;
 
     /// What is stored at a slot, as of an instant.
     #[must_use]
@@ -97,6 +111,7 @@ impl Wallet {
             last_sequence: Sequence::NONE,
             choices: Vec::new(),
             payments: Vec::new(),
+            notifications: Vec::new(),
         };
         Self { slot, now, contents }
     }
@@ -195,7 +210,7 @@ impl Wallet {
             created_at: self.now,
             nickname: new.nickname,
             idempotency: None,
-            state: State::Created { terminals: Vec::new() },
+            state: State::Created { terminals: Vec::new(), callback: None },
         });
         if new.primary {
             self.choose(sequence);
@@ -247,13 +262,18 @@ impl Wallet {
         self.replace(id, |payment| payment.cancelled(StatusReason::Ended, now))
     }
 
-    /// Another visit to Nets' page (rule 6).
+    /// Another visit to Nets' page (rule 6). An address that it names is where the end of the setup is told; without one it
+    /// stays what it was.
     ///
     /// # Errors
     /// `NotFound`; `NotAwaitingCard`; `NoTerminalLeft` after 16; `TooManyTerminals` after 5 within an hour.
-    pub fn open_terminal(&mut self, id: RecurringPaymentId) -> Result<Visit, Refusal> {
+    pub fn open_terminal(
+        &mut self,
+        id: RecurringPaymentId,
+        tell: Option<CallbackUrl>,
+    ) -> Result<Visit, Refusal> {
         let now = self.now;
-        let terminals = self.terminals_mut(id)?;
+        let (terminals, callback) = self.waiting_mut(id)?;
         let attempt = Attempt::try_from(terminals.len()).map_err(|_| Refusal::NoTerminalLeft)?;
         let hour = TimeDelta::hours(1);
         let mut recent = terminals
@@ -274,6 +294,9 @@ impl Wallet {
         }
         let terminal = Terminal::opened(now);
         terminals.push(terminal);
+        if tell.is_some() {
+            *callback = tell;
+        }
         Ok(Visit { transaction_id: TransactionId::new(id, attempt), terminal })
     }
 
@@ -285,20 +308,13 @@ impl Wallet {
     pub fn setup(&self, id: RecurringPaymentId) -> Result<Setup, Refusal> {
         let payment = &self.contents.payments[self.find(id)?];
         let terminals = match &payment.state {
-            State::Created { terminals } => terminals,
+            State::Created { terminals, .. } => terminals,
             State::Active { .. } => return Ok(Setup::Done(Box::new(self.view_of(payment)))),
             State::Expired { .. } | State::Cancelled { .. } => {
                 return Err(Refusal::NotAwaitingCard);
             }
         };
-        let visits = (0..).map_while(|place| Attempt::try_from(place).ok()).zip(terminals).map(
-            |(attempt, terminal)| Visit {
-                transaction_id: TransactionId::new(id, attempt),
-                terminal: *terminal,
-            },
-        );
-        let open: Vec<Visit> =
-            visits.filter(|visit| visit.terminal.outcome == Outcome::Open).collect();
+        let open: Vec<Visit> = self.open_visits(payment).collect();
         if !open.is_empty() {
             return Ok(Setup::Open(open));
         }
@@ -316,21 +332,65 @@ impl Wallet {
         )
     }
 
-    /// Writes down what came of a visit. One whose outcome is known already, or no longer matters, is left alone.
+    /// Writes down what a look at a visit brought: the one rule for request, callback and schedule.
+    ///
+    /// # Errors
+    /// As for [`Self::activate`] and [`Self::close_terminal`].
+    pub fn conclude(
+        &mut self,
+        visit: &Visit,
+        finding: &Finding,
+        lifetime: Months,
+    ) -> Result<(), Refusal> {
+        let now = self.now;
+        match finding {
+            Finding::Card(card) => {
+                self.activate(visit.transaction_id, card.clone(), lifetime).map(drop)
+            }
+            Finding::Closed(closing) => self.close_terminal(visit, *closing),
+            Finding::Waiting => self.keep_open(visit, |terminal| terminal.looked(now)),
+            Finding::Unclear => self.keep_open(visit, |terminal| terminal.unclear(now)),
+        }
+    }
+
+    /// Writes down what came of a visit, and has a card that was declined for good told. A visit whose outcome is known
+    /// already, or no longer matters, is left alone.
     ///
     /// # Errors
     /// `NotFound`.
     pub fn close_terminal(&mut self, visit: &Visit, closing: Closing) -> Result<(), Refusal> {
-        let id = visit.transaction_id.recurring_payment_id();
+        let now = self.now;
+        let mut declined = None;
+        let tell = match self.waiting_mut(visit.transaction_id.recurring_payment_id()) {
+            Ok((_, callback)) => callback.clone(),
+            Err(_) => None,
+        };
+        self.keep_open(visit, |terminal| {
+            let closed = terminal.closed(closing, now);
+            declined = tell.filter(|_| closed.outcome == Outcome::Declined);
+            closed
+        })?;
+        if let Some(to) = declined {
+            self.tell(Notification::new(to, visit.transaction_id, Event::Declined, now));
+        }
+        Ok(())
+    }
+
+    /// Replaces a visit that is open; another one is left alone.
+    fn keep_open(
+        &mut self,
+        visit: &Visit,
+        become_: impl FnOnce(Terminal) -> Terminal,
+    ) -> Result<(), Refusal> {
         let attempt = usize::from(visit.transaction_id.attempt().number());
-        match self.terminals_mut(id) {
-            Ok(terminals) => {
+        match self.waiting_mut(visit.transaction_id.recurring_payment_id()) {
+            Ok((terminals, _)) => {
                 // The same instant: after a thousand recurring payments the same id could be another visit.
                 let same = terminals
                     .get_mut(attempt)
                     .filter(|terminal| terminal.opened_at == visit.terminal.opened_at);
                 if let Some(terminal) = same.filter(|terminal| terminal.outcome == Outcome::Open) {
-                    terminal.outcome = closing.outcome();
+                    *terminal = become_(*terminal);
                 }
                 Ok(())
             }
@@ -345,18 +405,90 @@ impl Wallet {
     /// `NotFound`; `NotAwaitingCard` when it is EXPIRED or CANCELLED by now.
     pub fn activate(
         &mut self,
-        id: RecurringPaymentId,
+        visit: TransactionId,
         card: VerifiedCard,
         lifetime: Months,
     ) -> Result<View, Refusal> {
+        let (id, now) = (visit.recurring_payment_id(), self.now);
         match self.view(id)?.status {
             RecurringStatus::Active => self.view(id),
             RecurringStatus::Expired | RecurringStatus::Cancelled => Err(Refusal::NotAwaitingCard),
             RecurringStatus::Created => {
+                if let (_, Some(to)) = self.waiting_mut(id)? {
+                    let activated = Notification::new(to.clone(), visit, Event::Activated, now);
+                    self.tell(activated);
+                }
                 let at = self.activation_instant();
                 self.replace(id, |payment| payment.activated(card, at, lifetime))
             }
         }
+    }
+
+    /// When the service next has something to do by itself. As of now nothing of the first kind is overdue; of the second may be.
+    #[must_use]
+    pub fn due(&self) -> Due {
+        let payments = &self.contents.payments;
+        let looks = payments
+            .iter()
+            .flat_map(|payment| self.open_visits(payment))
+            .filter_map(|visit| visit.terminal.look_at);
+        let tries = self.contents.notifications.iter().map(Notification::due_at);
+        Due {
+            expiry: payments.iter().filter_map(RecurringPayment::due_at).min(),
+            chore: looks.chain(tries).min(),
+        }
+    }
+
+    /// The visits that the service has to look at by now, oldest first (rule 7).
+    #[must_use]
+    pub fn visits_due(&self) -> Vec<Visit> {
+        let open = self.contents.payments.iter().flat_map(|payment| self.open_visits(payment));
+        open.filter(|visit| visit.terminal.look_at.is_some_and(|look_at| look_at <= self.now))
+            .collect()
+    }
+
+    /// Begins a try of every notification that is due, of one recurring payment or of all. Whoever writes this down makes the
+    /// tries, so two never make the same; should nobody live to make them, the next ones are due all the same.
+    pub fn begin_tries(&mut self, of: Option<RecurringPaymentId>) -> Vec<Notification> {
+        let now = self.now;
+        let mut begun = Vec::new();
+        for notification in &mut self.contents.notifications {
+            let of_it =
+                of.is_none_or(|id| notification.transaction_id.recurring_payment_id() == id);
+            if of_it && notification.due_at() <= now && !notification.is_given_up(now) {
+                *notification = notification.clone().tried(now);
+                begun.push(notification.clone());
+            }
+        }
+        begun
+    }
+
+    /// Forgets a notification that was heard.
+    pub fn heard(&mut self, id: &str) {
+        self.contents.notifications.retain(|notification| notification.id() != id);
+    }
+
+    /// Takes out the notifications whose time is over.
+    pub fn give_up(&mut self) -> Vec<Notification> {
+        let now = self.now;
+        self.contents
+            .notifications
+            .extract_if(.., |notification| {
+                notification.is_given_up(now) && notification.due_at() <= now
+            })
+            .collect()
+    }
+
+    fn tell(&mut self, notification: Notification) {
+        let notifications = &mut self.contents.notifications;
+        // In the order in which things happened, as if somebody had looked each time.
+        let later = |other: &Notification| {
+            (other.occurred_at, other.transaction_id)
+                <= (notification.occurred_at, notification.transaction_id)
+        };
+        notifications.insert(notifications.partition_point(later), notification);
+        let surplus = notifications.len().saturating_sub(Self::NOTIFICATIONS);
+        notifications.drain(..surplus);
     }
 
     /// Now, or just after the last activation when that is not over yet: two in one millisecond, or under clocks that differ,
@@ -376,14 +508,33 @@ impl Wallet {
         self.contents.payments.iter().position(is_it).ok_or(Refusal::NotFound)
     }
 
-    fn terminals_mut(&mut self, id: RecurringPaymentId) -> Result<&mut Vec<Terminal>, Refusal> {
+    /// The visits of a recurring payment that waits for a card, and where its end is told.
+    fn waiting_mut(
+        &mut self,
+        id: RecurringPaymentId,
+    ) -> Result<(&mut Vec<Terminal>, &mut Option<CallbackUrl>), Refusal> {
         let place = self.find(id)?;
         match &mut self.contents.payments[place].state {
-            State::Created { terminals } => Ok(terminals),
+            State::Created { terminals, callback } => Ok((terminals, callback)),
             State::Active { .. } | State::Expired { .. } | State::Cancelled { .. } => {
                 Err(Refusal::NotAwaitingCard)
             }
         }
+    }
+
+    /// The visits that may still bring a card, oldest first.
+    fn open_visits<'a>(
+        &self,
+        payment: &'a RecurringPayment,
+    ) -> impl Iterator<Item = Visit> + use<'a> {
+        let id = RecurringPaymentId::new(self.slot, payment.sequence);
+        payment
+            .terminals()
+            .map(move |(attempt, terminal)| Visit {
+                transaction_id: TransactionId::new(id, attempt),
+                terminal: *terminal,
+            })
+            .filter(|visit| visit.terminal.outcome == Outcome::Open)
     }
 
     /// Puts what a recurring payment has become in its place, and what time makes of that.
@@ -393,10 +544,28 @@ impl Wallet {
         become_: impl FnOnce(RecurringPayment) -> RecurringPayment,
     ) -> Result<View, Refusal> {
         let place = self.find(id)?;
-        let payment = self.contents.payments.remove(place);
-        self.contents.payments.insert(place, become_(payment));
+        self.replace_at(place, become_);
         self.settle();
         self.view(id)
+    }
+
+    /// Puts what a recurring payment has become in its place, and has it told when nobody finished it.
+    fn replace_at(
+        &mut self,
+        place: usize,
+        become_: impl FnOnce(RecurringPayment) -> RecurringPayment,
+    ) {
+        let before = self.contents.payments.remove(place);
+        let id = RecurringPaymentId::new(self.slot, before.sequence);
+        let unfinished = before.unfinished().map(|(to, attempt)| (to.clone(), attempt));
+        let after = become_(before);
+        if let Some((to, attempt)) = unfinished
+            && let State::Cancelled { reason: StatusReason::Abandoned, at, .. } = after.state
+        {
+            let visit = TransactionId::new(id, attempt);
+            self.tell(Notification::new(to, visit, Event::Abandoned, at));
+        }
+        self.contents.payments.insert(place, after);
     }
 
     fn view_of(&self, payment: &RecurringPayment) -> View {
@@ -447,22 +616,16 @@ impl Wallet {
 
     /// Carries out what time and number alone decide: rules 8, 9 and 14.
     fn settle(&mut self) {
-        let (now, contents) = (self.now, &mut self.contents);
-        contents.payments =
-            contents.payments.drain(..).map(|payment| payment.settled(now)).collect();
+        let now = self.now;
+        for place in 0..self.contents.payments.len() {
+            self.replace_at(place, |payment| payment.settled(now));
+        }
         let waiting = |payment: &RecurringPayment| payment.status() == RecurringStatus::Created;
-        let surplus = contents
-            .payments
-            .iter()
-            .filter(|payment| waiting(payment))
-            .count()
-            .saturating_sub(Self::OPEN);
-        let oldest: Vec<usize> = (0..contents.payments.len())
-            .filter(|place| waiting(&contents.payments[*place]))
-            .collect();
-        for place in oldest.into_iter().take(surplus) {
-            let payment = contents.payments.remove(place);
-            contents.payments.insert(place, payment.cancelled(StatusReason::Abandoned, now));
+        let payments = &self.contents.payments;
+        let oldest: Vec<usize> =
+            (0..payments.len()).filter(|place| waiting(&payments[*place])).collect();
+        for place in &oldest[..oldest.len().saturating_sub(Self::OPEN)] {
+            self.replace_at(*place, |payment| payment.cancelled(StatusReason::Abandoned, now));
         }
         self.keep_ended(Self::ENDED);
         let payments = &self.contents.payments;

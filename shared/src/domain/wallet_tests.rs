@@ -32,6 +32,14 @@ fn millisecond() -> TimeDelta {
     TimeDelta::milliseconds(1)
 }
 
+fn callback() -> CallbackUrl {
+    CallbackUrl::try_from("https://shop.example/told").unwrap()
+}
+
+fn visit_of(id: RecurringPaymentId) -> TransactionId {
+    TransactionId::new(id, Attempt::try_from(0).unwrap())
+}
+
 fn wallet() -> Wallet {
     Wallet::empty(Slot::new(7), Organisation::new(1), Owner([7; 32]), start())
 }
@@ -81,19 +89,19 @@ impl Wallet {
 
     fn add_active(&mut self) -> RecurringPaymentId {
         let id = self.add();
-        self.activate(id, card(), LIFETIME).unwrap();
+        self.activate(visit_of(id), card(), LIFETIME).unwrap();
         id
     }
 
     /// One whose card outlives every test.
     fn add_lasting(&mut self) -> RecurringPaymentId {
         let id = self.add();
-        self.activate(id, card_of(2099, 1), Months::new(1_200)).unwrap();
+        self.activate(visit_of(id), card_of(2099, 1), Months::new(1_200)).unwrap();
         id
     }
 
     fn close_new_terminal(&mut self, id: RecurringPaymentId, closing: Closing) {
-        let visit = self.open_terminal(id).unwrap();
+        let visit = self.open_terminal(id, None).unwrap();
         self.close_terminal(&visit, closing).unwrap();
     }
 
@@ -176,15 +184,15 @@ fn met(state: Met, alone: bool) -> (Wallet, RecurringPaymentId) {
     let day = start() + TimeDelta::hours(24);
     match state {
         Met::Created => {}
-        Met::TerminalOpen => drop(wallet.open_terminal(id)),
+        Met::TerminalOpen => drop(wallet.open_terminal(id, None)),
         Met::TerminalCancelled => wallet.close_new_terminal(id, Closing::Cancelled),
         Met::TerminalDeclined => wallet.close_new_terminal(id, Closing::Declined(Decline::Hard)),
         Met::TerminalFailed => wallet.close_new_terminal(id, Closing::NeverRegistered),
         Met::PastItsDay => wallet = wallet.at(day + TimeDelta::hours(1)),
         Met::Abandoned => wallet = wallet.at(day).after(TimeDelta::hours(1)),
-        Met::Active => drop(wallet.activate(id, card(), LIFETIME)),
+        Met::Active => drop(wallet.activate(visit_of(id), card(), LIFETIME)),
         Met::PastItsEnd | Met::Expired | Met::EndedExpired => {
-            wallet.activate(id, card(), LIFETIME).unwrap();
+            wallet.activate(visit_of(id), card(), LIFETIME).unwrap();
             if state != Met::PastItsEnd {
                 wallet = wallet.at(card_ends());
             }
@@ -195,7 +203,7 @@ fn met(state: Met, alone: bool) -> (Wallet, RecurringPaymentId) {
         }
         Met::EndedCreated => drop(wallet.end(id)),
         Met::EndedActive => {
-            wallet.activate(id, card(), LIFETIME).unwrap();
+            wallet.activate(visit_of(id), card(), LIFETIME).unwrap();
             wallet.end(id).unwrap();
         }
     }
@@ -220,8 +228,8 @@ fn act(wallet: &mut Wallet, id: RecurringPaymentId, action: Action) -> Result<()
         Action::Choose => wallet.update(id, choice(true)).map(drop),
         Action::UnChoose => wallet.update(id, choice(false)).map(drop),
         Action::End => wallet.end(id).map(drop),
-        Action::OpenTerminal => wallet.open_terminal(id).map(drop),
-        Action::Activate => wallet.activate(id, card(), LIFETIME).map(drop),
+        Action::OpenTerminal => wallet.open_terminal(id, None).map(drop),
+        Action::Activate => wallet.activate(visit_of(id), card(), LIFETIME).map(drop),
         Action::Setup => wallet.setup(id).map(drop),
     }
 }
@@ -345,10 +353,10 @@ fn rule_1_the_first_is_primary_and_gives_way_to_one_that_got_a_card() {
     let first = wallet.add();
     let second = wallet.add();
     assert_eq!(wallet.primary_id(), Some(first));
-    wallet.activate(second, card(), LIFETIME).unwrap();
+    wallet.activate(visit_of(second), card(), LIFETIME).unwrap();
     assert_eq!(wallet.primary_id(), Some(second));
     wallet = wallet.at(start() + millisecond());
-    wallet.activate(first, card(), LIFETIME).unwrap();
+    wallet.activate(visit_of(first), card(), LIFETIME).unwrap();
     assert_eq!(wallet.primary_id(), Some(second), "the one activated first");
     wallet.end(second).unwrap();
     assert_eq!(wallet.primary_id(), Some(first));
@@ -425,9 +433,9 @@ fn rule_1_two_cards_of_one_instant_or_of_clocks_that_differ_keep_their_order() {
     for clock in [TimeDelta::zero(), -millisecond()] {
         let mut wallet = wallet();
         let (first, second) = (wallet.add(), wallet.add());
-        wallet.activate(second, card(), LIFETIME).unwrap();
+        wallet.activate(visit_of(second), card(), LIFETIME).unwrap();
         let mut wallet = wallet.after(clock);
-        wallet.activate(first, card(), LIFETIME).unwrap();
+        wallet.activate(visit_of(first), card(), LIFETIME).unwrap();
         assert_eq!(wallet.primary_id(), Some(second));
     }
 }
@@ -535,7 +543,7 @@ fn rule_5_a_refused_setup_stays_created_and_can_be_tried_again() {
         assert_eq!(wallet.setup(id), Err(refusal), "{closing:?}");
         assert_eq!(wallet.status(id), RecurringStatus::Created);
     }
-    let active = wallet.activate(id, card(), LIFETIME).unwrap();
+    let active = wallet.activate(visit_of(id), card(), LIFETIME).unwrap();
     assert_eq!(wallet.setup(id), Ok(Setup::Done(Box::new(active))));
 }
 
@@ -543,7 +551,7 @@ fn rule_5_a_refused_setup_stays_created_and_can_be_tried_again() {
 fn rule_5_a_terminal_that_timed_out_is_asked_about_until_its_outcome_is_known() {
     let mut wallet = wallet();
     let id = wallet.add();
-    let visit = wallet.open_terminal(id).unwrap();
+    let visit = wallet.open_terminal(id, None).unwrap();
     let expires_at = visit.terminal.expires_at();
     assert_eq!(expires_at, instant("2026-11-23T10:15:00Z"));
     for instant in [expires_at - millisecond(), expires_at, expires_at + TimeDelta::hours(23)] {
@@ -557,21 +565,21 @@ fn rule_6_five_terminals_an_hour_and_sixteen_in_all() {
     let id = wallet.add();
     for minute in 0..5 {
         wallet = wallet.at(start() + TimeDelta::minutes(minute));
-        wallet.open_terminal(id).unwrap();
+        wallet.open_terminal(id, None).unwrap();
     }
     let refused = |seconds| Err(Refusal::TooManyTerminals { retry_after_seconds: seconds });
-    assert_eq!(wallet.open_terminal(id), refused(56 * 60));
+    assert_eq!(wallet.open_terminal(id, None), refused(56 * 60));
     let hour = start() + TimeDelta::hours(1);
     for (left, seconds) in [(1_001, 2), (1_000, 1), (999, 1), (1, 1)] {
         wallet = wallet.at(hour - TimeDelta::milliseconds(left));
-        assert_eq!(wallet.open_terminal(id), refused(seconds), "{left} ms");
+        assert_eq!(wallet.open_terminal(id, None), refused(seconds), "{left} ms");
     }
     for hours in 1..=11 {
         wallet = wallet.at(start() + TimeDelta::hours(hours));
-        wallet.open_terminal(id).unwrap();
+        wallet.open_terminal(id, None).unwrap();
     }
     wallet = wallet.at(start() + TimeDelta::hours(20));
-    assert_eq!(wallet.open_terminal(id), Err(Refusal::NoTerminalLeft));
+    assert_eq!(wallet.open_terminal(id, None), Err(Refusal::NoTerminalLeft));
 }
 
 #[test]
@@ -582,30 +590,31 @@ fn rule_6_the_hour_is_each_ones_own_and_slides() {
         wallet.close_new_terminal(id, Closing::Cancelled);
     }
     let refused = |seconds| Err(Refusal::TooManyTerminals { retry_after_seconds: seconds });
-    assert_eq!(wallet.open_terminal(id), refused(3_600));
-    wallet.open_terminal(other).unwrap();
+    assert_eq!(wallet.open_terminal(id, None), refused(3_600));
+    wallet.open_terminal(other, None).unwrap();
     let mut wallet = wallet.after(millisecond());
-    assert_eq!(wallet.open_terminal(id), refused(3_600), "a started second is a second");
+    assert_eq!(wallet.open_terminal(id, None), refused(3_600), "a started second is a second");
     let mut wallet = wallet.at(start() + TimeDelta::hours(1));
     for _ in 0..5 {
-        wallet.open_terminal(id).unwrap();
+        wallet.open_terminal(id, None).unwrap();
     }
-    assert_eq!(wallet.open_terminal(id), refused(3_600));
+    assert_eq!(wallet.open_terminal(id, None), refused(3_600));
 }
 
 #[test]
 fn rule_6_a_newer_terminal_voids_no_older_one_and_the_first_card_counts() {
     let mut wallet = wallet();
     let id = wallet.add();
-    let (older, newer) = (wallet.open_terminal(id).unwrap(), wallet.open_terminal(id).unwrap());
+    let (older, newer) =
+        (wallet.open_terminal(id, None).unwrap(), wallet.open_terminal(id, None).unwrap());
     assert_ne!(older.transaction_id, newer.transaction_id);
     assert_eq!(wallet.setup(id), Ok(Setup::Open(vec![older, newer])));
     wallet.close_terminal(&newer, Closing::Cancelled).unwrap();
     assert_eq!(wallet.setup(id), Ok(Setup::Open(vec![older])));
-    let first = wallet.activate(id, card(), LIFETIME).unwrap();
+    let first = wallet.activate(visit_of(id), card(), LIFETIME).unwrap();
     let other = VerifiedCard { pan_hash: Secret::new("other".to_owned()), ..card() };
     let before = wallet.clone();
-    assert_eq!(wallet.activate(id, other, LIFETIME), Ok(first));
+    assert_eq!(wallet.activate(visit_of(id), other, LIFETIME), Ok(first));
     wallet.close_terminal(&older, Closing::Cancelled).unwrap();
     assert_eq!(wallet, before);
 }
@@ -615,7 +624,7 @@ fn rule_8_abandoned_a_day_after_creation_or_after_the_last_terminal() {
     let mut wallet = wallet();
     let (without, with, closed) = (wallet.add(), wallet.add(), wallet.add());
     let mut wallet = wallet.at(start() + TimeDelta::hours(1));
-    wallet.open_terminal(with).unwrap();
+    wallet.open_terminal(with, None).unwrap();
     wallet.close_new_terminal(closed, Closing::Cancelled);
     for (id, abandoned_at) in [
         (without, instant("2026-11-24T10:00:00Z")),
@@ -636,9 +645,9 @@ fn rule_8_abandoned_a_day_after_creation_or_after_the_last_terminal() {
 fn rule_8_only_the_last_terminal_counts() {
     let mut wallet = wallet();
     let id = wallet.add();
-    wallet.open_terminal(id).unwrap();
+    wallet.open_terminal(id, None).unwrap();
     let mut wallet = wallet.at(instant("2026-11-24T10:14:59.999Z"));
-    wallet.open_terminal(id).unwrap();
+    wallet.open_terminal(id, None).unwrap();
     let abandoned_at = instant("2026-11-25T10:29:59.999Z");
     assert_eq!(
         wallet.clone().at(abandoned_at - millisecond()).status(id),
@@ -693,7 +702,7 @@ fn rule_9_the_earlier_of_the_cards_end_and_the_lifetimes() {
         let expires_at = instant(expires_at);
         let mut wallet = wallet();
         let id = wallet.add();
-        let view = wallet.activate(id, card, Months::new(lifetime)).unwrap();
+        let view = wallet.activate(visit_of(id), card, Months::new(lifetime)).unwrap();
         assert_eq!(view.registration.unwrap().expires_at, expires_at);
         let just_before = wallet.clone().at(expires_at - millisecond());
         assert_eq!(just_before.status(id), RecurringStatus::Active);
@@ -705,7 +714,7 @@ fn rule_9_the_earlier_of_the_cards_end_and_the_lifetimes() {
 fn rule_9_a_card_that_is_over_when_it_comes_is_never_active() {
     let mut wallet = wallet();
     let (id, last) = (wallet.add(), wallet.add());
-    let view = wallet.activate(id, card_of(2026, 10), LIFETIME).unwrap();
+    let view = wallet.activate(visit_of(id), card_of(2026, 10), LIFETIME).unwrap();
     assert_eq!((view.status, view.primary), (RecurringStatus::Expired, false));
     assert_eq!(wallet.primary_id(), Some(last));
 }
@@ -718,7 +727,7 @@ fn rule_9_a_card_that_is_over_when_it_comes_is_answered_though_sixteen_have_ende
         wallet.end(id).unwrap();
     }
     let id = wallet.add();
-    let view = wallet.activate(id, card_of(2026, 10), LIFETIME);
+    let view = wallet.activate(visit_of(id), card_of(2026, 10), LIFETIME);
     assert_eq!(view.map(|view| view.status), Ok(RecurringStatus::Expired));
 }
 
@@ -802,7 +811,7 @@ fn rule_16_the_same_key_answers_the_same_for_a_day() {
     let first = wallet.create(with_key(1)).unwrap();
     wallet.add_active();
     assert_eq!(wallet.create(with_key(2)), Err(Refusal::KeyReused));
-    wallet.activate(first.id, card(), LIFETIME).unwrap();
+    wallet.activate(visit_of(first.id), card(), LIFETIME).unwrap();
     wallet.update(first.id, renamed(Some("other"))).unwrap();
     let day = start() + TimeDelta::hours(24);
     let mut just_before = wallet.clone().at(day - millisecond());
@@ -839,7 +848,7 @@ fn rule_16_the_answer_is_repeated_of_an_ended_one_and_in_a_full_wallet() {
 fn a_closed_visit_stays_closed_and_an_old_one_of_the_same_id_is_another() {
     let mut wallet = wallet();
     let id = wallet.add();
-    let visit = wallet.open_terminal(id).unwrap();
+    let visit = wallet.open_terminal(id, None).unwrap();
     let older = Visit { terminal: Terminal::opened(start() - TimeDelta::days(900)), ..visit };
     wallet.close_terminal(&older, Closing::Cancelled).unwrap();
     assert_eq!(wallet.setup(id), Ok(Setup::Open(vec![visit])));
@@ -856,7 +865,7 @@ fn a_closed_visit_stays_closed_and_an_old_one_of_the_same_id_is_another() {
 fn one_that_was_forgotten_does_not_come_back_when_nobody_looked_in_between() {
     let mut wallet = wallet();
     let expiring = wallet.add();
-    wallet.activate(expiring, card_of(2099, 1), Months::new(1)).unwrap();
+    wallet.activate(visit_of(expiring), card_of(2099, 1), Months::new(1)).unwrap();
     let mut wallet = wallet.at(instant("2026-12-24T10:00:00Z"));
     for _ in 1..Wallet::ENDED {
         let id = wallet.add();
@@ -868,6 +877,174 @@ fn one_that_was_forgotten_does_not_come_back_when_nobody_looked_in_between() {
     assert_eq!(wallet.clone().after(abandoned).view(expiring), Err(Refusal::NotFound));
     let looked = wallet.clone().after(abandoned).after(forgotten);
     assert_eq!(wallet.after(abandoned + forgotten).list(true), looked.list(true));
+}
+
+// Rules 7 and 10: what the service does by itself, and tells.
+
+fn told(wallet: &Wallet) -> Vec<(TransactionId, Event, DateTime<Utc>)> {
+    let notifications = wallet.contents().notifications.iter();
+    notifications.map(|one| (one.transaction_id, one.event, one.occurred_at)).collect()
+}
+
+#[test]
+fn an_open_terminal_is_looked_at_after_1_5_and_16_minutes_an_hour_and_a_day() {
+    let mut wallet = wallet();
+    let id = wallet.add();
+    wallet.open_terminal(id, None).unwrap();
+    let mut looks = Vec::new();
+    while let Some(at) = wallet.due().chore {
+        assert!(wallet.clone().at(at - millisecond()).visits_due().is_empty());
+        wallet = wallet.at(at);
+        for visit in wallet.visits_due() {
+            wallet.conclude(&visit, &Finding::Waiting, LIFETIME).unwrap();
+        }
+        looks.push((at - start()).num_minutes());
+    }
+    assert_eq!(looks, [1, 5, 16, 60, 24 * 60]);
+    assert_eq!(wallet.status(id), RecurringStatus::Created);
+}
+
+#[test]
+fn looks_that_were_missed_are_made_up_by_one() {
+    let mut wallet = wallet();
+    let id = wallet.add();
+    wallet.open_terminal(id, None).unwrap();
+    wallet = wallet.after(TimeDelta::minutes(90));
+    let visits = wallet.visits_due();
+    assert_eq!(visits.len(), 1);
+    wallet.conclude(&visits[0], &Finding::Waiting, LIFETIME).unwrap();
+    assert_eq!(wallet.due().chore, Some(start() + TimeDelta::hours(24)));
+}
+
+#[test]
+fn a_look_without_a_clear_answer_is_repeated_in_a_minute() {
+    let mut wallet = wallet();
+    let id = wallet.add();
+    let visit = wallet.open_terminal(id, None).unwrap();
+    let minute = |minutes| start() + TimeDelta::minutes(minutes);
+    // Sooner than planned, never later; also after the last planned one.
+    for (now, next) in [(0, 1), (1, 2), (2, 3), (24 * 60, 24 * 60 + 1)] {
+        wallet = wallet.at(minute(now));
+        wallet.conclude(&visit, &Finding::Unclear, LIFETIME).unwrap();
+        assert_eq!(wallet.due().chore, Some(minute(next)), "{now}");
+    }
+    wallet.conclude(&visit, &Finding::Waiting, LIFETIME).unwrap();
+    assert_eq!(wallet.due().chore, None);
+    wallet.conclude(&visit, &Finding::Unclear, LIFETIME).unwrap();
+    assert_eq!(wallet.due().chore, Some(minute(24 * 60 + 1)));
+}
+
+#[test]
+fn whatever_is_over_is_looked_at_no_more() {
+    for finding in [
+        Finding::Card(card()),
+        Finding::Closed(Closing::Cancelled),
+        Finding::Closed(Closing::NeverRegistered),
+        Finding::Closed(Closing::Declined(Decline::Hard)),
+    ] {
+        let mut wallet = wallet();
+        let id = wallet.add();
+        let visit = wallet.open_terminal(id, None).unwrap();
+        wallet.conclude(&visit, &finding, LIFETIME).unwrap();
+        assert_eq!(wallet.due().chore, None, "{finding:?}");
+        assert_eq!(wallet.clone().after(TimeDelta::days(2)).visits_due(), []);
+    }
+    let mut wallet = wallet();
+    let id = wallet.add();
+    let visit = wallet.open_terminal(id, None).unwrap();
+    let soft = Finding::Closed(Closing::Declined(Decline::Soft));
+    wallet.conclude(&visit, &soft, LIFETIME).unwrap();
+    assert_eq!(wallet.due().chore, Some(start() + TimeDelta::minutes(1)), "it may go well later");
+    wallet.end(id).unwrap();
+    assert_eq!(wallet.due().chore, None);
+}
+
+#[test]
+fn the_end_of_a_setup_is_told_once() {
+    let mut wallet = wallet();
+    let id = wallet.add();
+    let visit = wallet.open_terminal(id, Some(callback())).unwrap();
+    assert_eq!(told(&wallet), []);
+    wallet.conclude(&visit, &Finding::Card(card()), LIFETIME).unwrap();
+    let activated = (visit.transaction_id, Event::Activated, start());
+    assert_eq!(told(&wallet), [activated]);
+    wallet.conclude(&visit, &Finding::Card(card()), LIFETIME).unwrap();
+    wallet.end(id).unwrap();
+    assert_eq!(told(&wallet), [activated], "again, or ended: nothing new");
+}
+
+#[test]
+fn a_decline_for_good_is_told_and_its_abandonment_not_too() {
+    let mut wallet = wallet();
+    let id = wallet.add();
+    let visit = wallet.open_terminal(id, Some(callback())).unwrap();
+    for _ in 0..2 {
+        wallet.close_terminal(&visit, Closing::Declined(Decline::Hard)).unwrap();
+    }
+    let declined = (visit.transaction_id, Event::Declined, start());
+    assert_eq!(told(&wallet), [declined]);
+    let later = wallet.clone().after(TimeDelta::days(3));
+    assert_eq!(told(&later), [declined]);
+    // Another try, which nobody finishes, is another end.
+    let second = wallet.open_terminal(id, None).unwrap();
+    let later = wallet.after(TimeDelta::days(3));
+    let abandoned_at = start() + TimeDelta::minutes(15) + TimeDelta::hours(24);
+    assert_eq!(told(&later), [declined, (second.transaction_id, Event::Abandoned, abandoned_at)]);
+    assert_eq!(told(&later.after(TimeDelta::hours(1))).len(), 2);
+}
+
+#[test]
+fn nobody_is_told_who_named_no_address() {
+    let mut wallet = wallet();
+    let (first, second, third) = (wallet.add(), wallet.add(), wallet.add());
+    let visit = wallet.open_terminal(first, None).unwrap();
+    wallet.conclude(&visit, &Finding::Card(card()), LIFETIME).unwrap();
+    let visit = wallet.open_terminal(second, None).unwrap();
+    wallet.close_terminal(&visit, Closing::Declined(Decline::Hard)).unwrap();
+    let visit = wallet.open_terminal(third, Some(callback())).unwrap();
+    wallet.close_terminal(&visit, Closing::Cancelled).unwrap();
+    wallet.end(third).unwrap();
+    assert_eq!(told(&wallet.after(TimeDelta::days(3))), [], "who ended it knows");
+}
+
+#[test]
+fn a_sixth_open_one_has_the_first_told() {
+    let mut wallet = wallet();
+    let first = wallet.add();
+    let visit = wallet.open_terminal(first, Some(callback())).unwrap();
+    for _ in 0..Wallet::OPEN {
+        wallet.add();
+    }
+    assert_eq!(told(&wallet), [(visit.transaction_id, Event::Abandoned, start())]);
+}
+
+#[test]
+fn a_try_is_written_down_before_it_is_made() {
+    let mut wallet = wallet();
+    let (one, other) = (wallet.add(), wallet.add());
+    for id in [one, other] {
+        let visit = wallet.open_terminal(id, Some(callback())).unwrap();
+        wallet.conclude(&visit, &Finding::Card(card()), LIFETIME).unwrap();
+    }
+    assert_eq!(wallet.due().chore, Some(start()));
+    assert_eq!(wallet.begin_tries(Some(one)).len(), 1);
+    assert_eq!(wallet.begin_tries(Some(one)), [], "it is under way");
+    let tries = wallet.begin_tries(None);
+    assert_eq!(tries.len(), 1);
+    assert_eq!(wallet.due().chore, Some(start() + TimeDelta::minutes(1)));
+    wallet.heard(&tries[0].id());
+    assert_eq!(wallet.contents().notifications.len(), 1);
+    // Never heard: given up once, after 72 hours.
+    let mut given_up = Vec::new();
+    while let Some(at) = wallet.due().chore {
+        wallet = wallet.at(at);
+        given_up.extend(wallet.give_up());
+        wallet.begin_tries(None);
+    }
+    assert_eq!(given_up.len(), 1);
+    assert!(
+        start() + TimeDelta::hours(72) <= wallet.now && wallet.now < start() + TimeDelta::hours(78)
+    );
 }
 
 // Random lives.
@@ -961,7 +1138,7 @@ impl Life {
     fn edge(&self) -> Option<DateTime<Utc>> {
         let payments = self.wallet.contents().payments.iter();
         let edges = payments.filter_map(|payment| match &payment.state {
-            State::Created { terminals } => {
+            State::Created { terminals, .. } => {
                 let last = terminals.last().map(|last| last.opened_at + TimeDelta::minutes(15));
                 Some(last.unwrap_or(payment.created_at) + TimeDelta::hours(24))
             }
@@ -989,7 +1166,7 @@ impl Life {
                 let month: CardExpiry = month.format("%Y-%m").to_string().parse().unwrap();
                 let card = Card { expiry: month, ..card().card };
                 self.wallet.activate(
-                    id,
+                    visit_of(id),
                     VerifiedCard { card, ..card_of(2028, 2) },
                     Months::new(lifetime),
                 )?;
@@ -1016,7 +1193,8 @@ impl Life {
                 self.wallet.update(id, renamed(named.then_some("Kort")))?;
             }
             Step::Open(which) => {
-                let visit = self.wallet.open_terminal(self.id(which))?;
+                let tell = (which % 2 == 0).then(callback);
+                let visit = self.wallet.open_terminal(self.id(which), tell)?;
                 self.visits.push(visit);
             }
             Step::Close(which, closing) => {
@@ -1108,6 +1286,24 @@ impl Life {
         }
     }
 
+    /// What is due is when time changes something, and not a millisecond before.
+    fn check_due(&self) {
+        let at = |instant| self.wallet.clone().at(instant).contents().payments.clone();
+        let states = |payments: Vec<RecurringPayment>| -> Vec<State> {
+            payments.into_iter().map(|payment| payment.state).collect()
+        };
+        if let Some(due) = self.wallet.due().expiry {
+            assert!(self.wallet.now < due, "overdue");
+            let now = states(self.wallet.contents().payments.clone());
+            assert_eq!(states(at(due - millisecond())), now, "before it is due");
+            assert_ne!(states(at(due)), now, "when it is due");
+        } else {
+            let far = self.wallet.now + TimeDelta::days(100_000);
+            assert_eq!(states(at(far)), states(self.wallet.contents().payments.clone()));
+        }
+        assert!(self.wallet.contents().notifications.len() <= Wallet::NOTIFICATIONS);
+    }
+
     /// A look in between changes nothing.
     fn check_looking(&self, first: TimeDelta, second: TimeDelta) {
         let looked = self.wallet.clone().after(first).after(second);
@@ -1137,7 +1333,7 @@ impl Wallet {
 /// No `..` here: a pan hash in any other state, or another field, has to be thought about.
 fn check_state(state: &State, now: DateTime<Utc>) {
     match state {
-        State::Created { terminals } => assert!(terminals.len() <= 16),
+        State::Created { terminals, .. } => assert!(terminals.len() <= 16),
         State::Active { registration, pan_hash: _ } => assert!(now < registration.expires_at),
         State::Expired { registration } => assert!(registration.expires_at <= now),
         State::Cancelled { reason: _, at, registration: _ } => {
@@ -1156,6 +1352,7 @@ fn live(steps: &[Step], (first, second): (TimeDelta, TimeDelta)) {
         let asked = matches!(step, Step::Create { primary: true } | Step::Choose(_, true));
         life.check();
         life.check_after(&before, asked);
+        life.check_due();
         life.check_looking(first, second);
     }
 }

@@ -1,9 +1,14 @@
-//! A wallet as an item of the table: the only file that knows attribute names.
+//! A wallet as an item of the table: the only file, with its parts, that knows attribute names.
 //!
 //! Instants are milliseconds since 1970. `schema` says which version of this file wrote an item; every version that was
 //! ever written stays readable, and a stored literal of it stays in the tests.
+//!
+//! What an expiry takes away, the pan hashes, lies apart where it can: see [`Item::lapsing`].
 
-use std::collections::HashMap;
+mod notification;
+mod payment;
+
+use std::collections::{BTreeMap, HashMap};
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use chrono::{DateTime, Utc};
@@ -11,19 +16,40 @@ use serde::{Deserialize, Serialize};
 use serde_bytes::{ByteArray, ByteBuf};
 
 use crate::domain::caller::Organisation;
-use crate::domain::card::{Card, LastFour, PaymentType, Registration};
-use crate::domain::id::{Sequence, Slot};
+use crate::domain::id::Sequence;
+use crate::domain::notification::Notification;
 use crate::domain::owner::Owner;
-use crate::domain::recurring_payment::{Idempotency, RecurringPayment, State, StatusReason};
+use crate::domain::recurring_payment::{RecurringPayment, State};
 use crate::domain::terminal::{Outcome, Terminal};
-use crate::domain::text::Nickname;
-use crate::domain::wallet::Contents;
+use crate::domain::wallet::{Contents, Wallet};
 use crate::error::{Cause, Error};
 use crate::secret::Secret;
+use notification::StoredNotification;
+use payment::Payment;
 
-const SCHEMA: u8 = 1;
+/// 1: without looks, notifications and indexes. 2: with them.
+const SCHEMA: u8 = 2;
 /// How many write ids an item remembers. A lost answer is recognised until so many other writes came after it.
 const WRITES: usize = 8;
+/// Over how many partitions an index is spread, so that none is hot.
+pub(super) const SHARDS: u8 = 8;
+
+/// An index of what is due: only wallets with something due are in it, by shard and instant.
+pub(super) struct Index {
+    pub(super) name: &'static str,
+    pub(super) shard: &'static str,
+    pub(super) at: &'static str,
+}
+
+pub(super) const BY_EXPIRY: Index =
+    Index { name: "ByExpiry", shard: "expiryShard", at: "expiryAt" };
+pub(super) const BY_CHORE: Index = Index { name: "ByChore", shard: "choreShard", at: "choreAt" };
+
+/// Carries out the expiry of an item whose last thing due is that: see [`Item::lapsing`].
+pub(super) const EXPIRE: &str =
+    "SET version = version + :one REMOVE lapsing, expiryShard, expiryAt";
+/// Whether it can be carried out so.
+pub(super) const CAN_EXPIRE: &str = "expiryAt = :at AND attribute_exists(lapsing)";
 
 /// What is stored.
 #[derive(Serialize, Deserialize)]
@@ -39,104 +65,61 @@ pub(super) struct Item {
     last_sequence: u16,
     choices: Vec<u16>,
     payments: Vec<Payment>,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Payment {
-    sequence: u16,
-    created_at: i64,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    notifications: Vec<StoredNotification>,
+    /// When all that is still due are expiries at one instant, the payments are stored as they will be after it, EXPIRED, and
+    /// here are the pan hashes that they have until then, by sequence. Removing this attribute is the expiry: one write that
+    /// needs no read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    nickname: Option<String>,
+    lapsing: Option<BTreeMap<String, String>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    key: Option<StoredKey>,
-    state: StoredState,
+    expiry_shard: Option<u8>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    expiry_at: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    chore_shard: Option<u8>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    chore_at: Option<i64>,
 }
 
-#[derive(Serialize, Deserialize)]
-struct StoredKey {
-    key: ByteArray<16>,
-    request: ByteArray<16>,
-    primary: bool,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
-enum StoredState {
-    Created {
-        #[serde(default, skip_serializing_if = "Vec::is_empty")]
-        terminals: Vec<StoredTerminal>,
-    },
-    Active {
-        card: StoredCard,
-        pan_hash: String,
-    },
-    Expired {
-        card: StoredCard,
-    },
-    Cancelled {
-        reason: Reason,
-        at: i64,
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        card: Option<StoredCard>,
-    },
-}
-
-#[derive(Serialize, Deserialize)]
+/// An entry of an index.
+#[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-enum Reason {
-    Ended,
-    Abandoned,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct StoredTerminal {
-    opened_at: i64,
-    outcome: StoredOutcome,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-enum StoredOutcome {
-    Open,
-    Failed,
-    Cancelled,
-    Declined,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct StoredCard {
-    #[serde(rename = "type")]
-    payment_type: String,
-    last_four: String,
-    expiry: String,
-    activated_at: i64,
-    expires_at: i64,
+pub(super) struct Entry {
+    pub(super) slot: u64,
+    #[serde(alias = "expiryAt", alias = "choreAt")]
+    pub(super) at: i64,
 }
 
 impl Item {
     /// The item that takes the place of another one.
-    pub(super) fn new(
-        slot: Slot,
-        contents: &Contents,
-        replaces: Option<&Self>,
-        write_id: u64,
-    ) -> Self {
+    pub(super) fn new(wallet: &Wallet, replaces: Option<&Self>, write_id: u64) -> Self {
+        let contents = wallet.contents();
         let mut writes = write_id.to_be_bytes().to_vec();
         writes.extend(replaces.into_iter().flat_map(|item| item.writes.iter()));
         writes.truncate(WRITES * size_of::<u64>());
+        let due = wallet.due();
+        let shard = u8::try_from(wallet.slot().number() % u64::from(SHARDS)).unwrap_or_default();
+        let (payments, lapsing) = match expired(wallet) {
+            Some((expired, pan_hashes)) => (expired, Some(pan_hashes)),
+            None => (contents.payments.iter().map(Payment::from).collect(), None),
+        };
         Self {
             schema: SCHEMA,
-            slot: slot.number(),
+            slot: wallet.slot().number(),
             organisation: contents.organisation.number(),
             owner: ByteArray::new(contents.owner.0),
             version: replaces.map_or(0, Self::version) + 1,
             writes: ByteBuf::from(writes),
             last_sequence: contents.last_sequence.number(),
             choices: contents.choices.iter().map(|choice| choice.number()).collect(),
-            payments: contents.payments.iter().map(Payment::from).collect(),
+            payments,
+            notifications: contents.notifications.iter().map(StoredNotification::from).collect(),
+            lapsing,
+            expiry_shard: due.expiry.map(|_| shard),
+            expiry_at: due.expiry.map(|at| at.timestamp_millis()),
+            chore_shard: due.chore.map(|_| shard),
+            chore_at: due.chore.map(|at| at.timestamp_millis()),
         }
     }
 
@@ -147,6 +130,28 @@ impl Item {
     /// Whether this write is among the last ones.
     pub(super) fn was_written_by(&self, write_id: u64) -> bool {
         self.writes.chunks(size_of::<u64>()).any(|write| write == write_id.to_be_bytes())
+    }
+
+    /// Whether an index says that something is overdue which is not: whoever meets that puts it right.
+    pub(super) fn misleads(&self, wallet: &Wallet, now: DateTime<Utc>) -> bool {
+        let due = wallet.due();
+        [(self.expiry_at, due.expiry), (self.chore_at, due.chore)].into_iter().any(|(says, is)| {
+            says.is_some_and(|says| {
+                says <= now.timestamp_millis() && Some(says) != is.map(|at| at.timestamp_millis())
+            })
+        })
+    }
+
+    /// Whether time has something to make of it by now.
+    pub(super) fn expires_by(&self, now: DateTime<Utc>) -> bool {
+        self.expiry_at.is_some_and(|at| at <= now.timestamp_millis())
+    }
+
+    /// What is left of it after [`EXPIRE`].
+    pub(super) fn after_expiry(mut self) -> Self {
+        self.version += 1;
+        (self.lapsing, self.expiry_shard, self.expiry_at) = (None, None, None);
+        self
     }
 
     pub(super) fn read(attributes: HashMap<String, AttributeValue>) -> Result<Self, Error> {
@@ -160,24 +165,68 @@ impl Item {
 
     /// The wallet's contents.
     pub(super) fn contents(&self) -> Result<Contents, Error> {
-        if self.schema != SCHEMA {
+        if !(1..=SCHEMA).contains(&self.schema) {
             return Err(unreadable(format!("schema {}", self.schema).into()));
         }
         let sequence =
             |number: &u16| Sequence::try_from(*number).map_err(|cause| unreadable(cause.into()));
+        let payment = |stored: &Payment| self.payment(stored).map_err(unreadable);
         Ok(Contents {
             organisation: Organisation::new(self.organisation),
             owner: Owner(*self.owner),
             last_sequence: sequence(&self.last_sequence)?,
             choices: self.choices.iter().map(sequence).collect::<Result<_, _>>()?,
-            payments: self
-                .payments
+            payments: self.payments.iter().map(payment).collect::<Result<_, _>>()?,
+            notifications: self
+                .notifications
                 .iter()
-                .map(RecurringPayment::try_from)
+                .map(Notification::try_from)
                 .collect::<Result<_, _>>()
                 .map_err(unreadable)?,
         })
     }
+
+    fn payment(&self, stored: &Payment) -> Result<RecurringPayment, Cause> {
+        let mut payment = RecurringPayment::try_from(stored)?;
+        let lapsing = self.lapsing.as_ref();
+        if let Some(pan_hash) = lapsing.and_then(|all| all.get(&stored.sequence.to_string()))
+            && let State::Expired { registration } = payment.state
+        {
+            let pan_hash = Secret::new(pan_hash.clone());
+            payment.state = State::Active { registration, pan_hash };
+        } else if let State::Created { terminals, .. } = &mut payment.state
+            && self.schema == 1
+        {
+            for terminal in terminals.iter_mut().filter(|one| one.outcome == Outcome::Open) {
+                *terminal = Terminal::opened(terminal.opened_at);
+            }
+        }
+        Ok(payment)
+    }
+}
+
+/// The payments as they will be after the next expiry, and the pan hashes that they have until then: when nothing else is
+/// ever due.
+fn expired(wallet: &Wallet) -> Option<(Vec<Payment>, BTreeMap<String, String>)> {
+    let after = wallet.clone().at(wallet.due().expiry?);
+    let (before, after_contents) = (&wallet.contents().payments, after.contents());
+    if after.due().expiry.is_some() || before.len() != after_contents.payments.len() {
+        return None;
+    }
+    let pan_hash = |payment: &RecurringPayment| match &payment.state {
+        State::Active { pan_hash, .. } => {
+            Some((payment.sequence.number().to_string(), pan_hash.expose().to_owned()))
+        }
+        State::Created { .. } | State::Expired { .. } | State::Cancelled { .. } => None,
+    };
+    // Nothing but the state: a key of today is not forgotten because a card expires some year.
+    let stored = |(before, after): (&RecurringPayment, &RecurringPayment)| {
+        Payment::from(&RecurringPayment { state: after.state.clone(), ..before.clone() })
+    };
+    Some((
+        before.iter().zip(&after_contents.payments).map(stored).collect(),
+        before.iter().filter_map(pan_hash).collect(),
+    ))
 }
 
 fn unreadable(cause: Cause) -> Error {
@@ -186,146 +235,4 @@ fn unreadable(cause: Cause) -> Error {
 
 fn instant(milliseconds: i64) -> Result<DateTime<Utc>, Cause> {
     DateTime::from_timestamp_millis(milliseconds).ok_or_else(|| "an instant out of range".into())
-}
-
-impl From<&RecurringPayment> for Payment {
-    fn from(payment: &RecurringPayment) -> Self {
-        Self {
-            sequence: payment.sequence.number(),
-            created_at: payment.created_at.timestamp_millis(),
-            nickname: payment.nickname.as_ref().map(|nickname| nickname.as_str().to_owned()),
-            key: payment.idempotency.map(|idempotency| StoredKey {
-                key: ByteArray::new(idempotency.key),
-                request: ByteArray::new(idempotency.request),
-                primary: idempotency.primary,
-            }),
-            state: StoredState::from(&payment.state),
-        }
-    }
-}
-
-impl TryFrom<&Payment> for RecurringPayment {
-    type Error = Cause;
-
-    fn try_from(stored: &Payment) -> Result<Self, Cause> {
-        Ok(Self {
-            sequence: Sequence::try_from(stored.sequence)?,
-            created_at: instant(stored.created_at)?,
-            nickname: stored.nickname.clone().map(Nickname::kept),
-            idempotency: stored.key.as_ref().map(|stored| Idempotency {
-                key: *stored.key,
-                request: *stored.request,
-                primary: stored.primary,
-            }),
-            state: State::try_from(&stored.state)?,
-        })
-    }
-}
-
-impl From<&State> for StoredState {
-    fn from(state: &State) -> Self {
-        match state {
-            State::Created { terminals } => {
-                Self::Created { terminals: terminals.iter().map(StoredTerminal::from).collect() }
-            }
-            State::Active { registration, pan_hash } => Self::Active {
-                card: StoredCard::from(registration),
-                pan_hash: pan_hash.expose().to_owned(),
-            },
-            State::Expired { registration } => {
-                Self::Expired { card: StoredCard::from(registration) }
-            }
-            State::Cancelled { reason, at, registration } => Self::Cancelled {
-                reason: match reason {
-                    StatusReason::Ended => Reason::Ended,
-                    StatusReason::Abandoned => Reason::Abandoned,
-                },
-                at: at.timestamp_millis(),
-                card: registration.as_ref().map(StoredCard::from),
-            },
-        }
-    }
-}
-
-impl TryFrom<&StoredState> for State {
-    type Error = Cause;
-
-    fn try_from(stored: &StoredState) -> Result<Self, Cause> {
-        Ok(match stored {
-            StoredState::Created { terminals } => Self::Created {
-                terminals: terminals.iter().map(Terminal::try_from).collect::<Result<_, _>>()?,
-            },
-            StoredState::Active { card, pan_hash } => Self::Active {
-                registration: card.try_into()?,
-                pan_hash: Secret::new(pan_hash.clone()),
-            },
-            StoredState::Expired { card } => Self::Expired { registration: card.try_into()? },
-            StoredState::Cancelled { reason, at, card } => Self::Cancelled {
-                reason: match reason {
-                    Reason::Ended => StatusReason::Ended,
-                    Reason::Abandoned => StatusReason::Abandoned,
-                },
-                at: instant(*at)?,
-                registration: card.as_ref().map(Registration::try_from).transpose()?,
-            },
-        })
-    }
-}
-
-impl From<&Terminal> for StoredTerminal {
-    fn from(terminal: &Terminal) -> Self {
-        Self {
-            opened_at: terminal.opened_at.timestamp_millis(),
-            outcome: match terminal.outcome {
-                Outcome::Open => StoredOutcome::Open,
-                Outcome::Failed => StoredOutcome::Failed,
-                Outcome::Cancelled => StoredOutcome::Cancelled,
-                Outcome::Declined => StoredOutcome::Declined,
-            },
-        }
-    }
-}
-
-impl TryFrom<&StoredTerminal> for Terminal {
-    type Error = Cause;
-
-    fn try_from(stored: &StoredTerminal) -> Result<Self, Cause> {
-        Ok(Self {
-            opened_at: instant(stored.opened_at)?,
-            outcome: match stored.outcome {
-                StoredOutcome::Open => Outcome::Open,
-                StoredOutcome::Failed => Outcome::Failed,
-                StoredOutcome::Cancelled => Outcome::Cancelled,
-                StoredOutcome::Declined => Outcome::Declined,
-            },
-        })
-    }
-}
-
-impl From<&Registration> for StoredCard {
-    fn from(registration: &Registration) -> Self {
-        Self {
-            payment_type: registration.card.payment_type.name().to_owned(),
-            last_four: registration.card.last_four.as_str().to_owned(),
-            expiry: registration.card.expiry.to_string(),
-            activated_at: registration.activated_at.timestamp_millis(),
-            expires_at: registration.expires_at.timestamp_millis(),
-        }
-    }
-}
-
-impl TryFrom<&StoredCard> for Registration {
-    type Error = Cause;
-
-    fn try_from(stored: &StoredCard) -> Result<Self, Cause> {
-        Ok(Self {
-            card: Card {
-                payment_type: PaymentType::named(&stored.payment_type),
-                last_four: LastFour::of_masked(&stored.last_four).ok_or("not four digits")?,
-                expiry: stored.expiry.parse()?,
-            },
-            activated_at: instant(stored.activated_at)?,
-            expires_at: instant(stored.expires_at)?,
-        })
-    }
 }

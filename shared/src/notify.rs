@@ -1,0 +1,118 @@
+//! Tells a caller's `callbackUrl` how a setup ended: signed, to public addresses only, and heard when it answers 202.
+//!
+//! Signed by the Standard Webhooks scheme: `webhook-id`, `webhook-timestamp` and `webhook-signature`.
+
+mod address;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use reqwest::Client;
+use reqwest::header::CONTENT_TYPE;
+use serde::Serialize;
+use standardwebhooks::Webhook;
+
+use crate::config::{CallbackAddresses, NotificationConfig};
+use crate::domain::notification::{Event, Notification};
+use crate::domain::text::CallbackUrl;
+use crate::error::{Cause, Error, Flaw};
+use crate::outbound;
+
+/// How long a receiver may take.
+const LIMIT: Duration = Duration::from_secs(5);
+
+/// Delivers notifications.
+pub struct Notifier {
+    http: Client,
+    webhook: Webhook,
+    addresses: CallbackAddresses,
+}
+
+/// What is told.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Body<'a> {
+    id: &'a str,
+    r#type: &'static str,
+    recurring_payment_id: u64,
+    transaction_id: u64,
+    recurring_status: &'static str,
+    occurred_at: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error_reason: Option<&'static str>,
+}
+
+impl Notifier {
+    /// One with the configured secret.
+    ///
+    /// # Errors
+    /// `Internal` when the TLS stack cannot be set up, or the secret is not one.
+    pub fn new(config: &NotificationConfig) -> Result<Self, Error> {
+        let what = "the notification secret is not whsec_ and base64";
+        // The cause could repeat a part of the secret.
+        let webhook = Webhook::new(config.secret.expose())
+            .map_err(|_| Error::Internal { what, cause: "NOTIFICATION_SECRET".into() })?;
+        let resolver = Arc::new(address::Resolver(config.addresses));
+        let http = outbound::client(LIMIT, |client| client.dns_resolver(resolver))?;
+        Ok(Self { http, webhook, addresses: config.addresses })
+    }
+
+    /// An address that a caller names, if it is one that could ever be told something.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn callback_url(&self, text: &str) -> Result<CallbackUrl, Flaw> {
+        let url = CallbackUrl::try_from(text)?;
+        address::check(url.as_url(), self.addresses)?;
+        Ok(url)
+    }
+
+    /// Tells it, once.
+    ///
+    /// # Errors
+    /// Whatever is not a 202 within 5 seconds; or the address is not a public one, and nobody was called.
+    pub async fn tell(&self, notification: &Notification, now: DateTime<Utc>) -> Result<(), Cause> {
+        let url = notification.to.as_url();
+        address::check(url, self.addresses).map_err(|flaw| flaw.message)?;
+        let id = notification.id();
+        let body = body(notification, &id)?;
+        let timestamp = now.timestamp();
+        let signature = self.webhook.sign(&id, timestamp, body.as_bytes())?;
+        let request = self
+            .http
+            .post(url.clone())
+            .header(CONTENT_TYPE, "application/json")
+            .header(standardwebhooks::HEADER_WEBHOOK_ID, &id)
+            .header(standardwebhooks::HEADER_WEBHOOK_TIMESTAMP, timestamp)
+            .header(standardwebhooks::HEADER_WEBHOOK_SIGNATURE, signature)
+            .body(body);
+        // The address is the caller's, and may have secrets of theirs in it.
+        let status = request.send().await.map_err(reqwest::Error::without_url)?.status();
+        if status == reqwest::StatusCode::ACCEPTED {
+            Ok(())
+        } else {
+            Err(format!("answered {status}, not 202").into())
+        }
+    }
+}
+
+fn body(notification: &Notification, id: &str) -> Result<String, serde_json::Error> {
+    let Notification { transaction_id, event, occurred_at, .. } = notification;
+    serde_json::to_string(&Body {
+        id,
+        r#type: match event {
+            Event::Activated => "recurring-payment.activated",
+            Event::Declined => "recurring-payment.declined",
+            Event::Abandoned => "recurring-payment.abandoned",
+        },
+        recurring_payment_id: transaction_id.recurring_payment_id().number(),
+        transaction_id: transaction_id.number(),
+        recurring_status: event.status().name(),
+        occurred_at: occurred_at.to_rfc3339_opts(SecondsFormat::AutoSi, true),
+        error_reason: match event {
+            Event::Declined => Some("REFUSED_BY_ISSUER"),
+            Event::Activated | Event::Abandoned => None,
+        },
+    })
+}

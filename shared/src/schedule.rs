@@ -1,0 +1,229 @@
+//! The door of the scheduled functions: an event of `EventBridge` Scheduler comes in, and what is due is done, shard by shard
+//! and page by page, for as long as there is time.
+//!
+//! Runs may overlap and be killed: whatever is done for a wallet is one conditional write.
+
+use std::future::{Future, ready};
+use std::time::{Duration, SystemTime};
+
+use chrono::{DateTime, Utc};
+use futures_util::StreamExt;
+use futures_util::stream;
+use lambda_runtime::{LambdaEvent, service_fn};
+use serde::{Deserialize, Serialize};
+use tokio::time::{Instant, timeout_at};
+
+use crate::app::Done;
+use crate::config::Environment;
+use crate::domain::audit::Audit;
+use crate::domain::id::RecurringPaymentId;
+use crate::domain::recurring_payment::{RecurringStatus, StatusReason};
+use crate::error::{Cause, Error, chain};
+use crate::log;
+use crate::storage::{Due, Kind, Store};
+
+/// How many wallets are in hand at once.
+const AT_ONCE: usize = 16;
+/// When no more wallets are taken in hand: so long before the function's end.
+const LAST_CALL: Duration = Duration::from_secs(30);
+/// When those in hand are left: what they were doing is found again by the next run.
+const END: Duration = Duration::from_secs(2);
+
+/// Why a function could not start.
+pub type Fatal = lambda_runtime::Error;
+
+/// What of `EventBridge`'s event matters.
+#[derive(Deserialize)]
+struct Event {
+    time: String,
+}
+
+/// One run.
+#[derive(Debug, Clone, Copy)]
+pub struct Run {
+    /// The instant that it is for.
+    pub now: DateTime<Utc>,
+    last_call: Instant,
+    end: Instant,
+}
+
+/// What a run came to.
+#[derive(Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Tally {
+    /// Wallets with something due.
+    pub looked_at: usize,
+    /// Those for which it was done.
+    pub changed: usize,
+    /// Those for which somebody else had done it.
+    pub skipped: usize,
+    /// Those that could not be read, or written: the next run finds them again.
+    pub failed: usize,
+    /// Visits about which Nets said nothing clear.
+    pub unclear: usize,
+    /// Notifications that were heard.
+    pub heard: usize,
+    /// Notifications that were not, and are tried again.
+    pub unheard: usize,
+    /// Notifications that were given up.
+    pub given_up: usize,
+    /// Whether time ran out: the next run goes on.
+    pub out_of_time: bool,
+}
+
+/// Runs a scheduled function: `start` makes what it works with, once; `run` does what is due at each event.
+///
+/// # Errors
+/// What `start` fails with, or the runtime.
+pub async fn serve<S, F>(
+    start: fn(&Environment<'_>) -> Result<S, Cause>,
+    run: impl Fn(&'static S, Run) -> F,
+) -> Result<(), Fatal>
+where
+    S: Send + Sync + 'static,
+    F: Future<Output = Tally>,
+{
+    log::begin();
+    let state: &'static S = Box::leak(Box::new(start(&Environment::of_process())?));
+    let run = &run;
+    lambda_runtime::run(service_fn(move |event: LambdaEvent<Event>| async move {
+        let now: DateTime<Utc> = event.payload.time.parse()?;
+        let left = time_left(event.context.deadline());
+        let tally = run(state, Run::new(now, left)).await;
+        let Tally { looked_at, changed, skipped, failed, unclear, .. } = tally;
+        let Tally { heard, unheard, given_up, out_of_time, .. } = tally;
+        tracing::info!(
+            looked_at,
+            changed,
+            skipped,
+            failed,
+            unclear,
+            heard,
+            unheard,
+            given_up,
+            out_of_time,
+            "ran"
+        );
+        Ok::<_, Fatal>(tally)
+    }))
+    .await
+}
+
+#[expect(clippy::disallowed_methods, reason = "Lambda's deadline is one of the machine's clock")]
+fn time_left(deadline: SystemTime) -> Duration {
+    deadline.duration_since(SystemTime::now()).unwrap_or_default()
+}
+
+impl Run {
+    fn new(now: DateTime<Utc>, left: Duration) -> Self {
+        let begins = Instant::now();
+        Self {
+            now,
+            last_call: begins + left.saturating_sub(LAST_CALL),
+            end: begins + left.saturating_sub(END),
+        }
+    }
+
+    /// Does something for every wallet with something due. What goes wrong with one is logged, and does not stop the rest.
+    pub async fn each<F>(self, store: &Store, kind: Kind, work: impl Fn(Due) -> F) -> Tally
+    where
+        F: Future<Output = Result<Option<Done>, Error>>,
+    {
+        let mut tally = Tally::default();
+        // Runs that overlap, or have too little time, begin at different shards.
+        let first = fastrand::u8(..Store::SHARDS);
+        for shard in (first..Store::SHARDS).chain(0..first) {
+            self.shard(store, kind, shard, &work, &mut tally).await;
+        }
+        tally
+    }
+
+    async fn shard<F>(
+        self,
+        store: &Store,
+        kind: Kind,
+        shard: u8,
+        work: &impl Fn(Due) -> F,
+        tally: &mut Tally,
+    ) where
+        F: Future<Output = Result<Option<Done>, Error>>,
+    {
+        let mut page = None;
+        loop {
+            if self.is_over() {
+                tally.out_of_time = true;
+                return;
+            }
+            let (dues, next) = match store.due(kind, shard, self.now, page.take()).await {
+                Ok(read) => read,
+                Err(error) => {
+                    tracing::error!(shard, error = chain(&error), "a shard can not be read");
+                    tally.failed += 1;
+                    return;
+                }
+            };
+            let mut done = stream::iter(dues)
+                .take_while(|_| ready(!self.is_over()))
+                .map(|due| async move { (due, timeout_at(self.end, work(due)).await) })
+                .buffer_unordered(AT_ONCE);
+            while let Some((due, done)) = done.next().await {
+                tally.add(due, done.unwrap_or_else(|late| Err(out_of_time(late.into()))));
+            }
+            let Some(next) = next else { return };
+            page = Some(next);
+        }
+    }
+
+    fn is_over(self) -> bool {
+        self.last_call <= Instant::now()
+    }
+}
+
+fn out_of_time(cause: Cause) -> Error {
+    Error::Unavailable { what: "an end in time", cause }
+}
+
+impl Tally {
+    fn add(&mut self, due: Due, done: Result<Option<Done>, Error>) {
+        self.looked_at += 1;
+        match done {
+            Ok(None) => self.skipped += 1,
+            Ok(Some(done)) => {
+                self.changed += 1;
+                self.unclear += done.unclear;
+                self.heard += done.heard;
+                self.unheard += done.unheard;
+                self.given_up += done.given_up;
+                if let Some(audit) = done.audit {
+                    write(&audit);
+                }
+            }
+            Err(error) => {
+                self.failed += 1;
+                let slot = due.slot.number();
+                tracing::error!(slot, error = chain(&error), "a wallet is left as it is");
+            }
+        }
+    }
+}
+
+/// The audit line of each recurring payment that time made something else of.
+fn write(audit: &Audit) {
+    let primary_before = audit.primary_before.map(RecurringPaymentId::number);
+    let primary_after = audit.primary_after.map(RecurringPaymentId::number);
+    for change in &audit.changes {
+        let recurring_payment_id = change.id.number();
+        let before = change.before.name();
+        let after = change.after.map_or("FORGOTTEN", RecurringStatus::name);
+        let reason = change.reason.map_or("time", StatusReason::name);
+        tracing::info!(
+            recurring_payment_id,
+            before,
+            after,
+            reason,
+            primary_before,
+            primary_after,
+            "audit"
+        );
+    }
+}

@@ -1,0 +1,171 @@
+//! What is due, by the indexes, and the expiry that needs no read.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::error::SdkError;
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+use aws_sdk_dynamodb::types::{
+    AttributeValue, ReturnConsumedCapacity, ReturnValue, ReturnValuesOnConditionCheckFailure,
+};
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::item::{self, BY_CHORE, BY_EXPIRY, Entry, Index, Item};
+use super::{Changed, Key, Store, unavailable};
+use crate::domain::id::Slot;
+use crate::domain::notification::Notification;
+use crate::domain::wallet::Wallet;
+use crate::error::{Error, Refusal};
+
+/// How many entries of an index are read at once.
+const PAGE: i32 = 250;
+
+/// What kind of thing is due.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Time makes something else of a recurring payment.
+    Expiry,
+    /// A terminal has to be looked at, or somebody to be told something.
+    Chore,
+}
+
+/// A wallet with something due.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Due {
+    /// Which one.
+    pub slot: Slot,
+    /// Since when, in milliseconds since 1970.
+    at: i64,
+}
+
+/// Where the next page begins.
+pub struct Page(HashMap<String, AttributeValue>);
+
+impl Kind {
+    fn index(self) -> Index {
+        match self {
+            Self::Expiry => BY_EXPIRY,
+            Self::Chore => BY_CHORE,
+        }
+    }
+}
+
+/// What time has made of a wallet.
+pub struct Settled {
+    /// The wallet just before that.
+    pub before: Wallet,
+    /// The wallet now.
+    pub after: Wallet,
+    /// What has to be told, each a try that is written down.
+    pub tries: Vec<Notification>,
+}
+
+/// What an expiry without a read met.
+enum Met {
+    Expired(Item),
+    /// More than that is due, or nothing any more. What is stored, where the refusal said so.
+    Other(Option<Item>),
+}
+
+impl Store {
+    /// Over how many shards what is due is spread.
+    pub const SHARDS: u8 = item::SHARDS;
+
+    /// A page of what is due in a shard, what has been due longest first, and where the next page begins.
+    ///
+    /// # Errors
+    /// `Unavailable`; `Internal` when an entry cannot be read.
+    pub async fn due(
+        &self,
+        kind: Kind,
+        shard: u8,
+        now: DateTime<Utc>,
+        page: Option<Page>,
+    ) -> Result<(Vec<Due>, Option<Page>), Error> {
+        let index = kind.index();
+        let queried = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .index_name(index.name)
+            .key_condition_expression(format!("{} = :shard AND {} <= :now", index.shard, index.at))
+            .expression_attribute_values(":shard", AttributeValue::N(shard.to_string()))
+            .expression_attribute_values(":now", instant(now))
+            .limit(PAGE)
+            .set_exclusive_start_key(page.map(|Page(key)| key))
+            .return_consumed_capacity(ReturnConsumedCapacity::Total)
+            .send()
+            .await
+            .map_err(|cause| unavailable(cause.into()))?;
+        let next = queried.last_evaluated_key.map(Page);
+        let entries = serde_dynamo::from_items(queried.items.unwrap_or_default());
+        let entries: Vec<Entry> = entries.map_err(|cause| Error::Internal {
+            what: "an entry of an index can not be read",
+            cause: cause.into(),
+        })?;
+        let due = |entry: Entry| Due { slot: Slot::new(entry.slot), at: entry.at };
+        Ok((entries.into_iter().map(due).collect(), next))
+    }
+
+    /// Makes durable what time has made of a wallet. Nothing, when somebody else did it.
+    ///
+    /// When an expiry is the last thing due, removing what it takes away is one write, and no read. Otherwise that write is
+    /// refused, the refusal brings the wallet, and it is changed as any other.
+    ///
+    /// # Errors
+    /// As for [`Store::change`].
+    pub async fn settle(&self, due: Due, now: DateTime<Utc>) -> Result<Option<Settled>, Error> {
+        let at = DateTime::from_timestamp_millis(due.at).unwrap_or(now);
+        let before = |contents| Wallet::new(due.slot, contents, at - TimeDelta::milliseconds(1));
+        let item = match self.expire(due).await? {
+            Met::Expired(item) => {
+                let before = before(item.contents()?);
+                let after = Wallet::new(due.slot, item.after_expiry().contents()?, now);
+                return Ok(Some(Settled { before, after, tries: Vec::new() }));
+            }
+            Met::Other(Some(item)) => Some(item),
+            Met::Other(None) => self.get(due.slot).await?,
+        };
+        let Some(item) = item.filter(|item| item.expires_by(now)) else { return Ok(None) };
+        let key = Key::Slot(due.slot);
+        let found = self.admit(key, due.slot, item, now)?.ok_or(Refusal::NotFound)?;
+        let changed = self.change_and_tell(found, key, now, |wallet| {
+            let tries = wallet.begin_tries(None);
+            Ok((wallet.clone(), tries))
+        });
+        let Changed { outcome: (after, tries), replaced } = changed.await?;
+        Ok(replaced.map(|replaced| Settled { before: before(replaced), after, tries }))
+    }
+
+    async fn expire(&self, due: Due) -> Result<Met, Error> {
+        let slot = AttributeValue::N(due.slot.number().to_string());
+        let updated = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .key("slot", slot)
+            .update_expression(item::EXPIRE)
+            .condition_expression(item::CAN_EXPIRE)
+            .expression_attribute_values(":one", AttributeValue::N("1".to_owned()))
+            .expression_attribute_values(":at", AttributeValue::N(due.at.to_string()))
+            .return_values(ReturnValue::AllOld)
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+            .return_consumed_capacity(ReturnConsumedCapacity::Total)
+            .send()
+            .await;
+        match updated {
+            Ok(updated) => Ok(Met::Expired(Item::read(updated.attributes.unwrap_or_default())?)),
+            Err(SdkError::ServiceError(refused)) => {
+                let error = refused.into_err();
+                if let UpdateItemError::ConditionalCheckFailedException(failed) = error {
+                    return Ok(Met::Other(failed.item.map(Item::read).transpose()?));
+                }
+                Err(unavailable(error.into()))
+            }
+            Err(lost) => Err(unavailable(lost.into())),
+        }
+    }
+}
+
+fn instant(instant: DateTime<Utc>) -> AttributeValue {
+    AttributeValue::N(instant.timestamp_millis().to_string())
+}
