@@ -21,7 +21,7 @@ use crate::domain::text::CallbackUrl;
 use crate::domain::wallet::Setup;
 use crate::error::{Cause, Error, Refusal, chain};
 use crate::netaxept::{Netaxept, Progress, Registered, TerminalWish};
-use crate::storage::{Key, Store};
+use crate::storage::{Changed, Key, Store};
 use look::Look;
 pub use teller::{Done, Teller};
 
@@ -115,7 +115,7 @@ impl App {
             }
             Ok((wallet.view(id)?, wallet.begin_tries(Some(id))))
         });
-        let (view, tries) = changed.await?;
+        let (view, tries) = changed.await?.outcome;
         self.teller.tell(key, tries, now).await;
         if looks.iter().any(|look| matches!(look.finding, Finding::Card(_))) {
             return Ok(view);
@@ -149,7 +149,10 @@ impl App {
             }
             Ok((wallet.give_up(), wallet.begin_tries(None)))
         });
-        let (given_up, tries) = changed.await?;
+        let Changed { outcome: (given_up, tries), replaced } = changed.await?;
+        if replaced.is_none() {
+            return Ok(None);
+        }
         for notification in &given_up {
             tracing::error!(notification = notification.id(), "given up: never heard in 72 hours");
         }

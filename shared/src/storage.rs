@@ -78,11 +78,11 @@ impl Found {
 }
 
 /// What a change came to.
-struct Changed<T> {
+pub struct Changed<T> {
     /// What was decided.
-    outcome: T,
+    pub outcome: T,
     /// What was stored before; nothing when there was nothing to write.
-    replaced: Option<Contents>,
+    pub replaced: Option<Contents>,
 }
 
 enum Put {
@@ -204,25 +204,15 @@ impl Store {
         decide: impl FnMut(&mut Wallet) -> Result<T, Refusal>,
     ) -> Result<T, Error> {
         let found = self.load(key, now).await?;
-        self.change_found(found, key, now, decide).await
+        Ok(self.change_found(found, key, now, decide).await?.outcome)
     }
 
-    /// [`Store::change`] of a wallet that was read before; it is read again only when somebody else changed it since.
+    /// [`Store::change`] of a wallet that was read before; it is read again only when somebody else changed it since. Says
+    /// what was replaced, too.
     ///
     /// # Errors
     /// As for [`Store::change`].
     pub async fn change_found<T>(
-        &self,
-        found: Found,
-        key: Key<'_>,
-        now: DateTime<Utc>,
-        decide: impl FnMut(&mut Wallet) -> Result<T, Refusal>,
-    ) -> Result<T, Error> {
-        self.change_and_tell(found, key, now, decide).await.map(|changed| changed.outcome)
-    }
-
-    /// [`Store::change_found`], and what it replaced.
-    async fn change_and_tell<T>(
         &self,
         found: Found,
         key: Key<'_>,

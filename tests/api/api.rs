@@ -3,9 +3,14 @@
 #![expect(clippy::unwrap_used, reason = "a test that can not go on has failed")]
 
 mod costs;
+mod doubts;
+mod notifications;
 mod races;
+mod reads;
 mod refusals;
+mod schedules;
 mod template;
+mod vanishing;
 mod walk;
 
 use local::{Local, Options};
@@ -15,6 +20,10 @@ use serde_json::{Value, json};
 
 /// The collection of recurring payments.
 const PAYMENTS: &str = "/v1/recurring-payments";
+/// A card that goes well.
+const VISA: &str = "4925000000000004";
+/// The scheduled functions.
+const SCHEDULED: [&str; 2] = ["expire-recurring-payments", "finish-terminals"];
 
 /// A service of its own, and a partner's token for it.
 struct World {
@@ -141,18 +150,87 @@ impl World {
         self.press(&uri, number, button).await
     }
 
-    async fn press(&self, uri: &str, number: &str, button: &str) -> String {
+    /// A terminal whose end is told to the inbox: the address of its page.
+    async fn terminal(&self, id: &Value) -> String {
+        let tell = format!("{}/inbox/{id}", self.local.addresses().console);
+        let body = json!({ "redirectUrl": "https://shop.example/done", "callbackUrl": tell });
+        let terminal = self.call("POST", &format!("{PAYMENTS}/{id}/terminal"), Some(&body)).await;
+        assert_eq!(terminal.status, StatusCode::CREATED, "{terminal:?}");
+        terminal.json()["terminalUri"].as_str().unwrap().to_owned()
+    }
+
+    /// What the terminal page sends.
+    fn card<'a>(&self, number: &'a str, button: &'a str) -> [(&'a str, &'a str); 5] {
         let code = if number.starts_with('3') { "1234" } else { "123" };
-        let form = [
-            ("cardNo", number),
-            ("month", "03"),
-            ("year", "29"),
-            ("securityCode", code),
-            (button, "x"),
-        ];
+        [("cardNo", number), ("month", "03"), ("year", "29"), ("securityCode", code), (button, "x")]
+    }
+
+    async fn press(&self, uri: &str, number: &str, button: &str) -> String {
+        let form = self.card(number, button);
         let page = self.http.post(uri).form(&form).send().await.unwrap();
         assert_eq!(page.status(), StatusCode::FOUND);
         page.headers()["location"].to_str().unwrap().to_owned()
+    }
+
+    /// Moves the clock, gets a token that is good then, and runs every schedule twice. A second more, because the time of a
+    /// schedule's event is in whole seconds.
+    async fn pass(&mut self, time: &str) {
+        self.local.clock().advance("PT1S").unwrap();
+        self.wait(time).await;
+        for _ in 0..2 {
+            for function in SCHEDULED {
+                let tally = self.run(function).await;
+                assert_eq!(
+                    (&tally["failed"], &tally["unclear"]),
+                    (&json!(0), &json!(0)),
+                    "{tally}"
+                );
+            }
+        }
+    }
+
+    /// Moves the clock, and gets a token that is good then.
+    async fn wait(&mut self, time: &str) {
+        self.local.clock().advance(time).unwrap();
+        self.partner = self.token("partner-demo", json!({})).await;
+    }
+
+    /// Runs a schedule, as the console does.
+    async fn run(&self, function: &str) -> Value {
+        let address = format!("{}/schedule/{function}", self.local.addresses().console);
+        let answer = self.http.post(address).send().await.unwrap();
+        assert_eq!(answer.status(), StatusCode::OK);
+        answer.json().await.unwrap()
+    }
+
+    /// Whether no wallet has anything that is due by now.
+    async fn nothing_is_due(&self) -> bool {
+        let table = self.local.dynamodb().call("Scan", &json!({ "TableName": "Wallets" })).await;
+        let now = self.local.clock().now().as_millisecond();
+        let due = |item: &Value| {
+            ["expiryAt", "choreAt"].into_iter().any(|name| {
+                item[name]["N"].as_str().is_some_and(|at| at.parse::<i64>().unwrap() <= now)
+            })
+        };
+        !table.unwrap()["Items"].as_array().unwrap().iter().any(due)
+    }
+
+    /// What callers were told, in order, each with a right signature.
+    fn events(&self) -> Vec<String> {
+        let received = self.local.inbox().received();
+        let event = |notification: &local::inbox::Notification| {
+            assert_eq!(notification.signature, local::inbox::Signature::Valid);
+            notification.body["type"].as_str().unwrap().to_owned()
+        };
+        received.iter().map(event).collect()
+    }
+
+    /// The lines with a message that a function logged.
+    fn logged(&self, function: &str, message: &str) -> Vec<Value> {
+        let lines = self.local.lambda().lines();
+        let lines = lines.iter().filter(|line| line.function == function);
+        let lines = lines.filter_map(|line| serde_json::from_str::<Value>(&line.line).ok());
+        lines.filter(|line| line["message"] == message).collect()
     }
 
     async fn authorize(&self, id: &Value) -> Answer {

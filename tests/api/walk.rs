@@ -3,9 +3,7 @@
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
-use crate::{PAYMENTS, World};
-
-const VISA: &str = "4925000000000004";
+use crate::{PAYMENTS, VISA, World};
 
 #[tokio::test]
 async fn the_whole_walk() {

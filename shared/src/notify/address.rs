@@ -3,7 +3,7 @@
 //! A name is resolved here, and the client connects to the very addresses that were checked here: a name that resolves
 //! differently the next time gains nothing.
 
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::LazyLock;
 
 use ipnet::IpNet;
@@ -29,6 +29,9 @@ static SPECIAL: LazyLock<Vec<IpNet>> = LazyLock::new(|| {
 
 const GLOBAL_UNICAST: Ipv6Addr = Ipv6Addr::new(0x2000, 0, 0, 0, 0, 0, 0, 0);
 
+/// The one address that an engineer's own machine adds.
+const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
 fn is_public(address: IpAddr) -> bool {
     let assigned = match address {
         IpAddr::V4(_) => true,
@@ -38,8 +41,7 @@ fn is_public(address: IpAddr) -> bool {
 }
 
 fn is_allowed(address: IpAddr, addresses: CallbackAddresses) -> bool {
-    let loopback = address == IpAddr::from([127, 0, 0, 1]);
-    is_public(address) || (loopback && addresses == CallbackAddresses::Local)
+    is_public(address) || (address == LOOPBACK && addresses == CallbackAddresses::Local)
 }
 
 /// What can be said of an address without resolving its name.
@@ -51,8 +53,7 @@ pub(super) fn check(url: &Url, addresses: CallbackAddresses) -> Result<(), Flaw>
         None => return Err(PUBLIC),
     };
     let allowed = literal.map(|address| is_allowed(address, addresses));
-    let plain = addresses == CallbackAddresses::Local
-        && literal.is_some_and(|address| address.is_loopback());
+    let plain = addresses == CallbackAddresses::Local && literal == Some(LOOPBACK);
     match url.scheme() {
         "https" => {}
         "http" if plain => {}

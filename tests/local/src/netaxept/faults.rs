@@ -59,6 +59,8 @@ pub enum Kind {
     Html,
     /// It is not done; status 200 with bytes that are called XML and are none.
     Garbage,
+    /// Nothing goes wrong: it is the turn of one after it.
+    Pass,
 }
 
 /// So many operations that go wrong in the same way.
@@ -108,13 +110,15 @@ impl Faults {
         perform: impl FnOnce() -> Response,
     ) -> Response {
         *self.calls().entry(operation).or_default() += 1;
-        let Some(kind) = self.take(operation) else { return perform() };
+        let Some(kind) = self.take(operation).filter(|kind| *kind != Kind::Pass) else {
+            return perform();
+        };
         let response = match kind {
             Kind::DropReply => {
                 drop(perform());
                 crate::broken_connection()
             }
-            Kind::Delay => perform(),
+            Kind::Delay | Kind::Pass => perform(),
             Kind::Http500 => (StatusCode::INTERNAL_SERVER_ERROR, Html(ERROR_PAGE)).into_response(),
             Kind::Html => Html(PAGE).into_response(),
             Kind::Garbage => ([("content-type", "text/xml")], GARBAGE).into_response(),

@@ -1,0 +1,259 @@
+//! The schedules on many wallets: each settled once, whatever else runs, and at a cost that follows the number due.
+
+use std::collections::BTreeMap;
+
+use local::dynamodb::Dynamodb;
+use serde_json::{Value, json};
+
+use crate::{SCHEDULED, VISA, World};
+
+/// How many wallets are due.
+const DUE: u64 = 2_000;
+/// Every so many one cannot be read.
+const UNREADABLE: u64 = 100;
+/// A day.
+const DAY: i64 = 24 * 60 * 60 * 1000;
+
+/// Puts items into the table, 25 at a time.
+async fn put(dynamodb: &Dynamodb, items: impl Iterator<Item = Value>) {
+    let puts: Vec<_> = items.map(|item| json!({ "PutRequest": { "Item": item } })).collect();
+    for puts in puts.chunks(25) {
+        let request = json!({ "RequestItems": { "Wallets": puts } });
+        let answer = dynamodb.call("BatchWriteItem", &request).await.unwrap();
+        assert_eq!(answer["UnprocessedItems"], json!({}));
+    }
+}
+
+/// A wallet as it is stored, with one recurring payment, and what else it has.
+fn item(slot: u64, state: &Value, more: &[(&str, Value)]) -> Value {
+    let number = |number: u64| json!({ "N": number.to_string() });
+    let mut item = json!({
+        "schema": number(2), "slot": number(slot), "organisation": number(1), "version": number(1),
+        "owner": { "B": "BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=" }, "writes": { "B": "AAAAAAAAAAE=" },
+        "lastSequence": number(1), "choices": { "L": [] },
+        "payments": { "L": [{ "M": { "sequence": number(1), "createdAt": number(1), "state": { "M": state } } }] },
+    });
+    for (name, value) in more {
+        item[name] = value.clone();
+    }
+    item
+}
+
+fn indexed(kind: &str, slot: u64, at: i64) -> [(String, Value); 2] {
+    [
+        (format!("{kind}Shard"), json!({ "N": (slot % 8).to_string() })),
+        (format!("{kind}At"), json!({ "N": at.to_string() })),
+    ]
+}
+
+/// A wallet whose card expires.
+fn with_card(slot: u64, expires_at: i64) -> Value {
+    let card = json!({ "M": {
+        "type": { "S": "VISA" }, "lastFour": { "S": "0004" }, "expiry": { "S": "2029-03" },
+        "activatedAt": { "N": "1" }, "expiresAt": { "N": expires_at.to_string() },
+    }});
+    let lapsing = ("lapsing", json!({ "M": { "1": { "S": "q5c+kh1Nc9Ewd0aBcDeFgHiJkIA=" } } }));
+    let [shard, at] = indexed("expiry", slot, expires_at);
+    let more = [lapsing, (&*shard.0, shard.1), (&*at.0, at.1)];
+    item(slot, &json!({ "expired": { "M": { "card": card } } }), &more)
+}
+
+/// A wallet with a visit to Nets' page that has to be looked at.
+fn with_visit(slot: u64, opened_at: i64) -> Value {
+    let visit = json!({ "M": {
+        "openedAt": { "N": opened_at.to_string() }, "outcome": { "S": "open" }, "lookAt": { "N": (opened_at + 60_000).to_string() },
+    }});
+    let state = json!({ "created": { "M": { "terminals": { "L": [visit] } } } });
+    let ([look_shard, look_at], [shard, at]) =
+        (indexed("chore", slot, opened_at + 60_000), indexed("expiry", slot, opened_at + DAY));
+    let more = [
+        (&*look_shard.0, look_shard.1),
+        (&*look_at.0, look_at.1),
+        (&*shard.0, shard.1),
+        (&*at.0, at.1),
+    ];
+    item(slot, &state, &more)
+}
+
+/// The same, but nobody can read it.
+fn unreadable(slot: u64, item: Value) -> Value {
+    let mut item = item;
+    item["payments"] = json!({ "S": format!("spoilt {slot}") });
+    item.as_object_mut().unwrap().remove("lapsing");
+    item
+}
+
+fn spoil_some(slot: u64, item: Value) -> Value {
+    if slot.is_multiple_of(UNREADABLE) { unreadable(slot, item) } else { item }
+}
+
+/// Four runs at once: what each came to.
+async fn four_runs(world: &World, function: &str) -> BTreeMap<String, u64> {
+    let run = || world.run(function);
+    let (one, two, three, four) = tokio::join!(run(), run(), run(), run());
+    let mut sums = BTreeMap::new();
+    for tally in [one, two, three, four] {
+        assert_eq!(tally["outOfTime"], false, "{tally}");
+        for (name, count) in tally.as_object().unwrap() {
+            *sums.entry(name.clone()).or_default() += count.as_u64().unwrap_or_default();
+        }
+    }
+    sums
+}
+
+async fn states(world: &World) -> BTreeMap<String, u64> {
+    let mut states = BTreeMap::new();
+    let mut begin = Value::Null;
+    loop {
+        let mut scan = json!({ "TableName": "Wallets" });
+        if begin != Value::Null {
+            scan["ExclusiveStartKey"] = begin;
+        }
+        let page = world.local.dynamodb().call("Scan", &scan).await.unwrap();
+        for item in page["Items"].as_array().unwrap() {
+            let state = item["payments"]["L"][0]["M"]["state"]["M"].as_object();
+            let state = state.map_or("unreadable".to_owned(), |state| {
+                let waits = item.get("lapsing").is_some();
+                format!("{}{}", state.keys().next().unwrap(), if waits { ", lapsing" } else { "" })
+            });
+            *states.entry(state).or_default() += 1;
+        }
+        begin = page["LastEvaluatedKey"].clone();
+        if begin == Value::Null {
+            return states;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn four_expiry_runs_at_once_settle_each_wallet_once() {
+    let world = World::new().await;
+    let now = world.local.clock().now().as_millisecond();
+    put(world.local.dynamodb(), (0..DUE).map(|slot| spoil_some(slot, with_card(slot, now - DAY))))
+        .await;
+    let sums = four_runs(&world, SCHEDULED[0]).await;
+    let readable = DUE - DUE / UNREADABLE;
+    assert_eq!(sums["changed"], readable, "{sums:?}");
+    assert_eq!(sums["failed"], 4 * DUE / UNREADABLE, "each run met each of them: {sums:?}");
+    let expected = [("expired".to_owned(), readable), ("unreadable".to_owned(), DUE / UNREADABLE)];
+    assert_eq!(states(&world).await, expected.into());
+    assert_eq!(world.logged(SCHEDULED[0], "audit").len() as u64, readable);
+    let again = world.run(SCHEDULED[0]).await;
+    assert_eq!(
+        (again["lookedAt"].as_u64(), again["changed"].as_u64()),
+        (Some(DUE / UNREADABLE), Some(0))
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn four_finishing_runs_at_once_verify_each_card_once() {
+    let world = World::new().await;
+    let opened_at = world.local.clock().now().as_millisecond() - 120_000;
+    put(world.local.dynamodb(), (0..DUE).map(|slot| spoil_some(slot, with_visit(slot, opened_at))))
+        .await;
+    let nets = &world.local.addresses().netaxept;
+    for slots in (0..DUE).collect::<Vec<_>>().chunks(20) {
+        let cards = slots.iter().map(|slot| async {
+            let id = ((*slot << 10) | 1) << 4;
+            let (id, order) = (id.to_string(), format!("{id}-{opened_at}"));
+            let form = [
+                ("merchantId", local::netaxept::MERCHANT_ID),
+                ("token", local::netaxept::TOKEN),
+                ("transactionId", &id),
+                ("orderNumber", &order),
+                ("currencyCode", "NOK"),
+                ("updateStoredPaymentInfo", "true"),
+                ("recurringType", "S"),
+                ("redirectUrl", "https://shop.example"),
+            ];
+            let registered =
+                world.http.post(format!("{nets}/Netaxept/Register.aspx")).form(&form).send().await;
+            assert!(registered.unwrap().text().await.unwrap().contains("RegisterResponse"));
+            let merchant = local::netaxept::MERCHANT_ID;
+            world
+                .press(
+                    &format!(
+                        "{nets}/Terminal/default.aspx?merchantId={merchant}&transactionId={id}"
+                    ),
+                    VISA,
+                    "okButton",
+                )
+                .await;
+        });
+        futures_util::future::join_all(cards).await;
+    }
+    let sums = four_runs(&world, SCHEDULED[1]).await;
+    let readable = DUE - DUE / UNREADABLE;
+    assert_eq!(sums["changed"], readable, "{sums:?}");
+    assert_eq!((sums["unclear"], sums["failed"]), (0, 4 * DUE / UNREADABLE), "{sums:?}");
+    // One card lasts as long as the other: all that is due is its expiry.
+    let expected =
+        [("expired, lapsing".to_owned(), readable), ("unreadable".to_owned(), DUE / UNREADABLE)];
+    assert_eq!(states(&world).await, expected.into());
+    let transactions = world.local.netaxept().transactions();
+    let done = |one: &Value| one["transaction"]["done"].clone();
+    let verified =
+        transactions.as_array().unwrap().iter().filter(|one| done(one) == json!({ "VERIFY": 1 }));
+    let untouched = transactions.as_array().unwrap().iter().filter(|one| done(one) == json!({}));
+    assert_eq!((verified.count() as u64, untouched.count() as u64), (readable, DUE / UNREADABLE));
+}
+
+/// The cost of an expiry follows the number due, never the size of the table. To see other sizes than these:
+/// `EXPIRY_TABLE_SIZES=5000,50000,200000 cargo test -p api --test api expiry_costs -- --nocapture`.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn expiry_costs_two_write_units_and_no_read_a_wallet() {
+    const THOUSAND: u64 = 1_000;
+    let sizes = std::env::var("EXPIRY_TABLE_SIZES").unwrap_or("2000,10000".to_owned());
+    let mut costs = Vec::new();
+    println!(
+        "| wallets in the table | due | requests | write units | read units |\n|---|---|---|---|---|"
+    );
+    for size in sizes.split(',').map(|size| size.parse::<u64>().unwrap()) {
+        let world = World::new().await;
+        let now = world.local.clock().now().as_millisecond();
+        let due = |slot| if slot < THOUSAND { now - DAY } else { now + 400 * DAY };
+        put(world.local.dynamodb(), (0..size).map(|slot| with_card(slot, due(slot)))).await;
+        // What the shards cost when nothing is due.
+        let mut cost = Vec::new();
+        for expected in [THOUSAND, 0] {
+            world.local.dynamodb().forget_requests();
+            let tally = world.run(SCHEDULED[0]).await;
+            assert_eq!(
+                (tally["changed"].as_u64(), tally["failed"].as_u64()),
+                (Some(expected), Some(0))
+            );
+            cost.push(Cost::of(&world));
+        }
+        let (whole, fixed) = (cost[0].clone(), cost[1].clone());
+        println!(
+            "| {size} | {THOUSAND} | {} | {} | {} |",
+            whole.requests, whole.written, whole.read
+        );
+        println!("| {size} | 0 | {} | {} | {} |", fixed.requests, fixed.written, fixed.read);
+        assert_eq!((fixed.requests, fixed.written), (8, 0.0), "a request a shard");
+        assert!(whole.written <= 2.0 * THOUSAND as f64, "{whole:?}");
+        assert!(whole.read - fixed.read <= 0.02 * THOUSAND as f64, "{whole:?} {fixed:?}");
+        costs.push((whole, fixed));
+    }
+    assert!(costs.windows(2).all(|pair| pair[0] == pair[1]), "{costs:?}");
+}
+
+/// What was asked of DynamoDB.
+#[derive(Debug, Clone, PartialEq)]
+struct Cost {
+    requests: usize,
+    written: f64,
+    read: f64,
+}
+
+impl Cost {
+    fn of(world: &World) -> Self {
+        let requests = world.local.dynamodb().requests();
+        let units = |written: bool| {
+            let is_write = |operation: &str| operation == "PutItem" || operation == "UpdateItem";
+            let counted = requests.iter().filter(|one| is_write(&one.operation) == written);
+            counted.fold(0.0, |sum, one| sum + one.capacity.unwrap())
+        };
+        Self { requests: requests.len(), written: units(true), read: units(false) }
+    }
+}
