@@ -4,6 +4,7 @@ import json
 import pathlib
 import re
 import subprocess
+import time
 
 from selenium import webdriver
 from selenium.webdriver.common.by import By
@@ -54,7 +55,7 @@ def enter_card(address):
 
 
 def main():
-    assert len(BLOCKS) == 6, len(BLOCKS)
+    assert len(BLOCKS) == 9, len(BLOCKS)
     paste(BLOCKS[0])
     (created,) = map(json.loads, paste(BLOCKS[1]))
     assert created["primary"] is True and created["recurringStatus"] == "CREATED", created
@@ -66,8 +67,21 @@ def main():
     chosen, both, ended, left = map(json.loads, paste(BLOCKS[4]))
     assert chosen["primary"] is True and [one["primary"] for one in both] == [False, True], both
     assert ended["recurringStatus"] == "CANCELLED" and left == [active], left
-    ((expired,),) = map(json.loads, paste(BLOCKS[5]))
-    assert expired["recurringStatus"] == "EXPIRED" and expired["primary"] is False, expired
+    (address,) = paste(BLOCKS[5])
+    enter_card(address)
+    tally, third = map(json.loads, paste(BLOCKS[6]))
+    assert tally["failed"] == 0 and third["recurringStatus"] == "ACTIVE", (tally, third)
+    told = []
+    for _ in range(50):  # `cargo local` runs the schedule as well: it may be the one that is telling
+        (told,) = map(json.loads, paste(BLOCKS[7]))
+        if told:
+            break
+        time.sleep(0.1)
+    assert [one["signature"] for one in told] == ["valid"], told
+    assert told[0]["body"]["type"] == "recurring-payment.activated", told
+    (expired,) = map(json.loads, paste(BLOCKS[8]))
+    assert [one["recurringStatus"] for one in expired] == ["EXPIRED"] * 2, expired
+    assert not any(one["primary"] for one in expired), expired
     print("the walk of README.md: 1 passed")
 
 

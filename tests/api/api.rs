@@ -160,13 +160,13 @@ impl World {
     }
 
     /// What the terminal page sends.
-    fn card<'a>(&self, number: &'a str, button: &'a str) -> [(&'a str, &'a str); 5] {
+    fn card<'a>(number: &'a str, button: &'a str) -> [(&'a str, &'a str); 5] {
         let code = if number.starts_with('3') { "1234" } else { "123" };
         [("cardNo", number), ("month", "03"), ("year", "29"), ("securityCode", code), (button, "x")]
     }
 
     async fn press(&self, uri: &str, number: &str, button: &str) -> String {
-        let form = self.card(number, button);
+        let form = Self::card(number, button);
         let page = self.http.post(uri).form(&form).send().await.unwrap();
         assert_eq!(page.status(), StatusCode::FOUND);
         page.headers()["location"].to_str().unwrap().to_owned()

@@ -209,7 +209,7 @@ async fn authorize_is_killed_between_its_writes() {
     assert!(world.nothing_is_due().await);
 }
 
-/// Replies to DynamoDB's writes are lost all along: one card, told once.
+/// Replies to `DynamoDB`'s writes are lost all along: one card, told once.
 #[tokio::test]
 async fn writes_whose_replies_are_lost() {
     let mut world = World::new().await;

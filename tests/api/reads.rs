@@ -161,7 +161,6 @@ async fn ten_thousand_reads_across_every_expiry_show_nothing_stale() {
         }
     }
     assert!(reads >= 10_000 && seen.len() == 4, "{reads} reads: {seen:?}");
-    println!("{reads} reads: {seen:?}");
     let table = world.local.dynamodb().call("Scan", &json!({ "TableName": "Wallets" })).await;
     let written =
         table.unwrap()["Items"].as_array().unwrap().iter().any(|item| item["version"]["N"] != "1");

@@ -76,7 +76,7 @@ async fn after_the_card() {
         let uri = world.terminal(&id).await;
         if swallowed {
             world.local.netaxept().fail(Operation::Terminal, Kind::DropReply, 1);
-            world.http.post(&uri).form(&world.card(VISA, "okButton")).send().await.unwrap_err();
+            world.http.post(&uri).form(&World::card(VISA, "okButton")).send().await.unwrap_err();
         } else {
             world.press(&uri, VISA, "okButton").await;
         }
