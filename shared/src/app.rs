@@ -13,12 +13,13 @@ use chrono::{DateTime, Utc};
 use url::Url;
 
 use crate::config::{Environment, NetaxeptConfig};
+use crate::domain::audit::Audit;
 use crate::domain::id::{RecurringPaymentId, Slot, TransactionId};
 use crate::domain::owner::Owner;
 use crate::domain::recurring_payment::View;
 use crate::domain::terminal::{Closing, Finding, Visit};
 use crate::domain::text::CallbackUrl;
-use crate::domain::wallet::Setup;
+use crate::domain::wallet::{Setup, Wallet};
 use crate::error::{Cause, Error, Refusal, chain};
 use crate::netaxept::{Netaxept, Progress, Registered, TerminalWish};
 use crate::storage::{Changed, Key, Store};
@@ -147,12 +148,11 @@ impl App {
                 // Ended meanwhile, or activated by another visit: then there is nothing to keep.
                 wallet.conclude(&look.visit, &look.finding, lifetime).unwrap_or_default();
             }
-            Ok((wallet.give_up(), wallet.begin_tries(None)))
+            Ok((wallet.give_up(), wallet.begin_tries(None), wallet.clone()))
         });
-        let Changed { outcome: (given_up, tries), replaced } = changed.await?;
-        if replaced.is_none() {
-            return Ok(None);
-        }
+        let Changed { outcome: (given_up, tries, after), replaced } = changed.await?;
+        let Some(replaced) = replaced else { return Ok(None) };
+        let audit = Audit::between(&Wallet::as_stored(slot, replaced), &after);
         for notification in &given_up {
             tracing::error!(notification = notification.id(), "given up: never heard in 72 hours");
         }
@@ -161,7 +161,7 @@ impl App {
         for doubt in looks.iter().filter_map(|look| look.doubt.as_ref()) {
             tracing::warn!(error = chain(doubt), "no clear answer: looked at again in a minute");
         }
-        Ok(Some(Done { unclear, given_up: given_up.len(), ..done }))
+        Ok(Some(Done { unclear, given_up: given_up.len(), audit, ..done }))
     }
 
     /// What Nets' callback sets off. Nothing in it is trusted: Nets is asked. Whatever comes of it, Nets need not call again,

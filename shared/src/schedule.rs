@@ -17,7 +17,7 @@ use crate::app::Done;
 use crate::config::Environment;
 use crate::domain::audit::Audit;
 use crate::domain::id::RecurringPaymentId;
-use crate::domain::recurring_payment::{RecurringStatus, StatusReason};
+use crate::domain::recurring_payment::RecurringStatus;
 use crate::error::{Cause, Error, chain};
 use crate::log;
 use crate::storage::{Due, Kind, Store};
@@ -194,9 +194,7 @@ impl Tally {
                 self.heard += done.heard;
                 self.unheard += done.unheard;
                 self.given_up += done.given_up;
-                if let Some(audit) = done.audit {
-                    write(&audit);
-                }
+                write(&done.audit);
             }
             Err(error) => {
                 self.failed += 1;
@@ -207,7 +205,7 @@ impl Tally {
     }
 }
 
-/// The audit line of each recurring payment that time made something else of.
+/// The audit line of each recurring payment that has become something else.
 fn write(audit: &Audit) {
     let primary_before = audit.primary_before.map(RecurringPaymentId::number);
     let primary_after = audit.primary_after.map(RecurringPaymentId::number);
@@ -215,7 +213,11 @@ fn write(audit: &Audit) {
         let recurring_payment_id = change.id.number();
         let before = change.before.name();
         let after = change.after.map_or("FORGOTTEN", RecurringStatus::name);
-        let reason = change.reason.map_or("time", StatusReason::name);
+        let reason = match (change.after, change.reason) {
+            (_, Some(reason)) => reason.name(),
+            (Some(RecurringStatus::Active), None) => "CARD",
+            (_, None) => "TIME",
+        };
         tracing::info!(
             recurring_payment_id,
             before,
@@ -225,5 +227,32 @@ fn write(audit: &Audit) {
             primary_after,
             "audit"
         );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn with_no_time_left_nothing_is_begun() {
+        let variables = [
+            ("ID_KEY", "a key of at least thirty-two chars"),
+            ("TABLE_NAME", "Wallets"),
+            ("AWS_REGION", "eu-north-1"),
+            ("TLS_ROOTS", "amazon"),
+            ("AWS_ENDPOINT_URL_DYNAMODB", "http://127.0.0.1:1"),
+            ("AWS_ACCESS_KEY_ID", "x"),
+            ("AWS_SECRET_ACCESS_KEY", "x"),
+        ];
+        let variables = variables.map(|(name, text)| (name, text.to_owned())).into();
+        let store = Store::start(&Environment::of(&variables)).unwrap();
+        let run = Run::new(DateTime::<Utc>::UNIX_EPOCH, LAST_CALL);
+        let tally = run.each(&store, Kind::Expiry, async |_| panic!("nothing is begun")).await;
+        assert_eq!(tally, Tally { out_of_time: true, ..Tally::default() });
+        // With time, it is seen that no shard can be read, and each is tried.
+        let run = Run::new(DateTime::<Utc>::UNIX_EPOCH, Duration::from_mins(2));
+        let tally = run.each(&store, Kind::Expiry, async |_| panic!("nothing is due")).await;
+        assert_eq!(tally, Tally { failed: usize::from(Store::SHARDS), ..Tally::default() });
     }
 }

@@ -209,6 +209,46 @@ async fn authorize_is_killed_between_its_writes() {
     assert!(world.nothing_is_due().await);
 }
 
+/// The schedule is killed while Nets verifies: the next run finishes.
+#[tokio::test]
+async fn the_schedule_is_killed() {
+    let mut world = World::new().await;
+    let id = with_a_card(&world).await;
+    world.wait("PT1M1S").await;
+    world.local.netaxept().fail(Operation::Process, Kind::Delay, 1);
+    let scheduler = world.local.scheduler().clone();
+    let run = tokio::spawn(async move { scheduler.run("finish-terminals").await });
+    world.local.netaxept().met().await;
+    for instance in world.local.lambda().instances("finish-terminals") {
+        world.local.lambda().kill(instance);
+    }
+    assert!(run.await.unwrap().is_err());
+    ends_with_one_card(&mut world, &id).await;
+}
+
+/// The client, the schedule and Nets come at once: Nets verifies once, and it is told once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn all_come_at_once() {
+    let mut world = World::new().await;
+    let id = world.create("4711", json!({})).await["recurringPaymentId"].clone();
+    let uri = world.terminal(&id).await;
+    world.press(&uri, VISA, "okButton").await;
+    world.wait("PT1M1S").await;
+    let transaction = uri.split("transactionId=").nth(1).unwrap();
+    let body = json!({ "TransactionId": transaction }).to_string();
+    let path = format!("/v1/netaxept/callback/{}", local::netaxept::CALLBACK_SECRET);
+    let json = [("content-type", "application/json")];
+    let (authorized, ran, called, again) = tokio::join!(
+        world.authorize(&id),
+        world.run("finish-terminals"),
+        world.send("POST", &path, &json, Some(&body)),
+        world.authorize(&id),
+    );
+    assert_eq!((authorized.status, again.status), (StatusCode::OK, StatusCode::OK));
+    assert_eq!((&ran["failed"], called.status), (&json!(0), StatusCode::OK));
+    ends_with_one_card(&mut world, &id).await;
+}
+
 /// Replies to `DynamoDB`'s writes are lost all along: one card, told once.
 #[tokio::test]
 async fn writes_whose_replies_are_lost() {

@@ -83,6 +83,8 @@ async fn after_the_card() {
         world.pass("PT1M").await;
         is_active(&world, &id).await;
         assert_eq!(world.events(), ["recurring-payment.activated"]);
+        let audit = world.logged("finish-terminals", "audit");
+        assert_eq!((&audit[0]["after"], &audit[0]["reason"]), (&json!("ACTIVE"), &json!("CARD")));
     }
 }
 

@@ -29,8 +29,8 @@ pub struct Done {
     pub given_up: usize,
     /// How many visits brought no clear answer, and are looked at again.
     pub unclear: usize,
-    /// What became of the wallet, where that is what was to be done.
-    pub audit: Option<Audit>,
+    /// What became of the wallet.
+    pub audit: Audit,
 }
 
 impl Teller {
@@ -61,7 +61,7 @@ impl Teller {
         let Some(settled) = self.store.settle(due, now).await? else { return Ok(None) };
         let audit = Audit::between(&settled.before, &settled.after);
         let done = self.tell(Key::Slot(due.slot), settled.tries, now).await;
-        Ok(Some(Done { audit: Some(audit), ..done }))
+        Ok(Some(Done { audit, ..done }))
     }
 
     /// Makes tries that are written down already. What was heard is forgotten; the rest is due again by itself.

@@ -18,7 +18,7 @@ pub struct Change {
 }
 
 /// What became of a wallet.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Audit {
     /// The recurring payments that are no longer what they were, oldest first.
     pub changes: Vec<Change>,

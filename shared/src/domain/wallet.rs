@@ -116,6 +116,12 @@ impl Wallet {
         Self { slot, now, contents }
     }
 
+    /// What is stored at a slot as it is stored, whatever time has made of it since: to tell what was from what is.
+    #[must_use]
+    pub fn as_stored(slot: Slot, contents: Contents) -> Self {
+        Self { slot, now: DateTime::<Utc>::MIN_UTC, contents }
+    }
+
     /// The same wallet at a later instant.
     #[must_use]
     pub fn at(self, now: DateTime<Utc>) -> Self {

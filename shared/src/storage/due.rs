@@ -7,7 +7,7 @@ use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{
     AttributeValue, ReturnConsumedCapacity, ReturnValue, ReturnValuesOnConditionCheckFailure,
 };
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 
 use super::item::{self, BY_CHORE, BY_EXPIRY, Entry, Index, Item};
 use super::{Changed, Key, Store, unavailable};
@@ -51,7 +51,7 @@ impl Kind {
 
 /// What time has made of a wallet.
 pub struct Settled {
-    /// The wallet just before that.
+    /// The wallet as it was stored.
     pub before: Wallet,
     /// The wallet now.
     pub after: Wallet,
@@ -114,8 +114,7 @@ impl Store {
     /// # Errors
     /// As for [`Store::change`].
     pub async fn settle(&self, due: Due, now: DateTime<Utc>) -> Result<Option<Settled>, Error> {
-        let at = DateTime::from_timestamp_millis(due.at).unwrap_or(now);
-        let before = |contents| Wallet::new(due.slot, contents, at - TimeDelta::milliseconds(1));
+        let before = |contents| Wallet::as_stored(due.slot, contents);
         let item = match self.expire(due).await? {
             Met::Expired(item) => {
                 let before = before(item.contents()?);
