@@ -177,7 +177,7 @@ impl Netaxept {
                 Ok(Registered::IdTaken)
             }
             reply @ (Reply::Registered { .. }
-            | Reply::Processed { .. }
+            | Reply::Processed(_)
             | Reply::PaymentInfo(_)
             | Reply::Exception(_)) => Err(failure("Register", reply)),
         }
@@ -189,6 +189,9 @@ impl Netaxept {
     /// `Unclear` or `Refused`: nothing is known.
     pub async fn query(&self, visit: &Visit) -> Result<Progress, Failure> {
         match self.call("Query", visit.transaction_id, &[]).await? {
+            Reply::PaymentInfo(info) if is_other(info.transaction_id.as_deref(), visit) => {
+                Err(failure("Query", Reply::PaymentInfo(info)))
+            }
             Reply::PaymentInfo(info) if info.order_number != visit.order_number() => {
                 Ok(Progress::NeverRegistered)
             }
@@ -196,7 +199,7 @@ impl Netaxept {
             Reply::Exception(exception) if exception.is_unknown_transaction() => {
                 Ok(Progress::NeverRegistered)
             }
-            reply @ (Reply::Registered { .. } | Reply::Processed { .. } | Reply::Exception(_)) => {
+            reply @ (Reply::Registered { .. } | Reply::Processed(_) | Reply::Exception(_)) => {
                 Err(failure("Query", reply))
             }
         }
@@ -209,14 +212,15 @@ impl Netaxept {
     /// `Unclear`: it may be verified; query before anything else. `Refused`: it is not.
     pub async fn verify(&self, visit: &Visit) -> Result<Verification, Failure> {
         match self.call("Process", visit.transaction_id, &[("operation", "VERIFY")]).await? {
-            Reply::Processed { response_code } if response_code == "OK" => {
-                Ok(Verification::Verified)
+            Reply::Processed(processed) if is_other(processed.transaction_id.as_deref(), visit) => {
+                Err(failure("Process", Reply::Processed(processed)))
             }
             Reply::Exception(exception) if exception.is_no_card() => Ok(Verification::NoCard),
             reply @ (Reply::Registered { .. }
-            | Reply::Processed { .. }
+            | Reply::Processed(_)
             | Reply::PaymentInfo(_)
             | Reply::Exception(_)) => match reply.meaning() {
+                Some(Meaning::Accepted) => Ok(Verification::Verified),
                 Some(Meaning::Declined(decline)) => Ok(Verification::Declined(decline)),
                 Some(Meaning::Cancelled) => Ok(Verification::Cancelled),
                 Some(Meaning::AlreadyProcessed) => Ok(Verification::AlreadyProcessed),
@@ -251,13 +255,22 @@ impl Netaxept {
         if !status.is_success() {
             return Err(unclear(format!("HTTP status {status}").into()));
         }
-        Reply::parse(&body).map_err(|cause| unclear(cause.into()))
+        let reply = Reply::parse(&body).map_err(|cause| unclear(cause.into()))?;
+        Ok(reply.without(&self.config.token))
     }
 
     fn address(&self, path: &str) -> Url {
         let mut url = self.config.address.clone();
         url.set_path(path);
         url
+    }
+}
+
+/// Reads a reply and drops it, for `fuzz/`.
+#[cfg(fuzzing)]
+pub fn read(body: &[u8]) {
+    if let Ok(reply) = Reply::parse(&body[..body.len().min(outbound::LARGEST_REPLY)]) {
+        drop((reply.meaning(), reply.without(&crate::secret::Secret::new("secret".to_owned()))));
     }
 }
 
@@ -276,6 +289,11 @@ fn progress(info: PaymentInfo) -> Result<Progress, Failure> {
     Ok(if info.cancelled { Progress::Cancelled } else { Progress::Unverified })
 }
 
+/// Whether a reply is about another transaction than the one that was asked about.
+fn is_other(transaction_id: Option<&str>, visit: &Visit) -> bool {
+    transaction_id.is_some_and(|id| id != visit.transaction_id.to_string())
+}
+
 /// A reply that is not one of those expected.
 fn failure(operation: &'static str, reply: Reply) -> Failure {
     match reply {
@@ -283,7 +301,7 @@ fn failure(operation: &'static str, reply: Reply) -> Failure {
             Failure::Refused { operation, cause: exception.into() }
         }
         Reply::Exception(exception) => Failure::Unclear { operation, cause: exception.into() },
-        Reply::Registered { .. } | Reply::Processed { .. } | Reply::PaymentInfo(_) => {
+        Reply::Registered { .. } | Reply::Processed(_) | Reply::PaymentInfo(_) => {
             Failure::Unclear { operation, cause: "a reply to another question".into() }
         }
     }

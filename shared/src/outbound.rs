@@ -10,7 +10,7 @@ use rustls::{ClientConfig, RootCertStore};
 use crate::error::{Cause, Error};
 
 /// How large a reply may be.
-const LARGEST_REPLY: usize = 64 * 1024;
+pub const LARGEST_REPLY: usize = 64 * 1024;
 
 /// A client that gives up connecting after 2 seconds, and on the whole call after `limit`; `more` may ask for more.
 ///

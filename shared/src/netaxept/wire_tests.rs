@@ -1,0 +1,492 @@
+//! What Nets may say, code by code, and what anybody in its place might: a corpus of hostile replies.
+
+use std::ops::Range;
+use std::time::{Duration, Instant};
+
+use super::*;
+
+const ORDER: &str = "114704-1795428000000";
+
+/// A verified transaction, as Query tells it.
+const PAYMENT_INFO: &str = r#"<?xml version="1.0" encoding="utf-8"?>
+<PaymentInfo xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xmlns:xsd="http://www.w3.org/2001/XMLSchema">
+  <MerchantId>12000001</MerchantId>
+  <TransactionId>114704</TransactionId>
+  <CardInformation><ExpiryDate>2903</ExpiryDate><Issuer>Visa</Issuer><MaskedPAN>492500******0004</MaskedPAN><PaymentMethod>Visa</PaymentMethod><PanHash>q5c+kh1Nc9Ewd0aBcDeFgHiJkIA=</PanHash></CardInformation>
+  <Error><Operation>Auth</Operation><ResponseCode>51</ResponseCode><ResponseSource>Issuer</ResponseSource><ResponseText>Refused</ResponseText></Error>
+  <ErrorLog><PaymentError><ResponseCode>51</ResponseCode></PaymentError><PaymentError><ResponseCode>05</ResponseCode></PaymentError></ErrorLog>
+  <History><TransactionLogLine><Operation>Register</Operation></TransactionLogLine><TransactionLogLine><Operation>Verify</Operation></TransactionLogLine></History>
+  <OrderInformation><Amount>0</Amount><OrderNumber>114704-1795428000000</OrderNumber></OrderInformation>
+  <Summary><Annuled>false</Annuled><Annulled>false</Annulled><Authorized>true</Authorized></Summary>
+</PaymentInfo>"#;
+const PROCESSED: &str = "<ProcessResponse><Operation>VERIFY</Operation><ResponseCode>OK</ResponseCode><TransactionId>114704</TransactionId></ProcessResponse>";
+const REGISTERED: &str =
+    "<RegisterResponse><TransactionId>114704</TransactionId></RegisterResponse>";
+const EXCEPTION: &str = r#"<Exception xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"><Error xsi:type="BBSException"><Message>Unable to verify</Message><Result><IssuerId>3</IssuerId><ResponseCode>51</ResponseCode><ResponseText>Refused</ResponseText><ResponseSource>Issuer</ResponseSource></Result></Error></Exception>"#;
+
+/// What a body makes us believe.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Belief {
+    /// It is no reply.
+    Garbled,
+    /// A reply that says nothing good.
+    Nothing,
+    /// The transaction is registered.
+    Registered,
+    /// The card was accepted.
+    Accepted,
+    /// There is a card, and it was verified.
+    Card,
+}
+
+fn belief(body: &[u8]) -> Belief {
+    match Reply::parse(body) {
+        Err(_) => Belief::Garbled,
+        Ok(Reply::Registered { transaction_id }) if transaction_id == "114704" => {
+            Belief::Registered
+        }
+        Ok(Reply::PaymentInfo(info))
+            if info.verified && info.card.is_some() && info.order_number == ORDER =>
+        {
+            Belief::Card
+        }
+        Ok(reply) if reply.meaning() == Some(Meaning::Accepted) => Belief::Accepted,
+        Ok(_) => Belief::Nothing,
+    }
+}
+
+#[test]
+fn good_replies_are_believed() {
+    assert_eq!(belief(PAYMENT_INFO.as_bytes()), Belief::Card);
+    assert_eq!(belief(PROCESSED.as_bytes()), Belief::Accepted);
+    assert_eq!(belief(REGISTERED.as_bytes()), Belief::Registered);
+    assert_eq!(belief(EXCEPTION.as_bytes()), Belief::Nothing);
+}
+
+/// Every code of netaxept.md §6.3 and §6.4, by source.
+#[test]
+fn every_code_has_its_meaning() {
+    use Meaning::{Accepted, AlreadyProcessed, Cancelled, Unclear};
+    for (source, codes, expected) in [
+        ("Netaxept", "OK 00", Accepted),
+        ("Netaxept", "17", Cancelled),
+        ("Terminal", "17", Cancelled),
+        ("05", "17", Cancelled),
+        ("Netaxept", "25 86 97 98", AlreadyProcessed),
+        ("Netaxept", "14 30 84 99 MZ PB", HARD),
+        ("Netaxept", "TB", SOFT),
+        ("Netaxept", "96", Unclear),
+        ("Issuer", "TB 05 19 31 51 61 65 68 91 92 96", SOFT),
+        (
+            "Issuer",
+            "PB 01 02 03 04 06 07 12 13 14 30 33 36 41 43 52 54 56 57 58 59 62 63 78 79 80 93",
+            HARD,
+        ),
+        ("Issuer", "C9 N0 N7 P1 P9 T3 T8", HARD),
+        ("Transport", "01 06 30", Unclear),
+    ] {
+        for code in codes.split(' ') {
+            assert_eq!(meaning(source, code), (expected, true), "{source} {code}");
+        }
+    }
+    for (source, code, expected) in [
+        ("Issuer", "Z9", HARD),
+        ("Issuer", "", HARD),
+        ("Netaxept", "Z9", Unclear),
+        ("Transport", "51", Unclear),
+        ("", "", Unclear),
+        ("netaxept", "OK", Unclear),
+    ] {
+        assert_eq!(meaning(source, code), (expected, false), "{source} {code}");
+    }
+    let rows = CODES.iter().flat_map(|(sources, codes, _)| {
+        sources.iter().flat_map(move |source| codes.iter().map(move |code| (source, code)))
+    });
+    let rows: Vec<_> = rows.collect();
+    assert!(
+        rows.iter().enumerate().all(|(place, row)| !rows[..place].contains(row)),
+        "a code twice"
+    );
+}
+
+#[test]
+fn every_exception_has_its_kind() {
+    for (name, kind, did_nothing) in [
+        ("AuthenticationException", Kind::Authentication, true),
+        ("BBSException", Kind::Bbs, false),
+        ("GenericError", Kind::Generic, false),
+        ("MerchantTranslationException", Kind::MerchantTranslation, true),
+        ("NotSupportedException", Kind::NotSupported, true),
+        ("QueryException", Kind::Query, false),
+        ("SecurityException", Kind::Security, true),
+        ("UniqueTransactionIdException", Kind::UniqueTransactionId, true),
+        ("ValidationException", Kind::Validation, true),
+        ("q1:ValidationException", Kind::Validation, true),
+        ("LaterException", Kind::Other, false),
+        ("", Kind::Other, false),
+    ] {
+        let body = EXCEPTION.replace("BBSException", name);
+        let Ok(Reply::Exception(exception)) = Reply::parse(body.as_bytes()) else {
+            panic!("{name}")
+        };
+        assert_eq!((exception.kind, exception.did_nothing()), (kind, did_nothing), "{name}");
+    }
+}
+
+/// Nets' names of payment methods (netaxept.md §3.2), and the fallback.
+#[test]
+fn payment_methods() {
+    for (name, expected) in [
+        ("Visa", "VISA"),
+        ("MasterCard", "MASTERCARD"),
+        ("AmericanExpress", "AMEX"),
+        ("BankAxept", "BANKAXEPT"),
+        ("DinersClubInternational", "DINERS"),
+        ("Maestro", "MAESTRO"),
+        ("JCB", "JCB"),
+        ("Dankort", "DANKORT"),
+        ("Vipps", "UNKNOWN"),
+        ("", "UNKNOWN"),
+    ] {
+        assert_eq!(payment_type(name).name(), expected, "{name}");
+    }
+}
+
+#[test]
+fn a_secret_that_nets_repeats_goes_no_further() {
+    let secret = Secret::new("canary".to_owned());
+    let body =
+        EXCEPTION.replace("Unable to verify", "bad token canary!").replace("Refused", "xcanaryx");
+    let Ok(Reply::Exception(exception)) =
+        Reply::parse(body.as_bytes()).map(|reply| reply.without(&secret))
+    else {
+        panic!("an exception")
+    };
+    assert_eq!(exception.to_string(), "Bbs: bad token [secret]! (Issuer 51: x[secret]x)");
+}
+
+/// A name and a body.
+type Case = (String, Vec<u8>);
+
+fn case(name: impl Into<String>, body: impl Into<Vec<u8>>) -> Case {
+    (name.into(), body.into())
+}
+
+fn joined(numbers: Range<u32>, text: impl Fn(u32) -> String) -> String {
+    numbers.map(text).collect::<Vec<_>>().concat()
+}
+
+/// Replies that break off, at many places.
+fn truncated() -> Vec<Case> {
+    let cut = |name: &str, whole: &str, parts: usize| -> Vec<Case> {
+        let length = whole.len();
+        (0..parts)
+            .map(|part| {
+                case(
+                    format!("{name} cut at {part}/{parts}"),
+                    &whole.as_bytes()[..length * part / parts],
+                )
+            })
+            .collect()
+    };
+    [
+        cut("payment info", PAYMENT_INFO, 40),
+        cut("processed", PROCESSED, 10),
+        cut("registered", REGISTERED, 10),
+        cut("exception", EXCEPTION, 10),
+    ]
+    .concat()
+}
+
+/// Document types, entities, external and internal.
+fn entities() -> Vec<Case> {
+    let laughs = joined(1..10, |level| {
+        format!("<!ENTITY l{level} '{}'>", format!("&l{};", level - 1).repeat(10))
+    });
+    let document = |subset: &str, used: &str| {
+        format!("<!DOCTYPE a [{subset}]>{}", REGISTERED.replace("114704", used))
+    };
+    [
+        ("billion laughs", document(&format!("<!ENTITY l0 'ha'>{laughs}"), "&l9;")),
+        (
+            "quadratic",
+            document(&format!("<!ENTITY l '{}'>", "h".repeat(1000)), &"&l;".repeat(1000)),
+        ),
+        ("recursive", document("<!ENTITY a '&b;'><!ENTITY b '&a;'>", "&a;")),
+        ("a file", document("<!ENTITY a SYSTEM 'file:///etc/passwd'>", "&a;")),
+        ("a device", document("<!ENTITY a SYSTEM 'file:///dev/zero'>", "&a;")),
+        ("an address", document("<!ENTITY a SYSTEM 'http://127.0.0.1:1/'>", "&a;")),
+        (
+            "metadata",
+            document("<!ENTITY a PUBLIC 'x' 'http://169.254.169.254/latest/meta-data/'>", "&a;"),
+        ),
+        (
+            "a parameter entity",
+            document("<!ENTITY % a SYSTEM 'http://127.0.0.1:1/'> %a;", "114704"),
+        ),
+        ("an internal entity", document("<!ENTITY a '114704'>", "&a;")),
+        ("an unused entity", document("<!ENTITY a 'x'>", "114704")),
+        ("an empty subset", document("", "114704")),
+        (
+            "an external subset",
+            format!("<!DOCTYPE RegisterResponse SYSTEM 'http://127.0.0.1:1/a.dtd'>{REGISTERED}"),
+        ),
+        ("a default attribute", document("<!ATTLIST TransactionId x CDATA 'y'>", "114704")),
+        ("an entity without a document type", REGISTERED.replace("114704", "&a;")),
+        ("a notation", document("<!NOTATION a SYSTEM 'calc.exe'>", "114704")),
+        ("an entity in an attribute", EXCEPTION.replace("BBSException", "&a;")),
+    ]
+    .map(|(name, body)| case(name, body))
+    .to_vec()
+}
+
+/// Bytes that are no UTF-8, or pretend to be something else.
+fn encodings() -> Vec<Case> {
+    let wide = |text: &str, big: bool, mark: bool| -> Vec<u8> {
+        let mark = mark.then_some(0xfeff_u16);
+        let bytes = |unit: u16| if big { unit.to_be_bytes() } else { unit.to_le_bytes() };
+        mark.into_iter().chain(text.encode_utf16()).flat_map(bytes).collect()
+    };
+    let spoilt = |bytes: &[u8]| {
+        let (before, after) = REGISTERED.split_once("114704").unwrap();
+        [before.as_bytes(), bytes, after.as_bytes()].concat()
+    };
+    vec![
+        case("utf-16 le", wide(REGISTERED, false, false)),
+        case("utf-16 le with a mark", wide(REGISTERED, false, true)),
+        case("utf-16 be", wide(REGISTERED, true, false)),
+        case("utf-16 be with a mark", wide(REGISTERED, true, true)),
+        case(
+            "utf-32",
+            REGISTERED
+                .chars()
+                .flat_map(|letter| u32::from(letter).to_le_bytes())
+                .collect::<Vec<_>>(),
+        ),
+        case("latin-1", spoilt(b"114704\xe6\xf8\xe5")),
+        case("an overlong slash", spoilt(b"\xc0\xaf")),
+        case("an overlong nul", spoilt(b"\xc0\x80")),
+        case("half a surrogate", spoilt(b"\xed\xa0\x80")),
+        case("beyond unicode", spoilt(b"\xf4\x90\x80\x80")),
+        case("a lonely continuation", spoilt(b"\x80")),
+        case("a letter that breaks off", spoilt(b"\xe2\x82")),
+        case("nul", spoilt(b"1147\x0004")),
+        case("a control character", spoilt(b"1147\x0b04")),
+        case("escape", spoilt(b"\x1b[2J")),
+        case("U+FFFE", spoilt("\u{fffe}".as_bytes())),
+        case("a character reference to nul", spoilt(b"&#0;")),
+        case("a character reference without end", spoilt(b"&#x31")),
+        case("a character reference that is huge", spoilt(b"&#99999999999999999999;")),
+        case("utf-7", &b"+ADw-RegisterResponse+AD4-"[..]),
+        case("ebcdic", &b"\x4c\x6f\xa7\x94\x93"[..]),
+    ]
+}
+
+/// Deep, wide and long.
+fn sizes() -> Vec<Case> {
+    let deep = |levels: usize| format!("{}{}", "<a>".repeat(levels), "</a>".repeat(levels));
+    let inside = |what: &str| format!("<RegisterResponse>{what}</RegisterResponse>");
+    vec![
+        case("5,000 deep", inside(&deep(5_000))),
+        case("9,000 deep", deep(9_000)),
+        case("20,000 opened and never closed", "<a>".repeat(20_000)),
+        case("10,000 children", inside(&"<a/>".repeat(10_000))),
+        case("8,000 texts", inside(&"<a>x</a>".repeat(8_000))),
+        case(
+            "60 KiB of comment, and nothing else",
+            inside(&format!("<!--{}-->", "x".repeat(60_000))),
+        ),
+        case("60 KiB of text, and nothing else", inside(&"x".repeat(60_000))),
+        case("60 KiB of blanks", " ".repeat(60_000)),
+        case("60 KiB of name", format!("<{}/>", "x".repeat(60_000))),
+        case("60 KiB of CDATA", inside(&format!("<![CDATA[{}]]>", "x".repeat(60_000)))),
+        case("60 KiB of processing instruction", format!("<?{}?>", "x".repeat(60_000))),
+        case("60 KiB of attribute", format!("<RegisterResponse a=\"{}\"/>", "x".repeat(60_000))),
+        case(
+            "4,000 attributes",
+            format!("<RegisterResponse {}/>", joined(0..4_000, |n| format!("a{n}='' "))),
+        ),
+        case(
+            "2,000 namespaces",
+            format!("<RegisterResponse {}/>", joined(0..2_000, |n| format!("xmlns:a{n}='u{n}' "))),
+        ),
+        case("the same attribute twice", "<RegisterResponse a='1' a='2'/>"),
+        case(
+            "a prefix of nobody's",
+            "<x:RegisterResponse><x:TransactionId>114704</x:TransactionId></x:RegisterResponse>",
+        ),
+    ]
+}
+
+/// What servers and middleboxes send with status 200.
+fn strangers() -> Vec<Case> {
+    [
+        "", " ", "\r\n\r\n", "OK", "null", "true", "0", "[]", "{}", r#"{"TransactionId":"114704"}"#, "TransactionId=114704&responseCode=OK",
+        "<!DOCTYPE html><html><body>Service unavailable</body></html>",
+        "<html><head><title>The resource cannot be found.</title></head><body><br></body></html>",
+        "<html><body><RegisterResponse><TransactionId>114704</TransactionId></RegisterResponse></body></html>",
+        "<html/>", "<h1>502 Bad Gateway</h1>", "<html><meta http-equiv='refresh' content='0'/></html>", "HTTP/1.1 200 OK\r\n\r\n<a/>",
+        "<soap:Envelope xmlns:soap='http://schemas.xmlsoap.org/soap/envelope/'><soap:Body><RegisterResponse/></soap:Body></soap:Envelope>",
+        "<?xml version='1.0'?>", "<?xml version='9.9'?><RegisterResponse/>", "<!-- nothing -->", "<![CDATA[x]]>", "<", ">", "</a>", "<a", "<a/><b/>",
+        "<RegisterResponse/><RegisterResponse/>", "<RegisterResponse></registerresponse>", "<registerresponse><TransactionId>114704</TransactionId></registerresponse>",
+        "<RegisterResponse><Transactionid>114704</Transactionid></RegisterResponse>", "<BBSException><Message>x</Message></BBSException>",
+        "<GenericError/>", "<Result><ResponseCode>OK</ResponseCode></Result>", "<xs:schema xmlns:xs='http://www.w3.org/2001/XMLSchema'/>",
+        "<xi:include xmlns:xi='http://www.w3.org/2001/XInclude' href='file:///etc/passwd'/>", "%PDF-1.7", "GIF89a", "#!/bin/sh\nreboot", "PK\u{3}\u{4}",
+        "\u{feff}\u{feff}<RegisterResponse><TransactionId>114704</TransactionId></RegisterResponse> trailing",
+    ]
+    .iter()
+    .map(|body| case(format!("a stranger: {body:.60}"), *body))
+    .chain([case("gzip", &b"\x1f\x8b\x08\x00\x00\x00\x00\x00"[..]), case("png", &b"\x89PNG\r\n\x1a\n"[..])])
+    .collect()
+}
+
+/// Every element that counts, there twice, with another text, and in pieces that are no text.
+fn twice() -> Vec<Case> {
+    let all = [
+        (REGISTERED, &["TransactionId"][..]),
+        (PROCESSED, &["TransactionId", "ResponseCode"]),
+        (EXCEPTION, &["Message", "ResponseCode", "ResponseSource", "ResponseText"]),
+        (
+            PAYMENT_INFO,
+            &["OrderNumber", "Authorized", "PanHash", "MaskedPAN", "ExpiryDate", "PaymentMethod"],
+        ),
+    ];
+    let mut cases = Vec::new();
+    for (whole, names) in all {
+        for name in names {
+            let (open, close) = (format!("<{name}>"), format!("</{name}>"));
+            let begin = whole.rfind(&open).unwrap();
+            let end = begin + whole[begin..].find(&close).unwrap() + close.len();
+            let (before, element, after) = (&whole[..begin], &whole[begin..end], &whole[end..]);
+            cases.push(case(format!("{name} twice"), format!("{before}{element}{element}{after}")));
+            cases.push(case(
+                format!("{name} twice, and different"),
+                format!("{before}{element}{open}x{close}{after}"),
+            ));
+            cases.push(case(
+                format!("{name} with an element in it"),
+                format!("{before}{open}<b>OK</b>{close}{after}"),
+            ));
+        }
+    }
+    for name in ["CardInformation", "OrderInformation", "Summary", "History"] {
+        let twice = format!("<{name}></{name}></PaymentInfo>");
+        cases.push(case(format!("{name} twice"), PAYMENT_INFO.replace("</PaymentInfo>", &twice)));
+    }
+    cases.push(case("Error twice", EXCEPTION.replace("</Exception>", "<Error/></Exception>")));
+    cases.push(case("Result twice", EXCEPTION.replace("</Error>", "<Result/></Error>")));
+    cases
+}
+
+/// Elements that are not there, empty or of another kind: no reply.
+fn missing() -> Vec<Case> {
+    let without = |whole: &str, text: &str| whole.replace(text, "");
+    vec![
+        case("no transaction id", without(REGISTERED, "<TransactionId>114704</TransactionId>")),
+        case("an empty transaction id", without(REGISTERED, "114704")),
+        case("no response code", without(PROCESSED, "<ResponseCode>OK</ResponseCode>")),
+        case("an empty response code", PROCESSED.replace("OK", " ")),
+        case(
+            "no order number",
+            without(PAYMENT_INFO, "<OrderNumber>114704-1795428000000</OrderNumber>"),
+        ),
+        case("an empty order number", without(PAYMENT_INFO, ORDER)),
+        case("no summary", PAYMENT_INFO.replace("Summary>", "Summery>")),
+        case("no Authorized", without(PAYMENT_INFO, "<Authorized>true</Authorized>")),
+        case("no error in an exception", "<Exception/>"),
+        case("an exception of text", "<Exception>Unable to verify</Exception>"),
+    ]
+    .into_iter()
+    .chain(["", "yes", "1", "truefalse", "true false", "да", "null", "TRUE\u{200b}"].map(|text| {
+        case(
+            format!("Authorized is {text:?}"),
+            PAYMENT_INFO.replace("<Authorized>true", &format!("<Authorized>{text}")),
+        )
+    }))
+    .collect()
+}
+
+/// Well-formed replies without a usable card or id: nothing good may be believed.
+fn useless() -> Vec<Case> {
+    let expiries = [
+        "0000",
+        "2900",
+        "2913",
+        "2999",
+        "9999x",
+        "-101",
+        "+101",
+        "290",
+        "29033",
+        "29 03",
+        "29/03",
+        "0329x",
+        "1e03",
+        "２９０３",
+        "٢٩٠٣",
+        "29.3",
+        "2O03",
+        "",
+        "NaN",
+        "99999999999999999999",
+    ];
+    let masked = [
+        "",
+        "****",
+        "492500******",
+        "492500******00",
+        "492500******ABCD",
+        "492500******٠٠٠٤",
+        "x",
+        "492500******000 ",
+        "- 4",
+    ];
+    let replaced = |from: &str, to: &str| PAYMENT_INFO.replace(from, to);
+    let expiries = expiries.map(|text| case(format!("expiry {text:?}"), replaced("2903", text)));
+    let masked =
+        masked.map(|text| case(format!("masked pan {text:?}"), replaced("492500******0004", text)));
+    let more = [
+        case("no pan hash", replaced("<PanHash>q5c+kh1Nc9Ewd0aBcDeFgHiJkIA=</PanHash>", "")),
+        case("an empty pan hash", replaced("q5c+kh1Nc9Ewd0aBcDeFgHiJkIA=", " ")),
+        case("another order", replaced(ORDER, "114704-1")),
+        case("no card information", replaced("CardInformation>", "CardInformatiom>")),
+        case(
+            "not verified",
+            replaced("Verify</Operation>", "Very</Operation>").replace("true", "false"),
+        ),
+    ];
+    expiries.into_iter().chain(masked).chain(more).collect()
+}
+
+#[test]
+fn hostile_replies_are_never_believed() {
+    let began = Instant::now();
+    let groups = [truncated(), entities(), encodings(), sizes(), strangers(), twice(), missing()];
+    let mut count = 0;
+    for (name, body) in groups.into_iter().flatten() {
+        assert!(body.len() <= 64 * 1024 + 512, "{name}: {}", body.len());
+        assert_eq!(belief(&body), Belief::Garbled, "{name}");
+        count += 1;
+    }
+    for (name, body) in useless() {
+        let belief = belief(&body);
+        assert!(belief == Belief::Nothing || belief == Belief::Garbled, "{name}: {belief:?}");
+        count += 1;
+    }
+    assert!(count >= 200, "{count}");
+    assert!(began.elapsed() < Duration::from_secs(30), "{:?}", began.elapsed());
+}
+
+/// Comments, CDATA, prefixes, blanks, another order and unknown elements are all well.
+#[test]
+fn odd_but_honest_replies_are_believed() {
+    for body in [
+        "<RegisterResponse><TransactionId>114<!-- -->704</TransactionId></RegisterResponse>",
+        "<RegisterResponse><TransactionId><![CDATA[114704]]></TransactionId></RegisterResponse>",
+        "<n:RegisterResponse xmlns:n='urn:x'><n:New/><n:TransactionId> 114704\r\n</n:TransactionId></n:RegisterResponse>",
+        "<RegisterResponse a='b'><WalletURL>x</WalletURL><TransactionId>&#49;14704</TransactionId></RegisterResponse>",
+        "\u{feff}<?xml version=\"1.0\"?><?x y?><RegisterResponse><TransactionId>114704</TransactionId></RegisterResponse>\r\n",
+    ] {
+        assert_eq!(belief(body.as_bytes()), Belief::Registered, "{body}");
+    }
+}
