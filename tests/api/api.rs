@@ -5,6 +5,7 @@
 mod costs;
 mod doubts;
 mod notifications;
+mod openapi;
 mod races;
 mod reads;
 mod refusals;

@@ -87,18 +87,26 @@ fn spoil_some(slot: u64, item: Value) -> Value {
     if slot.is_multiple_of(UNREADABLE) { unreadable(slot, item) } else { item }
 }
 
-/// Four runs at once: what each came to.
-async fn four_runs(world: &World, function: &str) -> BTreeMap<String, u64> {
+/// Four runs at once, and again where time ran out: how many wallets were done, by all of them. Only the unreadable ones
+/// failed.
+async fn four_runs(world: &World, function: &str) -> u64 {
     let run = || world.run(function);
-    let (one, two, three, four) = tokio::join!(run(), run(), run(), run());
-    let mut sums = BTreeMap::new();
-    for tally in [one, two, three, four] {
-        assert_eq!(tally["outOfTime"], false, "{tally}");
-        for (name, count) in tally.as_object().unwrap() {
-            *sums.entry(name.clone()).or_default() += count.as_u64().unwrap_or_default();
+    let mut changed = 0;
+    loop {
+        let (one, two, three, four) = tokio::join!(run(), run(), run(), run());
+        let runs = [one, two, three, four];
+        changed += runs.iter().map(|tally| tally["changed"].as_u64().unwrap()).sum::<u64>();
+        assert!(runs.iter().all(|tally| tally["unclear"] == 0), "{runs:?}");
+        if runs.iter().any(|tally| tally["outOfTime"] == false) {
+            break;
         }
     }
-    sums
+    let failed = world.logged(function, "a wallet is left as it is");
+    assert!(!failed.is_empty());
+    for line in failed {
+        assert!(line["slot"].as_u64().unwrap().is_multiple_of(UNREADABLE), "{line}");
+    }
+    changed
 }
 
 async fn states(world: &World) -> BTreeMap<String, u64> {
@@ -131,10 +139,8 @@ async fn four_expiry_runs_at_once_settle_each_wallet_once() {
     let now = world.local.clock().now().as_millisecond();
     put(world.local.dynamodb(), (0..DUE).map(|slot| spoil_some(slot, with_card(slot, now - DAY))))
         .await;
-    let sums = four_runs(&world, SCHEDULED[0]).await;
     let readable = DUE - DUE / UNREADABLE;
-    assert_eq!(sums["changed"], readable, "{sums:?}");
-    assert_eq!(sums["failed"], 4 * DUE / UNREADABLE, "each run met each of them: {sums:?}");
+    assert_eq!(four_runs(&world, SCHEDULED[0]).await, readable);
     let expected = [("expired".to_owned(), readable), ("unreadable".to_owned(), DUE / UNREADABLE)];
     assert_eq!(states(&world).await, expected.into());
     assert_eq!(world.logged(SCHEDULED[0], "audit").len() as u64, readable);
@@ -182,10 +188,8 @@ async fn four_finishing_runs_at_once_verify_each_card_once() {
         });
         futures_util::future::join_all(cards).await;
     }
-    let sums = four_runs(&world, SCHEDULED[1]).await;
     let readable = DUE - DUE / UNREADABLE;
-    assert_eq!(sums["changed"], readable, "{sums:?}");
-    assert_eq!((sums["unclear"], sums["failed"]), (0, 4 * DUE / UNREADABLE), "{sums:?}");
+    assert_eq!(four_runs(&world, SCHEDULED[1]).await, readable);
     // One card lasts as long as the other: all that is due is its expiry.
     let expected =
         [("expired, lapsing".to_owned(), readable), ("unreadable".to_owned(), DUE / UNREADABLE)];

@@ -22,8 +22,10 @@ pub mod inbox;
 pub mod issuer;
 pub mod lambda;
 pub mod netaxept;
+mod openapi;
 pub mod scheduler;
 pub mod template;
+pub mod yaml;
 
 use clock::Clock;
 use dynamodb::Dynamodb;
@@ -68,6 +70,8 @@ pub struct Options {
     pub echo: bool,
     /// Whether scheduled functions run by themselves. Without it they run only when they are told to.
     pub schedules: bool,
+    /// Whether the Netaxept sandbox calls the API back when something happened to a transaction.
+    pub callbacks: bool,
 }
 
 /// Base addresses, without a trailing slash.
@@ -139,6 +143,9 @@ impl Local {
         ] {
             tokio::spawn(async move { axum::serve(listener, router).await });
         }
+        if options.callbacks {
+            local.netaxept.call_back(Some(local.callback_address()));
+        }
         if options.schedules {
             local.scheduler.begin();
         }
@@ -155,6 +162,11 @@ impl Local {
     #[must_use]
     pub fn clock(&self) -> &Clock {
         &self.clock
+    }
+
+    /// Where Nets calls back. Its end is a secret.
+    fn callback_address(&self) -> String {
+        format!("{}/v1/netaxept/callback/{}", self.addresses.api, netaxept::CALLBACK_SECRET)
     }
 
     /// `DynamoDB`.

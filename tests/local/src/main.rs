@@ -24,6 +24,9 @@ struct Arguments {
     /// Runs scheduled functions only when the console is told to.
     #[arg(long)]
     no_schedules: bool,
+    /// Keeps the Netaxept sandbox from calling the service back.
+    #[arg(long)]
+    no_callbacks: bool,
     /// Prints one line of JSON with the addresses when everything is ready, and nothing else.
     #[arg(long)]
     json: bool,
@@ -50,6 +53,7 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
         data: arguments.data,
         echo: true,
         schedules: !arguments.no_schedules,
+        callbacks: !arguments.no_callbacks,
     };
     let end = async {
         tokio::select! {

@@ -1,12 +1,16 @@
-//! Nets' Netaxept, as far as it stores cards: Register, Process, Query and the terminal page, from Nets' documents.
+//! Nets' Netaxept: Register, Process, Query, the terminal and the callback, from Nets' documents.
 //!
-//! What Nets leaves unsaid is our own choice and is listed in this package's README.
+//! Which rule is held by which test, and what Nets leaves unsaid and is our own choice, stands in this package's README.
 
+mod callbacks;
+mod exception;
 mod faults;
+mod posted;
 mod terminal;
 #[cfg(test)]
 mod tests;
 mod transaction;
+mod visit;
 mod xml;
 
 use std::collections::BTreeMap;
@@ -15,15 +19,19 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State;
-use axum::http::{Method, StatusCode, Uri};
+use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::response::{Html, IntoResponse, Response};
+use jiff::Timestamp;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::clock::Clock;
+use callbacks::Callbacks;
+use exception::Exception;
 use faults::Faults;
 pub use faults::{Kind, Operation};
-use transaction::{Exception, Transaction};
+use transaction::{Card, Transaction};
+use visit::Visit;
 
 /// The merchant that is built in.
 pub const MERCHANT_ID: &str = "12000001";
@@ -31,6 +39,21 @@ pub const MERCHANT_ID: &str = "12000001";
 pub const TOKEN: &str = "sandbox-token";
 /// What the address ends with that Nets calls back.
 pub const CALLBACK_SECRET: &str = "a-secret-between-nets-and-this-machine";
+
+/// What IIS says of an address that it does not know.
+const NOT_FOUND: &str = "<!DOCTYPE html>\r\n<html>\r\n    <head>\r\n        <title>The resource cannot be found.</title>\r\n    </head>\r\n    \
+    <body bgcolor=\"white\">\r\n        <h1>Server Error in '/' Application.</h1>\r\n        \
+    <h2><i>The resource cannot be found.</i></h2>\r\n        <b>Description:</b> HTTP 404.\r\n    </body>\r\n</html>\r\n";
+
+/// The headers of every reply to a call, as recorded; no charset.
+const HEADERS: [(&str, &str); 6] = [
+    ("cache-control", "private"),
+    ("content-type", "text/xml"),
+    ("vary", "Accept-Encoding"),
+    ("server", "Microsoft-IIS/7.5"),
+    ("x-aspnet-version", "4.0.30319"),
+    ("x-powered-by", "ASP.NET"),
+];
 
 /// Parameters by lower-case name. An empty one is absent.
 type Parameters = BTreeMap<String, String>;
@@ -45,6 +68,7 @@ struct Inner {
     clock: Clock,
     transactions: Mutex<BTreeMap<String, Transaction>>,
     faults: Faults,
+    callbacks: Callbacks,
 }
 
 impl Netaxept {
@@ -52,7 +76,8 @@ impl Netaxept {
     #[must_use]
     pub fn new(clock: Clock) -> Self {
         let (transactions, faults) = (Mutex::default(), Faults::default());
-        Self { inner: Arc::new(Inner { clock, transactions, faults }) }
+        let callbacks = Callbacks::default();
+        Self { inner: Arc::new(Inner { clock, transactions, faults, callbacks }) }
     }
 
     /// Everything is found whatever the case of its path.
@@ -88,30 +113,37 @@ impl Netaxept {
     }
 
     fn register(&self, parameters: &Parameters) -> Result<xml::Element, Exception> {
+        let now = self.inner.clock.now();
         transaction::check_registration(parameters)?;
+        let mut all = self.all();
+        let known = known_card(&all, parameters, now)?;
         let id = parameters
             .get("transactionid")
             .cloned()
             .unwrap_or_else(|| Uuid::new_v4().simple().to_string());
-        let mut all = self.all();
         if all.contains_key(&id) {
-            return Err(Exception::new(
-                "UniqueTransactionIdException",
-                "Transaction ID not unique",
-            ));
+            let kind = "UniqueTransactionIdException";
+            return Err(Exception::new(kind, "Transaction ID not unique"));
         }
         let reply = xml::Element::root("RegisterResponse").with("TransactionId", &id);
-        all.insert(id.clone(), Transaction::new(id, parameters.clone(), self.inner.clock.now()));
+        let transaction = all
+            .entry(id.clone())
+            .or_insert_with(|| Transaction::new(id, parameters.clone(), known, now));
+        if transaction.card.is_some() {
+            transaction.run_automatic(now).transpose()?;
+            self.tell_change(transaction);
+        }
         Ok(reply)
     }
 
     fn process(&self, parameters: &Parameters) -> Result<xml::Element, Exception> {
         let id = parameters.get("transactionid").map(String::as_str).unwrap_or_default();
         let mut all = self.all();
-        let transaction = all
-            .get_mut(id)
-            .ok_or_else(|| Exception::new("GenericError", "Unable to find transaction"))?;
-        transaction.process(parameters, self.inner.clock.now())
+        let transaction =
+            all.get_mut(id).ok_or_else(|| Exception::generic("Unable to find transaction"))?;
+        let reply = transaction.process(parameters, self.inner.clock.now());
+        self.tell_change(transaction);
+        reply
     }
 
     fn query(&self, parameters: &Parameters) -> Result<xml::Element, Exception> {
@@ -131,38 +163,24 @@ impl Netaxept {
     ) -> Response {
         let perform = || {
             let done = credentials(&parameters).and_then(|()| perform(self, &parameters));
-            // Errors too have status 200, and there is no charset: so it was recorded.
-            let body = done.unwrap_or_else(transaction::Exception::element).document();
-            ([("content-type", "text/xml"), ("cache-control", "private")], body).into_response()
+            // Errors too have status 200: so it was recorded.
+            (HEADERS, done.unwrap_or_else(Exception::element).document()).into_response()
         };
         self.inner.faults.pass(operation, perform).await
     }
+}
 
-    async fn terminal(&self, method: &Method, query: &Parameters, form: &Parameters) -> Response {
-        let visit = || self.visit(method, query, form);
-        let buttons = ["okbutton", "cancelbutton"];
-        if method == Method::POST && buttons.iter().any(|button| form.contains_key(*button)) {
-            self.inner.faults.pass(Operation::Terminal, visit).await
-        } else {
-            visit()
-        }
-    }
-
-    fn visit(&self, method: &Method, query: &Parameters, form: &Parameters) -> Response {
-        let id = query
-            .get("transactionid")
-            .or(form.get("transactionid"))
-            .map(String::as_str)
-            .unwrap_or_default();
-        let merchant = query.get("merchantid").or(form.get("merchantid")).map(String::as_str);
-        let mut all = self.all();
-        let page = match all.get_mut(id).filter(|_| merchant == Some(MERCHANT_ID)) {
-            None => Html(terminal::internal_error()).into_response(),
-            Some(transaction) => terminal::visit(transaction, method, form, self.inner.clock.now()),
-        };
-        // What was entered belongs into no cache.
-        ([("cache-control", "no-store")], page).into_response()
-    }
+/// The card that Register brings, by the pan hash of an earlier transaction or by its number.
+fn known_card(
+    all: &BTreeMap<String, Transaction>,
+    parameters: &Parameters,
+    now: Timestamp,
+) -> Result<Option<Card>, Exception> {
+    let Some(pan_hash) = parameters.get("panhash") else {
+        return transaction::told_card(parameters, now);
+    };
+    let card = all.values().find_map(|transaction| transaction.card_of(pan_hash));
+    card.cloned().map(Some).ok_or_else(|| Exception::validation("Unknown pan hash"))
 }
 
 fn credentials(parameters: &Parameters) -> Result<(), Exception> {
@@ -184,6 +202,7 @@ async fn receive(
     State(sandbox): State<Netaxept>,
     method: Method,
     uri: Uri,
+    headers: HeaderMap,
     body: Bytes,
 ) -> Response {
     let query = parameters(uri.query().unwrap_or_default().as_bytes());
@@ -202,13 +221,10 @@ async fn receive(
         }
         "/netaxept/query.aspx" => sandbox.call(Operation::Query, Netaxept::query, both()).await,
         "/terminal/default.aspx" | "/terminal/mobile/default.aspx" => {
-            sandbox.terminal(&method, &query, &form).await
+            let (method, headers, query, form) = (&method, &headers, &query, &form);
+            sandbox.terminal(&Visit { method, headers, query, form }).await
         }
-        _ => (
-            StatusCode::NOT_FOUND,
-            Html("<html><head><title>The resource cannot be found.</title></head></html>"),
-        )
-            .into_response(),
+        _ => (StatusCode::NOT_FOUND, Html(NOT_FOUND)).into_response(),
     }
 }
 

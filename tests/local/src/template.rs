@@ -5,8 +5,9 @@ use std::num::NonZeroU32;
 use std::path::Path;
 use std::time::Duration;
 
-use saphyr::{LoadableYamlNode, Scalar, Yaml};
 use serde_json::{Map, Value, json};
+
+use crate::yaml;
 
 /// Parameters by name.
 pub type Parameters = BTreeMap<String, String>;
@@ -79,9 +80,8 @@ impl Template {
     /// # Errors
     /// It is not YAML.
     pub fn parse(text: &str) -> Result<Self, Fault> {
-        let documents = Yaml::load_from_str(text).map_err(|error| Fault(error.to_string()))?;
-        let document = documents.first().ok_or_else(|| Fault("it is empty".to_owned()))?;
-        Ok(Self { document: long_form(document)? })
+        let document = yaml::document(text, |tag, value| Some(long_form(tag, value)));
+        Ok(Self { document: document.map_err(|fault| Fault(fault.to_string()))? })
     }
 
     /// The whole of it.
@@ -251,36 +251,14 @@ fn rate(expression: &str) -> Option<Duration> {
     Some(Duration::from_secs(u64::from(count.parse::<NonZeroU32>().ok()?.get()) * seconds))
 }
 
-/// YAML with AWS's short tags, as JSON in AWS's long form.
-fn long_form(node: &Yaml<'_>) -> Result<Value, Fault> {
-    match node {
-        Yaml::Value(Scalar::String(text)) => Ok(json!(text)),
-        Yaml::Value(Scalar::Integer(number)) => Ok(json!(number)),
-        Yaml::Value(Scalar::FloatingPoint(number)) => Ok(json!(number.into_inner())),
-        Yaml::Value(Scalar::Boolean(flag)) => Ok(json!(flag)),
-        Yaml::Value(Scalar::Null) => Ok(Value::Null),
-        Yaml::Sequence(items) => items.iter().map(long_form).collect(),
-        Yaml::Mapping(members) => {
-            let member = |(name, value): (&Yaml<'_>, &Yaml<'_>)| {
-                let name =
-                    name.as_str().ok_or_else(|| Fault("a name that is no text".to_owned()))?;
-                Ok((name.to_owned(), long_form(value)?))
-            };
-            members.iter().map(member).collect::<Result<Map<_, _>, _>>().map(Value::Object)
+/// AWS's short tags in their long form.
+fn long_form(tag: &str, value: &Value) -> Value {
+    match (tag, value) {
+        ("Ref", _) => json!({ "Ref": value }),
+        ("GetAtt", Value::String(dotted)) => {
+            json!({ "Fn::GetAtt": dotted.split('.').collect::<Vec<_>>() })
         }
-        Yaml::Tagged(tag, value) => {
-            let value = long_form(value)?;
-            Ok(match (tag.suffix.as_str(), &value) {
-                ("Ref", _) => json!({ "Ref": value }),
-                ("GetAtt", Value::String(dotted)) => {
-                    json!({ "Fn::GetAtt": dotted.split('.').collect::<Vec<_>>() })
-                }
-                (name, _) => json!({ format!("Fn::{name}"): value }),
-            })
-        }
-        Yaml::Representation(..) | Yaml::Alias(_) | Yaml::BadValue => {
-            Err(Fault("an alias or a value that AWS would not accept".to_owned()))
-        }
+        (name, _) => json!({ format!("Fn::{name}"): value }),
     }
 }
 

@@ -1,6 +1,10 @@
 //! One transaction: what can be done to it, in which order, and how Nets tells of it.
 
+mod operations;
 mod query;
+mod registration;
+mod replies;
+mod visit;
 
 use std::collections::BTreeMap;
 
@@ -8,19 +12,15 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use jiff::{Timestamp, ToSpan};
 use serde_json::{Value, json};
-use uuid::Uuid;
 
 use super::Parameters;
-use super::xml::Element;
-use query::precise;
+use operations::Note;
+pub(super) use registration::{check_registration, told_card};
 
-/// Nets' refusal.
-#[derive(Debug)]
-pub(super) struct Exception {
-    kind: &'static str,
-    message: String,
-    result: Option<Box<Element>>,
-}
+/// What the issuer calls its consent, which is always the same here.
+const AUTHORIZATION_ID: &str = "098068";
+/// The acquirer's batch, which is always the same here.
+const BATCH: &str = "26";
 
 /// A card as it was entered; its number is not kept.
 #[derive(Debug, Clone)]
@@ -39,82 +39,70 @@ pub(super) struct Transaction {
     parameters: Parameters,
     registered_at: Timestamp,
     pub(super) card: Option<Card>,
-    entered_at: Option<Timestamp>,
+    pub(super) step: Step,
+    /// The card of a pan hash whose security code the customer still has to enter.
+    stored: Option<Card>,
+    arrived_at: Option<Timestamp>,
+    redirected_at: Option<Timestamp>,
+    browser: String,
     cancelled: bool,
-    authorized: bool,
-    annulled: bool,
+    /// The card that a merchant's own page posted was not fit.
+    rejected: bool,
+    standing: Standing,
     captured: u64,
     credited: u64,
     pan_hash: Option<String>,
     history: Vec<Line>,
     errors: Vec<Failure>,
     done: BTreeMap<&'static str, u32>,
+    changed: bool,
+}
+
+/// What was done to it last, of what can be done once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Standing {
+    Registered,
+    Verified,
+    Authorized,
+    Annulled,
 }
 
 struct Line {
     at: Timestamp,
     operation: &'static str,
     amount: Option<u64>,
+    note: Note,
 }
 
 struct Failure {
     at: Timestamp,
     operation: &'static str,
-    code: &'static str,
+    code: String,
     source: &'static str,
-    text: &'static str,
+    text: String,
 }
 
 /// Where a visit to the terminal stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Phase {
     Waiting,
+    Authenticating,
     TimedOut,
     Over,
 }
 
-impl Exception {
-    pub(super) fn new(kind: &'static str, message: &str) -> Self {
-        Self { kind, message: message.to_owned(), result: None }
-    }
-
-    pub(super) fn element(self) -> Element {
-        let error =
-            Element::new("Error").attribute("xsi:type", self.kind).with("Message", &self.message);
-        Element::root("Exception").and(error.and_all(self.result.map(|result| *result)))
-    }
-}
-
-/// The checks of Register, in the order that was observed; the one for the id comes last.
-pub(super) fn check_registration(parameters: &Parameters) -> Result<(), Exception> {
-    let validation = |message: &str| Exception::new("ValidationException", message);
-    let has = |name: &str| parameters.contains_key(name);
-    let stores_only = is_true(parameters, "updatestoredpaymentinfo");
-    if !has("ordernumber") {
-        return Err(validation("Missing parameter: 'Order Number'"));
-    }
-    if !has("amount") && !stores_only {
-        return Err(validation("Missing parameter: 'Amount'"));
-    }
-    if !has("currencycode") && !stores_only {
-        return Err(validation("Missing parameter: 'Currency Code'"));
-    }
-    if has("amount") && amount(parameters, "amount") == 0 {
-        return Err(validation("Transaction amount must be greater than zero."));
-    }
-    if parameters
-        .get("currencycode")
-        .is_some_and(|code| !["NOK", "SEK", "DKK", "EUR"].contains(&code.as_str()))
-    {
-        let message = "Unable to translate supermerchant to submerchant, please check currency code and merchant ID";
-        return Err(Exception::new("GenericError", message));
-    }
-    let has_window = !matches!(parameters.get("servicetype").map(String::as_str), Some("C" | "c"));
-    let automatic = is_true(parameters, "autoauth") || is_true(parameters, "autosale");
-    if has_window && !automatic && !has("redirecturl") {
-        return Err(validation("Missing redirect URL"));
-    }
-    Ok(())
+/// What happened on the terminal's pages so far, besides a card that counts and a cancellation.
+#[derive(Debug, Default)]
+pub(super) enum Step {
+    /// The form is shown.
+    #[default]
+    Form,
+    /// A card was entered, and waits for the customer's bank: 3-D Secure.
+    Bank(Card),
+    /// The customer's bank said no.
+    Denied,
+    /// Somebody who tests let the time of this visit run out.
+    TimedOut,
 }
 
 fn is_true(parameters: &Parameters, name: &str) -> bool {
@@ -126,35 +114,53 @@ fn amount(parameters: &Parameters, name: &str) -> u64 {
 }
 
 impl Transaction {
-    pub(super) fn new(id: String, mut parameters: Parameters, now: Timestamp) -> Self {
-        parameters.remove("token");
-        let history = vec![Line { at: now, operation: "Register", amount: None }];
+    /// A transaction with the card that is known without a terminal, if there is one.
+    pub(super) fn new(
+        id: String,
+        mut parameters: Parameters,
+        known: Option<Card>,
+        now: Timestamp,
+    ) -> Self {
+        for secret in ["token", "pan", "expirydate", "securitycode"] {
+            parameters.remove(secret);
+        }
+        let history = vec![Line::new(now, "Register", None, Note::of(&parameters))];
+        let pan_hash = parameters.get("panhash").cloned();
+        let (card, stored) =
+            if registration::needs_code(&parameters) { (None, known) } else { (known, None) };
         Self {
             id,
             parameters,
             registered_at: now,
-            card: None,
-            entered_at: None,
+            card,
+            step: Step::default(),
+            stored,
+            arrived_at: None,
+            redirected_at: None,
+            browser: String::new(),
             cancelled: false,
-            authorized: false,
-            annulled: false,
+            rejected: false,
+            standing: Standing::Registered,
             captured: 0,
             credited: 0,
-            pan_hash: None,
+            pan_hash,
             history,
             errors: Vec::new(),
             done: BTreeMap::new(),
+            changed: false,
         }
     }
 
     /// What tests and the console are told.
     pub(super) fn told(&self) -> Value {
+        let mut parameters = self.parameters.clone();
+        parameters.remove("panhash");
         json!({
             "orderNumber": self.parameter("ordernumber"),
-            "parameters": self.parameters,
+            "parameters": parameters,
             "cardEntered": self.card.is_some(),
             "cancelled": self.cancelled,
-            "authorized": self.authorized,
+            "authorized": self.standing != Standing::Registered,
             "done": self.done,
         })
     }
@@ -169,18 +175,20 @@ impl Transaction {
 
     /// The page is there for 15 minutes (the sandbox's own choice: Nets says nothing of a limit).
     pub(super) fn phase(&self, now: Timestamp) -> Phase {
-        if self.card.is_some() || self.cancelled {
-            Phase::Over
-        } else if now >= self.registered_at + 15.minutes() {
-            Phase::TimedOut
-        } else {
-            Phase::Waiting
+        let is_late = now >= self.registered_at + 15.minutes();
+        match self.step {
+            _ if self.card.is_some() || self.cancelled || self.rejected => Phase::Over,
+            Step::Denied => Phase::Over,
+            Step::TimedOut => Phase::TimedOut,
+            Step::Form | Step::Bank(_) if is_late => Phase::TimedOut,
+            Step::Form => Phase::Waiting,
+            Step::Bank(_) => Phase::Authenticating,
         }
     }
 
     pub(super) fn enter(&mut self, card: Card, now: Timestamp) {
         self.card = Some(card);
-        self.entered_at = Some(now);
+        self.redirected_at = Some(now);
     }
 
     pub(super) fn cancel(&mut self, now: Timestamp) {
@@ -188,166 +196,49 @@ impl Transaction {
         self.fail(now, "Terminal", "17", "Terminal", "Cancelled by customer.");
     }
 
+    /// The customer's bank says no: the card never counts.
+    pub(super) fn deny(&mut self, now: Timestamp) {
+        self.step = Step::Denied;
+        self.fail(now, "Terminal", "MZ", "Netaxept", "Denied by 3D Secure");
+    }
+
     fn fail(
         &mut self,
         at: Timestamp,
         operation: &'static str,
-        code: &'static str,
+        code: &str,
         source: &'static str,
-        text: &'static str,
+        text: &str,
     ) {
+        let (code, text) = (code.to_owned(), text.to_owned());
         self.errors.push(Failure { at, operation, code, source, text });
     }
 
     fn stores_only(&self) -> bool {
         is_true(&self.parameters, "updatestoredpaymentinfo")
     }
+}
 
-    pub(super) fn process(
-        &mut self,
-        asked: &Parameters,
-        now: Timestamp,
-    ) -> Result<Element, Exception> {
-        let operation =
-            asked.get("operation").map(|text| text.to_ascii_uppercase()).unwrap_or_default();
-        let wanted =
-            asked.contains_key("transactionamount").then(|| amount(asked, "transactionamount"));
-        match operation.as_str() {
-            "VERIFY" => self.initial("VERIFY", "Verify", "Unable to verify", now),
-            "AUTH" => self.initial("AUTH", "Auth", "Unable to auth", now),
-            "SALE" | "CAPTURE" | "CREDIT" | "ANNUL" if self.stores_only() => Err(Exception::new(
-                "NotSupportedException",
-                "Operation not supported for this transaction",
-            )),
-            "SALE" => {
-                let reply = self.initial("SALE", "Sale", "Unable to sale", now)?;
-                self.captured = amount(&self.parameters, "amount");
-                Ok(reply)
-            }
-            "CAPTURE" => self.capture(wanted, now),
-            "CREDIT" => self.credit(wanted, now),
-            "ANNUL" => self.annul(now),
-            _ => {
-                let given = asked.get("operation").map(String::as_str).unwrap_or_default();
-                Err(Exception::new("ValidationException", &format!("Unknown operation: {given}")))
-            }
-        }
-    }
-
-    /// VERIFY, AUTH and SALE: once, after the customer entered a card.
-    fn initial(
-        &mut self,
-        operation: &'static str,
-        logged: &'static str,
-        unable: &str,
-        now: Timestamp,
-    ) -> Result<Element, Exception> {
-        let Some(card) = self.card.clone() else {
-            return Err(Exception::new("ValidationException", "Issuer is undetermined"));
+impl Card {
+    /// A card of a number that has been checked. The first and the last digits of it are kept.
+    pub(super) fn new(number: &str, year_month: String) -> Self {
+        let (method, issuer_id) = match number.as_bytes().first() {
+            Some(b'5') => ("MasterCard", "4"),
+            Some(b'3') => ("AmericanExpress", "2"),
+            _ => ("Visa", "3"),
         };
-        if self.authorized || self.annulled {
-            return Err(self.refused(unable, "50", "98", "Transaction already processed", now));
-        }
-        if card.declined {
-            self.fail(now, logged, "99", "Netaxept", "Auth Reg Comp Failure)");
-            return Err(self.refused(unable, card.issuer_id, "99", "Auth Reg Comp Failure)", now));
-        }
-        self.authorized = true;
-        if self.parameters.contains_key("recurringtype") {
-            self.pan_hash = Some(random_hash());
-        }
-        Ok(self.succeed(operation, logged, None, now))
+        let shown = |place: usize| place < 6 || place + 4 >= number.len();
+        let masked = number.chars().enumerate();
+        let masked = masked.map(|(place, digit)| if shown(place) { digit } else { '*' }).collect();
+        let (declined, capture_fails) =
+            (number == "4925000000000087", number == "4925000000000079");
+        Self { masked, method, issuer_id, year_month, declined, capture_fails }
     }
+}
 
-    fn capture(&mut self, wanted: Option<u64>, now: Timestamp) -> Result<Element, Exception> {
-        if !self.authorized {
-            let message = "You cannot run capture on a transaction that never is authorized";
-            return Err(Exception::new("GenericError", message));
-        }
-        if self.card.as_ref().is_some_and(|card| card.capture_fails) {
-            self.fail(now, "Capture", "99", "Netaxept", "Capture failed");
-            return Err(self.refused("Unable to capture", "3", "99", "Capture failed", now));
-        }
-        let left = amount(&self.parameters, "amount") - self.captured;
-        let wanted = wanted.unwrap_or(left);
-        if self.annulled || wanted == 0 || wanted > left {
-            return Err(Exception::new(
-                "GenericError",
-                "Unable to capture more than authorized amount",
-            ));
-        }
-        self.captured += wanted;
-        Ok(self.succeed("CAPTURE", "Capture", Some(wanted), now))
-    }
-
-    fn credit(&mut self, wanted: Option<u64>, now: Timestamp) -> Result<Element, Exception> {
-        if self.captured == 0 {
-            let message = "You cannot run credit on a transaction that has not been captured.";
-            return Err(Exception::new("GenericError", message));
-        }
-        let left = self.captured - self.credited;
-        let wanted = wanted.unwrap_or(left);
-        if wanted == 0 || wanted > left {
-            return Err(Exception::new(
-                "GenericError",
-                "Unable to credit more than captured amount",
-            ));
-        }
-        self.credited += wanted;
-        Ok(self.succeed("CREDIT", "Credit", Some(wanted), now))
-    }
-
-    fn annul(&mut self, now: Timestamp) -> Result<Element, Exception> {
-        if !self.authorized || self.annulled || self.captured > 0 {
-            return Err(Exception::new("GenericError", "Unable to annul, wrong state"));
-        }
-        self.annulled = true;
-        Ok(self.succeed("ANNUL", "Annul", None, now))
-    }
-
-    fn succeed(
-        &mut self,
-        operation: &'static str,
-        logged: &'static str,
-        amount: Option<u64>,
-        now: Timestamp,
-    ) -> Element {
-        self.history.push(Line { at: now, operation: logged, amount });
-        *self.done.entry(operation).or_default() += 1;
-        let reply = Element::root("ProcessResponse");
-        let reply = if ["AUTH", "SALE", "VERIFY"].contains(&operation) {
-            reply.with("AuthorizationId", "098068")
-        } else {
-            reply
-        };
-        let reply = if operation == "VERIFY" { reply } else { reply.with("BatchNumber", "26") };
-        reply
-            .with("ExecutionTime", &precise(now))
-            .with("MerchantId", super::MERCHANT_ID)
-            .with("Operation", operation)
-            .with("ResponseCode", "OK")
-            .with("TransactionId", &self.id)
-    }
-
-    fn refused(
-        &self,
-        unable: &str,
-        issuer_id: &str,
-        code: &str,
-        text: &str,
-        now: Timestamp,
-    ) -> Exception {
-        let result = Element::new("Result")
-            .with("IssuerId", issuer_id)
-            .with("ResponseCode", code)
-            .with("ResponseText", text)
-            .with("ResponseSource", "Netaxept")
-            .with("TransactionId", &self.id)
-            .with("ExecutionTime", &precise(now))
-            .with("MerchantId", "200970")
-            .with("MaskedPan", "")
-            .with("MessageId", &Uuid::new_v4().simple().to_string());
-        Exception { result: Some(Box::new(result)), ..Exception::new("BBSException", unable) }
+impl Line {
+    fn new(at: Timestamp, operation: &'static str, amount: Option<u64>, note: Note) -> Self {
+        Self { at, operation, amount, note }
     }
 }
 

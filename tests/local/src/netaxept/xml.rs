@@ -35,6 +35,14 @@ impl Element {
         self.and(Self { text: text.to_owned(), ..Self::new(name) })
     }
 
+    /// A child with a text, if there is one.
+    pub(super) fn with_some(self, name: &'static str, text: Option<&str>) -> Self {
+        match text {
+            Some(text) => self.with(name, text),
+            None => self,
+        }
+    }
+
     /// A child.
     pub(super) fn and(mut self, child: Self) -> Self {
         self.children.push(child);

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use super::{Failure, Line, Transaction, amount};
+use super::{AUTHORIZATION_ID, BATCH, Failure, Line, Standing, Transaction, amount, registration};
 use crate::netaxept::MERCHANT_ID;
 use crate::netaxept::xml::Element;
 
@@ -18,7 +18,7 @@ impl Transaction {
                 .with("PanHash", self.pan_hash.as_deref().unwrap_or_default())
                 .with("ExpiryDate", self.parameter("recurringexpirydate"))
                 .with("Frequency", self.parameter("recurringfrequency"))
-                .with("Type", "Store (Init)")
+                .with("Type", registration::recurring_name(&self.parameters))
         });
         Element::root("PaymentInfo")
             .with("MerchantId", MERCHANT_ID)
@@ -33,7 +33,7 @@ impl Transaction {
             .and(empty("History").and_all(self.history.iter().map(Line::element)))
             .and(self.order_information())
             .and_all(recurring)
-            .and(empty("SecurityInformation").with("IPCountryMatchesIssuingCountry", "true"))
+            .and(self.security_information())
             .and(self.summary())
             .and(self.terminal_information())
     }
@@ -59,7 +59,7 @@ impl Transaction {
     }
 
     fn customer_information(&self) -> Element {
-        let names = [
+        const UP_TO_IP: [(&str, &str); 8] = [
             ("Address1", "customeraddress1"),
             ("Address2", "customeraddress2"),
             ("CompanyName", "customercompanyname"),
@@ -68,15 +68,25 @@ impl Transaction {
             ("Country", "customercountry"),
             ("Email", "customeremail"),
             ("FirstName", "customerfirstname"),
+        ];
+        const AFTER_IP: [(&str, &str); 5] = [
             ("LastName", "customerlastname"),
             ("PhoneNumber", "customerphonenumber"),
             ("Postcode", "customerpostcode"),
             ("SocialSecurityNumber", "customersocialsecuritynumber"),
             ("Town", "customertown"),
         ];
-        names.iter().fold(Element::new("CustomerInformation"), |all, (name, from)| {
-            all.with(name, self.parameter(from))
-        })
+        let known =
+            |all: Element, (name, from): (&'static str, &str)| all.with(name, self.parameter(from));
+        let begun = UP_TO_IP.into_iter().fold(Element::new("CustomerInformation"), known);
+        let begun = begun.with_some("IP", self.arrived_at.map(|_| "127.0.0.1"));
+        AFTER_IP.into_iter().fold(begun, known)
+    }
+
+    fn security_information(&self) -> Element {
+        Element::new("SecurityInformation")
+            .with_some("CustomerIPCountry", self.arrived_at.map(|_| "NO"))
+            .with("IPCountryMatchesIssuingCountry", "true")
     }
 
     fn order_information(&self) -> Element {
@@ -96,38 +106,36 @@ impl Transaction {
 
     fn summary(&self) -> Element {
         let flag = |flag: bool| if flag { "true" } else { "false" };
-        let summary = Element::new("Summary")
+        let annulled = flag(self.standing == Standing::Annulled);
+        let authorized = self.standing != Standing::Registered;
+        Element::new("Summary")
             .with("AmountCaptured", &self.captured.to_string())
             .with("AmountCredited", &self.credited.to_string())
-            .with("Annuled", flag(self.annulled))
-            .with("Annulled", flag(self.annulled))
-            .with("Authorized", flag(self.authorized));
-        if self.authorized { summary.with("AuthorizationId", "098068") } else { summary }
+            .with("Annuled", annulled)
+            .with("Annulled", annulled)
+            .with("Authorized", flag(authorized))
+            .with_some("AuthorizationId", authorized.then_some(AUTHORIZATION_ID))
     }
 
     fn terminal_information(&self) -> Element {
-        let element = Element::new("TerminalInformation");
-        match self.entered_at {
-            None => element.with("Browser", ""),
-            Some(at) => element
-                .with("Browser", "Unknown")
-                .with("CustomerEntered", &local(at))
-                .with("CustomerRedirected", &local(at)),
-        }
+        Element::new("TerminalInformation")
+            .with("Browser", &self.browser)
+            .with_some("CustomerEntered", self.arrived_at.map(three_digits).as_deref())
+            .with_some("CustomerRedirected", self.redirected_at.map(three_digits).as_deref())
     }
 }
 
 impl Line {
     fn element(&self) -> Element {
-        let line = Element::new("TransactionLogLine");
-        let line = match self.amount {
-            Some(amount) => line.with("Amount", &amount.to_string()),
-            None => line,
-        };
-        line.with("DateTime", &local(self.at))
-            .with("Description", "")
+        let amount = self.amount.map(|amount| amount.to_string());
+        let batch = (!matches!(self.operation, "Register" | "Verify")).then_some(BATCH);
+        Element::new("TransactionLogLine")
+            .with_some("Amount", amount.as_deref())
+            .with("DateTime", &local(self.at))
+            .with("Description", &self.note.description)
             .with("Operation", self.operation)
-            .with("TransactionReconRef", "")
+            .with_some("BatchNumber", batch)
+            .with("TransactionReconRef", &self.note.reference)
     }
 }
 
@@ -136,16 +144,20 @@ impl Failure {
         Element::new(name)
             .with("DateTime", &local(self.at))
             .with("Operation", self.operation)
-            .with("ResponseCode", self.code)
+            .with("ResponseCode", &self.code)
             .with("ResponseSource", self.source)
-            .with("ResponseText", self.text)
+            .with("ResponseText", &self.text)
     }
 }
 
 /// Norwegian local time without offset, trailing zeros trimmed.
 fn local(at: Timestamp) -> String {
-    let text = zoned(at).strftime("%Y-%m-%dT%H:%M:%S%.3f").to_string();
-    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+    three_digits(at).trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+/// Norwegian local time without offset, always three digits of a second.
+fn three_digits(at: Timestamp) -> String {
+    zoned(at).strftime("%Y-%m-%dT%H:%M:%S%.3f").to_string()
 }
 
 /// Seven digits of a second and the offset.

@@ -1,0 +1,339 @@
+//! `openapi.yaml` and the service say the same.
+
+mod answers;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+
+use jsonschema::Draft;
+use local::binaries::root;
+use local::template::{Parameters, Template};
+use reqwest::StatusCode;
+use serde_json::{Value, json};
+
+use crate::World;
+
+const PROBLEM: &str = "urn:problem-type:recurring-payments:";
+type Set = BTreeSet<String>;
+
+/// The document.
+struct Document(Value);
+
+impl Document {
+    fn read() -> Self {
+        let text = fs::read_to_string(root().join("openapi.yaml")).unwrap();
+        Self(local::yaml::document(&text, |_, _| None).unwrap())
+    }
+
+    /// What a reference leads to; anything else is itself.
+    fn resolve<'a>(&'a self, node: &'a Value) -> &'a Value {
+        let Some(reference) = node["$ref"].as_str() else { return node };
+        let path = reference.strip_prefix('#').unwrap();
+        self.0.pointer(path).unwrap_or_else(|| panic!("{reference} leads nowhere"))
+    }
+
+    /// Method, path and operation, of the paths or of the webhooks.
+    fn operations(&self, part: &str) -> Vec<(String, String, &Value)> {
+        let methods = ["get", "post", "put", "patch", "delete"];
+        let paths = self.0[part].as_object().unwrap().iter();
+        let of = |(path, item)| -> Vec<(String, String, &Value)> {
+            let item: &Value = item;
+            let path: &String = path;
+            let found = methods.iter().filter_map(|method| Some((method, item.get(method)?)));
+            found.map(|(method, one)| (method.to_uppercase(), path.clone(), one)).collect()
+        };
+        paths.flat_map(of).collect()
+    }
+
+    fn operation(&self, method: &str, path: &str) -> &Value {
+        &self.0["paths"][path][method.to_lowercase()]
+    }
+
+    /// Whether a value is as a schema says; the schema's references are those of the document.
+    fn check(&self, schema: &Value, value: &Value, of: &str) {
+        let mut whole = schema.clone();
+        whole["components"] = self.0["components"].clone();
+        let validator = jsonschema::options()
+            .with_draft(Draft::Draft202012)
+            .should_validate_formats(true)
+            .build(&whole)
+            .unwrap_or_else(|error| panic!("{of}: {error}"));
+        let faults: Vec<String> = validator
+            .iter_errors(value)
+            .map(|error| format!("{error} at {}", error.instance_path()))
+            .collect();
+        assert!(faults.is_empty(), "{of}: {faults:?} in {value}");
+    }
+
+    /// The words of a schema's enumeration.
+    fn words(&self, pointer: &str) -> Set {
+        let words = self.0.pointer(pointer).unwrap_or_else(|| panic!("{pointer}"));
+        words.as_array().unwrap().iter().filter_map(Value::as_str).map(str::to_owned).collect()
+    }
+
+    /// The names of a schema's properties.
+    fn properties(&self, schema: &str) -> Set {
+        let properties = &self.0["components"]["schemas"][schema]["properties"];
+        properties.as_object().unwrap().keys().cloned().collect()
+    }
+}
+
+/// A source without its tests and comments.
+fn source(path: &str) -> String {
+    let text = fs::read_to_string(root().join(path)).unwrap();
+    let code = text.split("#[cfg(test)]").next().unwrap().lines();
+    code.filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
+}
+
+/// Every source of the functions and the library.
+fn sources() -> Vec<String> {
+    let mut folders = vec![root().join("shared/src"), root().join("functions")];
+    let mut sources = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            let is_test = path.to_str().unwrap().ends_with("_tests.rs");
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|kind| kind == "rs") && !is_test {
+                sources.push(source(path.strip_prefix(root()).unwrap().to_str().unwrap()));
+            }
+        }
+    }
+    sources
+}
+
+/// The literals of a source that look like this. None that is looked for has a quotation mark in it.
+fn literals(path: &str, like: impl Fn(&str) -> bool) -> Set {
+    let source = source(path);
+    source.split('"').skip(1).step_by(2).filter(|text| like(text)).map(str::to_owned).collect()
+}
+
+/// `VISA`, `MIT_UCOF`
+fn is_loud(text: &str) -> bool {
+    text.len() > 2 && text.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_')
+}
+
+/// The number of a status that the library `http` calls so.
+fn status_called(name: &str) -> u16 {
+    let statuses = (400..600).filter_map(|number| StatusCode::from_u16(number).ok());
+    let mut called = statuses.filter(|status| {
+        let reason = status.canonical_reason().unwrap_or_default();
+        reason.to_uppercase().replace([' ', '-'], "_") == name
+    });
+    called.next().unwrap_or_else(|| panic!("{name}")).as_u16()
+}
+
+#[test]
+fn it_has_every_route_of_the_template_and_no_other() {
+    let template = Template::read(&root().join("template.yaml")).unwrap();
+    let names = template.document()["Parameters"].as_object().unwrap().keys();
+    let parameters: Parameters = names.map(|name| (name.clone(), "x".to_owned())).collect();
+    let functions = template.functions(&parameters).unwrap();
+    let deployed: BTreeMap<_, _> = functions
+        .iter()
+        .flat_map(|function| function.routes.iter().map(|route| (route, &function.binary)))
+        .map(|(route, binary)| {
+            let name = if binary == "list-recurring-payments" {
+                "query-recurring-payments"
+            } else {
+                binary
+            };
+            ((route.method.clone(), route.path.clone()), (name.to_owned(), route.authorized))
+        })
+        .collect();
+    let document = Document::read();
+    let kebab = |id: &str| {
+        let letter = |letter: char| {
+            let dash = letter.is_ascii_uppercase().then_some('-');
+            dash.into_iter().chain([letter.to_ascii_lowercase()])
+        };
+        id.chars().flat_map(letter).collect::<String>()
+    };
+    let described: BTreeMap<_, _> = document
+        .operations("paths")
+        .into_iter()
+        .map(|(method, path, one)| {
+            let open = one["security"] == json!([]);
+            ((method, path), (kebab(one["operationId"].as_str().unwrap()), !open))
+        })
+        .collect();
+    assert_eq!(described, deployed);
+}
+
+#[test]
+fn its_names_are_unique_and_its_version_is_ours() {
+    let document = Document::read();
+    let mut ids = Set::new();
+    for part in ["paths", "webhooks"] {
+        for (_, _, one) in document.operations(part) {
+            assert!(ids.insert(one["operationId"].as_str().unwrap().to_owned()), "{one}");
+        }
+    }
+    assert_eq!(document.0["info"]["version"], env!("CARGO_PKG_VERSION"));
+    let described = document.words("/components/schemas/Problem/properties/type/enum");
+    assert!(described.iter().all(|kind| kind.starts_with(PROBLEM)));
+}
+
+#[test]
+fn what_is_ours_says_so() {
+    let document = Document::read();
+    let (mut parts, mut seen) = (vec![&document.0], 0);
+    while let Some(part) = parts.pop() {
+        if part["x-ours"] == true {
+            assert!(part["description"].as_str().unwrap().contains("Ours: "), "{part}");
+            seen += 1;
+        }
+        parts.extend(part.as_object().into_iter().flat_map(|members| members.values()));
+        parts.extend(part.as_array().into_iter().flatten());
+    }
+    assert!(seen > 10, "{seen}");
+}
+
+/// The table in `status.rs`: each row has a status and, right after it, the last part of its type.
+#[test]
+fn it_has_every_problem_with_its_status_and_no_other() {
+    let table = source("shared/src/api/status.rs");
+    let rows = table.split("StatusCode::").skip(1).filter_map(|row| {
+        let (status, rest) = row.split_once(',')?;
+        let slug = rest.trim_start().strip_prefix('"')?.split('"').next()?;
+        Some((status_called(status), format!("{PROBLEM}{slug}")))
+    });
+    let rows: BTreeSet<_> = rows.collect();
+    assert!(rows.len() > 20, "{rows:?}");
+    let document = Document::read();
+    let mut described = BTreeSet::new();
+    for (_, _, one) in document.operations("paths") {
+        for (status, response) in one["responses"].as_object().unwrap() {
+            let schema =
+                &document.resolve(response)["content"]["application/problem+json"]["schema"];
+            let Some(narrowed) = schema["allOf"].get(1) else { continue };
+            let number: u16 = status.parse().unwrap();
+            assert_eq!(narrowed["properties"]["status"]["const"], number);
+            for kind in narrowed["properties"]["type"]["enum"].as_array().unwrap() {
+                described.insert((number, kind.as_str().unwrap().to_owned()));
+            }
+        }
+    }
+    assert_eq!(described, rows);
+    let kinds: Set = rows.into_iter().map(|(_, kind)| kind).collect();
+    assert_eq!(document.words("/components/schemas/Problem/properties/type/enum"), kinds);
+}
+
+/// `Flaw::new("code", …)`, or with a constant of the same file.
+#[test]
+fn it_has_every_code_of_a_fault_and_no_other() {
+    let mut codes = Set::new();
+    for source in sources() {
+        for call in source.split("Flaw::new(").skip(1) {
+            let first = call.split(',').next().unwrap().trim();
+            let constant = format!("const {first}: &str = ");
+            let literal = match source.split_once(&constant) {
+                Some((_, rest)) if !first.starts_with('"') => rest.split(';').next().unwrap(),
+                _ => first,
+            };
+            let code = literal.strip_prefix('"').and_then(|code| code.strip_suffix('"'));
+            codes.insert(code.unwrap_or_else(|| panic!("{literal}")).to_owned());
+        }
+    }
+    assert!(codes.contains("type") && codes.contains("transaction-type"), "{codes:?}");
+    assert_eq!(Document::read().words("/components/schemas/Fault/properties/code/enum"), codes);
+}
+
+#[test]
+fn its_words_are_those_of_the_code() {
+    let document = Document::read();
+    let words = |schema: &str| document.words(&format!("/components/schemas/{schema}/enum"));
+    let states = &words("RecurringStatus") | &words("RecurringPayment/properties/statusReason");
+    assert_eq!(states, literals("shared/src/domain/recurring_payment.rs", is_loud));
+    assert_eq!(words("PaymentType"), literals("shared/src/domain/card.rs", is_loud));
+    assert_eq!(words("ErrorReason"), literals("shared/src/api/status.rs", is_loud));
+    let transactions = literals("functions/create-terminal/src/main.rs", is_loud);
+    assert_eq!(words("TerminalRequest/properties/transactionType"), transactions);
+    let is_language = |text: &str| text.len() == 5 && text.as_bytes()[2] == b'_';
+    assert_eq!(words("TerminalLanguage"), literals("shared/src/domain/text.rs", is_language));
+    let is_event = |text: &str| text.starts_with("recurring-payment.");
+    assert_eq!(words("Notification/properties/type"), literals("shared/src/notify.rs", is_event));
+}
+
+/// `Permission::Read` in a function is `recurring-payments:les` in the document.
+#[test]
+fn its_permissions_are_those_of_the_functions() {
+    let callers = source("shared/src/domain/caller.rs");
+    let names: BTreeMap<&str, &str> = callers
+        .split("(Self::")
+        .skip(1)
+        .filter_map(|row| row.split_once(", \"recurring-payments:"))
+        .filter_map(|(variant, rest)| Some((variant, rest.split('"').next()?)))
+        .collect();
+    for (method, path, one) in Document::read().operations("paths") {
+        let id = one["operationId"].as_str().unwrap();
+        let route = format!("{method} {path}");
+        let whole = fs::read_dir(root().join("functions")).unwrap().find_map(|folder| {
+            let text = fs::read_to_string(folder.unwrap().path().join("src/main.rs")).unwrap();
+            let door = text.lines().next().unwrap_or_default().to_owned();
+            (door.contains(&format!("`{route}`")) || door.contains(&format!("`{route}?")))
+                .then_some(text)
+        });
+        let whole = whole.unwrap_or_else(|| panic!("{route}"));
+        let needed = whole
+            .split("request.caller(Permission::")
+            .nth(1)
+            .map(|rest| rest.split(')').next().unwrap());
+        let needed = needed.map(|variant| format!("recurring-payments:{}", names[variant]));
+        assert_eq!(one["x-permission"].as_str(), needed.as_deref(), "{id}");
+    }
+}
+
+/// Each example of a parameter, header, body or schema is as the schema beside it says.
+#[test]
+fn its_examples_are_as_it_says() {
+    let document = Document::read();
+    let mut seen = 0;
+    let mut parts = vec![("#".to_owned(), &document.0)];
+    while let Some((place, part)) = parts.pop() {
+        let named = part["schema"].is_object();
+        let schema = if named { &part["schema"] } else { part };
+        let mut check = |value: &Value, name: &str| {
+            seen += 1;
+            document.check(schema, value, &format!("{place}/{name}"));
+        };
+        if named && !part["example"].is_null() {
+            check(&part["example"], "example");
+        }
+        for (name, example) in part["examples"].as_object().filter(|_| named).into_iter().flatten()
+        {
+            check(&document.resolve(example)["value"], name);
+        }
+        for example in part["examples"].as_array().into_iter().flatten() {
+            check(example, "examples");
+        }
+        match part {
+            Value::Object(members) => {
+                parts.extend(members.iter().map(|(name, part)| (format!("{place}/{name}"), part)));
+            }
+            Value::Array(items) => parts.extend(items.iter().map(|item| (place.clone(), item))),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+        }
+    }
+    assert!(seen > 80, "{seen}");
+}
+
+/// The console has it, as it is and to read.
+#[tokio::test]
+async fn the_console_shows_it() {
+    let world = World::new().await;
+    let get = async |path: &str| {
+        let address = format!("{}{path}", world.local.addresses().console);
+        let answer = world.http.get(address).send().await.unwrap();
+        let kind = answer.headers()["content-type"].to_str().unwrap().to_owned();
+        (answer.status(), kind, answer.text().await.unwrap())
+    };
+    let (status, kind, text) = get("/openapi.yaml").await;
+    assert_eq!((status, kind.as_str()), (StatusCode::OK, "application/yaml"));
+    assert_eq!(text, fs::read_to_string(root().join("openapi.yaml")).unwrap());
+    let (status, kind, text) = get("/api").await;
+    assert_eq!((status, kind.as_str()), (StatusCode::OK, "text/html; charset=utf-8"));
+    assert!(text.contains("queryRecurringPayments"));
+    assert!(get("/").await.2.contains("href=\"/api\""));
+}

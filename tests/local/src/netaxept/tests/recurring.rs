@@ -1,0 +1,197 @@
+use super::*;
+
+const CARD: &str = "4925000000000004";
+
+impl Nets {
+    /// The pan hash of a card that was just stored.
+    async fn stored(&self, id: &str, number: &str) -> String {
+        self.register(id, "").await;
+        self.pay(id, number).await;
+        assert_eq!(text(&self.process(id, "VERIFY").await, "ResponseCode"), Some("OK"));
+        text(&self.query(id).await, "PanHash").unwrap().to_owned()
+    }
+
+    /// Registers a later charge: what Nets replies.
+    async fn later(&self, id: &str, amount: &str, pan_hash: &str, more: &str) -> String {
+        let hash: String = form_urlencoded::byte_serialize(pan_hash.as_bytes()).collect();
+        let order = "orderNumber=1&currencyCode=NOK&redirectUrl=https%3A%2F%2Fshop.example%2F";
+        let asked = format!("transactionId={id}&amount={amount}&{order}&panHash={hash}&{more}");
+        self.call("Register", &asked).await
+    }
+}
+
+#[tokio::test]
+async fn a_pan_hash_is_there_after_the_first_success_and_no_sooner() {
+    let nets = Nets::new().await;
+    for operation in ["VERIFY", "AUTH"] {
+        nets.register(operation, "").await;
+        let fresh = nets.query(operation).await;
+        assert!(
+            fresh.contains("<MaskedPAN />\r\n    <PanHash />\r\n  </CardInformation>"),
+            "{fresh}"
+        );
+        assert!(fresh.contains("<Recurring>\r\n    <PanHash />\r\n    <ExpiryDate />\r\n    <Frequency />\r\n    <Type>Store (Init)</Type>"));
+        nets.pay(operation, CARD).await;
+        assert!(nets.query(operation).await.contains("<PanHash />"));
+        nets.process(operation, operation).await;
+    }
+    nets.buy("SALE", "1000", "&recurringType=S").await;
+    nets.pay("SALE", CARD).await;
+    nets.process("SALE", "SALE").await;
+    let mut hashes = Vec::new();
+    for id in ["VERIFY", "AUTH", "SALE"] {
+        let query = nets.query(id).await;
+        let hash = text(&query, "PanHash").unwrap().to_owned();
+        assert_eq!(query.matches(&hash).count(), 2, "with the card and with the recurring block");
+        assert_eq!(hash.len(), 28);
+        hashes.push(hash);
+    }
+    hashes.sort();
+    hashes.dedup();
+    assert_eq!(hashes.len(), 3, "one card has as many hashes as it was stored");
+}
+
+#[tokio::test]
+async fn no_pan_hash_for_what_does_not_recur_or_is_declined() {
+    let nets = Nets::new().await;
+    nets.buy("1", "1000", "").await;
+    nets.pay("1", CARD).await;
+    nets.process("1", "AUTH").await;
+    assert!(!nets.query("1").await.contains("PanHash"));
+    nets.register("2", "").await;
+    nets.pay("2", "4925000000000087").await;
+    nets.process("2", "VERIFY").await;
+    let declined = nets.query("2").await;
+    assert!(declined.contains("<PanHash />") && text(&declined, "Authorized") == Some("false"));
+}
+
+#[tokio::test]
+async fn the_merchants_own_charges_skip_the_terminal() {
+    let nets = Nets::new().await;
+    let hash = nets.stored("0", CARD).await;
+    for (id, more, operation) in [
+        ("1", "recurringType=R&serviceType=M", "AUTH"),
+        ("2", "recurringType=R&serviceType=C", "SALE"),
+        ("3", "recurringType=R&serviceType=A", "SALE"),
+        ("4", "recurringType=M&recurringTransactionType=1&serviceType=C", "SALE"),
+        ("5", "recurringType=R", "AUTH"),
+        ("6", "recurringType=S&serviceType=M&recurringUse3DS=true", "AUTH"),
+    ] {
+        let reply = nets.later(id, "1000", &hash, more).await;
+        assert_eq!(text(&reply, "TransactionId"), Some(id), "{more}: {reply}");
+        assert_eq!(text(&nets.process(id, operation).await, "ResponseCode"), Some("OK"), "{more}");
+        let query = nets.query(id).await;
+        assert_eq!(text(&query, "MaskedPAN"), Some("492500******0004"));
+        assert_eq!(text(&query, "PanHash"), Some(hash.as_str()));
+        assert!(!query.contains("<CustomerRedirected>"));
+    }
+    nets.clock.advance("P100D").unwrap();
+    assert_eq!(text(&nets.process("5", "CAPTURE").await, "ResponseCode"), Some("OK"));
+}
+
+/// Only `Store (Init)` was seen.
+#[tokio::test]
+async fn the_recurring_block_names_its_mode() {
+    let nets = Nets::new().await;
+    let hash = nets.stored("0", CARD).await;
+    nets.buy("1", "1000", "&recurringType=R&recurringFrequency=28&recurringExpiryDate=20301231")
+        .await;
+    for (id, more) in [("2", "recurringType=S"), ("3", "recurringType=R"), ("4", "recurringType=M")]
+    {
+        nets.later(id, "1000", &hash, more).await;
+    }
+    let types = ["Store (Init)", "Recurring (Init)", "Store", "Recurring", "Merchant initiated"];
+    for (id, expected) in types.into_iter().enumerate() {
+        assert_eq!(text(&nets.query(&id.to_string()).await, "Type"), Some(expected));
+    }
+    let query = nets.query("1").await;
+    let recurring = text(&query, "Recurring").unwrap();
+    assert_eq!(
+        (text(recurring, "ExpiryDate"), text(recurring, "Frequency")),
+        (Some("20301231"), Some("28"))
+    );
+}
+
+#[tokio::test]
+async fn the_customers_own_charge_asks_for_the_security_code_alone() {
+    let nets = Nets::new().await;
+    let hash = nets.stored("0", CARD).await;
+    nets.later("1", "1000", &hash, "recurringType=S&recurringUse3DS=true&serviceType=B").await;
+    assert_eq!(refusal(&nets.process("1", "AUTH").await).1, "Issuer is undetermined");
+    let (_, _, page) = nets.page("1", &[]).await;
+    assert!(page.contains("id=\"securityCode\"") && !page.contains("id=\"cardNo\""), "{page}");
+    assert_eq!(nets.page("1", &[("securityCode", "12"), ("okButton", "x")]).await.0, 200);
+    let (_, location, _) = nets.page("1", &[("securityCode", "123"), ("okButton", "x")]).await;
+    assert_eq!(location, "https://shop.example/?transactionId=1&responseCode=OK");
+    assert_eq!(text(&nets.process("1", "SALE").await, "ResponseCode"), Some("OK"));
+    nets.later("2", "1000", &hash, "recurringType=S").await;
+    assert_eq!(text(&nets.process("2", "SALE").await, "ResponseCode"), Some("OK"));
+}
+
+#[tokio::test]
+async fn a_pan_hash_that_nobody_was_given_is_refused() {
+    let nets = Nets::new().await;
+    let hash = nets.stored("0", CARD).await;
+    let reply = nets.later("1", "1000", "nobody's", "recurringType=R").await;
+    assert_eq!(refusal(&reply), ("ValidationException", "Unknown pan hash"));
+    assert_eq!(
+        refusal(&nets.later("1", "1000", &hash, "").await).1,
+        "Missing parameter: 'Recurring Type'"
+    );
+    let more = "orderNumber=1&amount=1000&currencyCode=NOK&recurringType=M&serviceType=C";
+    assert_eq!(refusal(&nets.call("Register", more).await).1, "Missing parameter: 'Pan Hash'");
+}
+
+#[tokio::test]
+async fn a_later_charge_runs_by_itself_at_register() {
+    let nets = Nets::new().await;
+    let hash = nets.stored("0", CARD).await;
+    let own = "recurringType=M&recurringTransactionType=1&serviceType=C";
+    for (id, automatic, captured) in [("1", "autoSale=true", "1000"), ("2", "autoAuth=True", "0")] {
+        let reply = nets.later(id, "1000", &hash, &format!("{own}&{automatic}")).await;
+        assert_eq!(text(&reply, "TransactionId"), Some(id), "{reply}");
+        let query = nets.query(id).await;
+        assert_eq!(
+            (text(&query, "Authorized"), text(&query, "AmountCaptured")),
+            (Some("true"), Some(captured))
+        );
+    }
+    assert!(nets.query("2").await.contains("<Description>127.0.0.1: Auto AUTH</Description>"));
+    assert_eq!(text(&nets.process("2", "CAPTURE").await, "ResponseCode"), Some("OK"));
+}
+
+#[tokio::test]
+async fn a_decline_at_register_is_registers_answer() {
+    let nets = Nets::new().await;
+    let hash = nets.stored("0", CARD).await;
+    let own = "recurringType=R&serviceType=C&autoSale=true";
+    let reply = nets.later("1", "151", &hash, own).await;
+    assert_eq!(refusal(&reply).0, "BBSException");
+    assert_eq!(result(&reply), ["Unable to sale", "51", "Issuer", "Refused by issuer"]);
+    let query = nets.query("1").await;
+    assert_eq!(
+        (text(&query, "Authorized"), text(&query, "ResponseCode")),
+        (Some("false"), Some("51"))
+    );
+    assert_eq!(
+        refusal(&nets.later("1", "151", &hash, own).await).0,
+        "UniqueTransactionIdException"
+    );
+}
+
+#[tokio::test]
+async fn secrets_are_told_to_nobody() {
+    let nets = Nets::new().await;
+    let hash = nets.stored("0", CARD).await;
+    nets.later("1", "1000", &hash, "recurringType=R").await;
+    let card = "pan=4925000000000004&expiryDate=1230&securityCode=987";
+    nets.call(
+        "Register",
+        &format!("orderNumber=1&amount=1000&currencyCode=NOK&serviceType=C&{card}"),
+    )
+    .await;
+    let told = nets.sandbox.transactions().to_string();
+    for secret in [hash.as_str(), CARD, "987", TOKEN] {
+        assert!(!told.contains(secret), "{told}");
+    }
+}

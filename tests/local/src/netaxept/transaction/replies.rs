@@ -1,0 +1,99 @@
+//! What Process answers, and what it remembers of that: a line in the history, or one in the error log.
+
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use super::operations::{Note, Operation};
+use super::query::precise;
+use super::{Line, Transaction};
+use crate::netaxept::MERCHANT_ID;
+use crate::netaxept::exception::Exception;
+use crate::netaxept::xml::Element;
+
+/// `IssuerId` of a refusal that no issuer was asked for.
+const NO_ISSUER: &str = "50";
+/// The acquirer's name for the merchant, which is not the merchant's id.
+const SUB_MERCHANT: &str = "200970";
+
+/// Why a payment failed.
+pub(super) struct Refusal {
+    issuer_id: &'static str,
+    code: String,
+    source: &'static str,
+    text: &'static str,
+}
+
+impl Refusal {
+    pub(super) fn cancelled() -> Self {
+        let (code, text) = ("17".to_owned(), "Cancelled by customer.");
+        Self { issuer_id: NO_ISSUER, code, source: "Terminal", text }
+    }
+
+    pub(super) fn denied() -> Self {
+        let (code, text) = ("MZ".to_owned(), "Denied by 3D Secure");
+        Self { issuer_id: NO_ISSUER, code, source: "Netaxept", text }
+    }
+
+    pub(super) fn already_processed() -> Self {
+        let (code, text) = ("98".to_owned(), "Transaction already processed");
+        Self { issuer_id: NO_ISSUER, code, source: "Netaxept", text }
+    }
+
+    /// Several errors: what they are stands in the text.
+    pub(super) fn by_netaxept(issuer_id: &'static str, text: &'static str) -> Self {
+        Self { issuer_id, code: "99".to_owned(), source: "Netaxept", text }
+    }
+
+    /// The decimals of a test amount are the code.
+    pub(super) fn by_issuer(issuer_id: &'static str, code: u64) -> Self {
+        Self { issuer_id, code: format!("{code:02}"), source: "Issuer", text: "Refused by issuer" }
+    }
+}
+
+impl Transaction {
+    pub(super) fn succeed(
+        &mut self,
+        operation: &Operation,
+        amount: Option<u64>,
+        note: Note,
+        now: Timestamp,
+    ) -> Element {
+        self.history.push(Line::new(now, operation.logged, amount, note));
+        *self.done.entry(operation.name).or_default() += 1;
+        self.changed = true;
+        let authorization =
+            matches!(operation.name, "AUTH" | "SALE" | "VERIFY").then_some(super::AUTHORIZATION_ID);
+        let batch = (operation.name != "VERIFY").then_some(super::BATCH);
+        Element::root("ProcessResponse")
+            .with_some("AuthorizationId", authorization)
+            .with_some("BatchNumber", batch)
+            .with("ExecutionTime", &precise(now))
+            .with("MerchantId", MERCHANT_ID)
+            .with("Operation", operation.name)
+            .with("ResponseCode", "OK")
+            .with("TransactionId", &self.id)
+    }
+
+    /// Remembers a refusal, and says it.
+    pub(super) fn refuse(
+        &mut self,
+        operation: &Operation,
+        refusal: &Refusal,
+        now: Timestamp,
+    ) -> Exception {
+        let Refusal { issuer_id, code, source, text } = refusal;
+        self.fail(now, operation.logged, code, source, text);
+        let result = Element::new("Result")
+            .with("IssuerId", issuer_id)
+            .with("ResponseCode", code)
+            .with("ResponseText", text)
+            .with("ResponseSource", source)
+            .with("TransactionId", &self.id)
+            .with("ExecutionTime", &precise(now))
+            .with("MerchantId", SUB_MERCHANT)
+            .with("ExtraInfoOut", "2030010")
+            .with("MaskedPan", "")
+            .with("MessageId", &Uuid::new_v4().simple().to_string());
+        Exception::payment(operation.unable, code, result)
+    }
+}

@@ -1,0 +1,92 @@
+//! Chromium and its driver: started for a test, and ended with it.
+
+use std::panic::{AssertUnwindSafe, resume_unwind};
+use std::path::Path;
+use std::process::Stdio;
+
+use futures_util::FutureExt;
+use reqwest::Client;
+use serde_json::json;
+use thirtyfour::{ChromiumLikeCapabilities, DesiredCapabilities, WebDriver};
+use tokio::io::{AsyncBufReadExt, BufReader, Lines};
+use tokio::process::{Child, ChildStdout, Command};
+
+const CHROMIUM: &str = "/usr/bin/chromium";
+const DRIVER: &str = "/usr/bin/chromedriver";
+
+/// Whether pages may run scripts. The terminal has none, so that only who measures it needs them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Scripts {
+    Forbidden,
+    Allowed,
+}
+
+/// A browser, and what drives it.
+pub(crate) struct Chromium {
+    browser: WebDriver,
+    driver: Child,
+    /// The driver would not survive that nobody hears it.
+    _heard: Lines<BufReader<ChildStdout>>,
+}
+
+impl Chromium {
+    pub(crate) async fn start(http: Client, scripts: Scripts) -> Self {
+        for program in [CHROMIUM, DRIVER] {
+            assert!(
+                Path::new(program).exists(),
+                "{program} is missing, and these tests need it: apt-get install chromium chromium-driver"
+            );
+        }
+        let mut driver = Command::new(DRIVER)
+            .arg("--port=0")
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap_or_else(|error| panic!("{DRIVER} does not start: {error}"));
+        let mut heard = BufReader::new(driver.stdout.take().unwrap()).lines();
+        let address = address(&mut heard).await;
+        let browser = WebDriver::builder(address, capabilities(scripts)).client(http);
+        let browser =
+            browser.await.unwrap_or_else(|error| panic!("{CHROMIUM} does not start: {error}"));
+        Self { browser, driver, _heard: heard }
+    }
+
+    pub(crate) fn browser(&self) -> WebDriver {
+        self.browser.clone()
+    }
+
+    /// Does something, and then closes the browser and its driver, also if that failed.
+    pub(crate) async fn end_after(mut self, test: impl Future<Output = ()>) {
+        let done = AssertUnwindSafe(test).catch_unwind().await;
+        let closed = self.browser.quit().await;
+        self.driver.kill().await.unwrap();
+        done.unwrap_or_else(|panic| resume_unwind(panic));
+        closed.unwrap();
+    }
+}
+
+/// Where the driver listens, which it says itself: it chose a free port.
+async fn address(heard: &mut Lines<BufReader<ChildStdout>>) -> String {
+    while let Some(line) = heard.next_line().await.unwrap() {
+        let port = line.rsplit_once("on port ").map(|(_, port)| port.trim_end_matches('.'));
+        if let Some(port) = port.filter(|_| line.contains("started successfully")) {
+            return format!("http://127.0.0.1:{port}");
+        }
+    }
+    panic!("{DRIVER} ended before it listened");
+}
+
+fn capabilities(scripts: Scripts) -> thirtyfour::ChromeCapabilities {
+    let mut chrome = DesiredCapabilities::chrome();
+    chrome.set_binary(CHROMIUM).unwrap();
+    for argument in
+        ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+    {
+        chrome.add_arg(argument).unwrap();
+    }
+    if scripts == Scripts::Forbidden {
+        let preferences = json!({ "profile.managed_default_content_settings.javascript": 2 });
+        chrome.add_experimental_option("prefs", preferences).unwrap();
+    }
+    chrome
+}
