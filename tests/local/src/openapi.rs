@@ -123,9 +123,9 @@ fn whole(document: Node<'_>) -> Markup {
                 p { a href="/" { "Console" } " · " a href="/openapi.yaml" { "openapi.yaml" } }
                 h1 { (text(info, "title")) " " small { (text(info, "version")) } }
                 (prose(text(info, "description")))
-                table { @for server in items(document, "servers") {
-                    tr { td { code { (text(server, "url")) } } td { (words(text(server, "description"))) } }
-                } }
+                @for server in items(document, "servers") {
+                    p { code { (text(server, "url")) } " " (words(text(server, "description"))) }
+                }
                 h2 { "Operations" }
                 (contents(&paths))
                 h2 { "Webhooks" }
