@@ -5,23 +5,26 @@ use serde_json::{Value, json};
 
 use crate::{PAYMENTS, VISA, World};
 
+/// A customer whose number stands nowhere by chance.
+const CUSTOMER: &str = "customer-4711";
+
 #[tokio::test]
 async fn the_whole_walk() {
     let world = World::new().await;
-    let first = world.create("4711", json!({ "nickname": " Kort " })).await;
+    let first = world.create(CUSTOMER, json!({ "nickname": " Kort " })).await;
     assert_eq!(
         (&first["primary"], &first["recurringStatus"], &first["nickname"]),
         (&json!(true), &json!("CREATED"), &json!("Kort"))
     );
-    let second = world.create("4711", json!({})).await;
+    let second = world.create(CUSTOMER, json!({})).await;
     assert_eq!((&second["primary"], second.get("nickname")), (&json!(false), None));
     world.call("DELETE", &format!("{PAYMENTS}/{}", second["recurringPaymentId"]), None).await;
-    let second = world.create("4711", json!({ "isPrimary": true })).await;
+    let second = world.create(CUSTOMER, json!({ "isPrimary": true })).await;
     assert_eq!(second["primary"], true);
     let primaries = |list: &[Value]| {
         list.iter().map(|payment| payment["primary"].as_bool().unwrap()).collect::<Vec<_>>()
     };
-    assert_eq!(primaries(&world.list("4711").await), [false, true]);
+    assert_eq!(primaries(&world.list(CUSTOMER).await), [false, true]);
 
     let (first, second) = (&first["recurringPaymentId"], &second["recurringPaymentId"]);
     let body = json!({ "redirectUrl": "https://shop.example/done?a=b" });
@@ -57,14 +60,14 @@ async fn the_whole_walk() {
         .call("PATCH", &format!("{PAYMENTS}/{first}"), Some(&json!({ "isPrimary": true })))
         .await;
     assert_eq!((chosen.status, &chosen.json()["primary"]), (StatusCode::OK, &json!(true)));
-    assert_eq!(primaries(&world.list("4711").await), [true, false]);
+    assert_eq!(primaries(&world.list(CUSTOMER).await), [true, false]);
 
     let ended = world.call("DELETE", &format!("{PAYMENTS}/{first}"), None).await;
     assert_eq!(
         (ended.status, &ended.json()["recurringStatus"]),
         (StatusCode::OK, &json!("CANCELLED"))
     );
-    let left = world.list("4711").await;
+    let left = world.list(CUSTOMER).await;
     assert_eq!(
         (left.len(), &left[0]["recurringPaymentId"], &left[0]["primary"]),
         (1, second, &json!(true))
@@ -89,13 +92,13 @@ async fn nothing_leaked(world: &World) {
         .to_string();
     let hash = pan_hash(&table).unwrap();
     assert!(
-        !table.contains("4711") && !table.contains(VISA),
+        !table.contains(CUSTOMER) && !table.contains(VISA),
         "the table knows neither customer nor card number"
     );
     let lines: Vec<String> =
         world.local.lambda().lines().into_iter().map(|line| line.line).collect();
     assert!(lines.iter().any(|line| line.contains("\"answered\"")));
-    for secret in [&hash, local::netaxept::TOKEN, &world.partner, VISA, "\"4711\""] {
+    for secret in [&hash, local::netaxept::TOKEN, &world.partner, VISA, CUSTOMER] {
         assert!(!lines.iter().any(|line| line.contains(secret)), "{secret}");
     }
 }
