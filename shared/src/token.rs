@@ -189,17 +189,19 @@ impl Issuer {
         now: DateTime<Utc>,
     ) -> Result<Option<DecodingKey>, Error> {
         let mut keys = self.keys.lock().await;
+        let mut cause = Cause::from("its keys are too old");
         if keys.is_stale(kid, now) {
             keys.asked_at = Some(now);
             match self.fetch(http).await {
                 Ok(set) => keys.set = Some((set, now)),
-                Err(cause) if !keys.is_tolerable(now) => {
-                    return Err(Error::Unavailable { what: "the token issuer", cause });
-                }
-                Err(_) => {}
+                Err(failure) => cause = failure,
             }
         }
-        let jwk = keys.set.as_ref().and_then(|(set, _)| set.find(kid));
+        let tolerable = |(_, fetched_at): &&(JwkSet, DateTime<Utc>)| now < *fetched_at + TOLERATED;
+        let Some((set, _)) = keys.set.as_ref().filter(tolerable) else {
+            return Err(Error::Unavailable { what: "the token issuer", cause });
+        };
+        let jwk = set.find(kid);
         let fits = jwk.filter(|jwk| match jwk.common.key_algorithm {
             Some(stated) => stated.to_string() == format!("{algorithm:?}"),
             None => true,
@@ -228,10 +230,6 @@ impl Keys {
                 !patient && (*fetched_at + FRESH <= now || set.find(kid).is_none())
             }
         }
-    }
-
-    fn is_tolerable(&self, now: DateTime<Utc>) -> bool {
-        self.set.as_ref().is_some_and(|(_, fetched_at)| now < *fetched_at + TOLERATED)
     }
 }
 

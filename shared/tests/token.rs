@@ -1,0 +1,256 @@
+//! Who is calling: tokens of every kind, and an issuer that is there, changes its keys, or is gone.
+
+#![expect(clippy::unwrap_used, reason = "a test that can not go on has failed")]
+
+use std::sync::{Arc, Mutex};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use jsonwebtoken::jwk::Jwk;
+use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use serde_json::{Value, json};
+use shared::config::TokenConfig;
+use shared::domain::caller::{Caller, Organisation, Permission, Tenant};
+use shared::error::Error;
+use shared::token::{Nobody, Tokens};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::net::TcpListener;
+
+const AUDIENCE: &str = "https://api.entur.io";
+/// Keys of these tests, which guard nothing.
+const RSA: &[u8] = include_bytes!("keys/rsa.der");
+const EC: &[u8] = include_bytes!("keys/ec.der");
+
+/// An issuer's key set: what it answers, nothing when it is down, and how often it was asked.
+#[derive(Clone, Default)]
+struct Issuer {
+    address: String,
+    keys: Arc<Mutex<Option<Value>>>,
+    asked: Arc<Mutex<usize>>,
+}
+
+impl Issuer {
+    async fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = format!("http://{}/tenant", listener.local_addr().unwrap());
+        let issuer = Self { address, ..Self::default() };
+        issuer.has(&[jwk(RSA, "rsa"), jwk(EC, "ec")]);
+        let answering = issuer.clone();
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let mut stream = BufReader::new(stream);
+                let mut first = String::new();
+                stream.read_line(&mut first).await.unwrap();
+                assert_eq!(first, "GET /tenant/.well-known/jwks.json HTTP/1.1\r\n");
+                let mut line = String::new();
+                while stream.read_line(&mut line).await.unwrap() > 2 {
+                    line.clear();
+                }
+                *answering.asked.lock().unwrap() += 1;
+                let keys = answering.keys.lock().unwrap().clone();
+                let (status, body) =
+                    keys.map_or(("503 Down", String::new()), |keys| ("200 OK", keys.to_string()));
+                let reply = format!(
+                    "HTTP/1.1 {status}\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
+                    body.len()
+                );
+                stream.write_all(reply.as_bytes()).await.unwrap();
+            }
+        });
+        issuer
+    }
+
+    fn has(&self, keys: &[Value]) {
+        *self.keys.lock().unwrap() = Some(json!({ "keys": keys }));
+    }
+
+    fn goes_down(&self) {
+        *self.keys.lock().unwrap() = None;
+    }
+
+    fn asked(&self) -> usize {
+        *self.asked.lock().unwrap()
+    }
+
+    fn tokens(&self) -> Tokens {
+        let config = TokenConfig {
+            issuers: vec![(Tenant::Partner, self.address.parse().unwrap())],
+            audience: AUDIENCE.to_owned(),
+            default_organisation: Organisation::new(7),
+        };
+        Tokens::new(config).unwrap()
+    }
+
+    fn claims(&self) -> Value {
+        json!({
+            "iss": self.address, "aud": AUDIENCE, "azp": "shop", "exp": now().timestamp() + 3600,
+            "permissions": ["recurring-payments:les", "other:les"],
+        })
+    }
+}
+
+fn now() -> DateTime<Utc> {
+    "2026-11-23T10:00:00Z".parse().unwrap()
+}
+
+fn key(der: &[u8]) -> (EncodingKey, Algorithm) {
+    if der == RSA {
+        (EncodingKey::from_rsa_der(der), Algorithm::RS256)
+    } else {
+        (EncodingKey::from_ec_der(der), Algorithm::ES256)
+    }
+}
+
+fn jwk(der: &[u8], kid: &str) -> Value {
+    let (key, algorithm) = key(der);
+    let mut jwk = Jwk::from_encoding_key(&key, algorithm).unwrap();
+    jwk.common.key_id = Some(kid.to_owned());
+    serde_json::to_value(jwk).unwrap()
+}
+
+fn signed(der: &[u8], kid: &str, claims: &Value) -> String {
+    let (key, algorithm) = key(der);
+    let header = Header { kid: Some(kid.to_owned()), ..Header::new(algorithm) };
+    format!("Bearer {}", jsonwebtoken::encode(&header, claims, &key).unwrap())
+}
+
+async fn asks(tokens: &Tokens, authorization: &str, at: DateTime<Utc>) -> Result<Caller, Nobody> {
+    tokens.caller(authorization, at).await.unwrap()
+}
+
+#[tokio::test]
+async fn rs256_and_es256_are_good() {
+    let issuer = Issuer::start().await;
+    let tokens = issuer.tokens();
+    for (der, kid) in [(RSA, "rsa"), (EC, "ec")] {
+        let caller = asks(&tokens, &signed(der, kid, &issuer.claims()), now()).await.unwrap();
+        assert_eq!((caller.tenant, caller.organisation), (Tenant::Partner, Organisation::new(7)));
+        assert_eq!(
+            (caller.client.as_str(), &caller.permissions[..]),
+            ("shop", &[Permission::Read][..])
+        );
+    }
+    assert_eq!(issuer.asked(), 1, "the keys are remembered");
+}
+
+#[tokio::test]
+async fn nothing_else_is() {
+    let issuer = Issuer::start().await;
+    let tokens = issuer.tokens();
+    let claims = issuer.claims();
+    let public = jwk(RSA, "rsa");
+    let confused = |secret: &[u8]| {
+        let header = Header { kid: Some("rsa".to_owned()), ..Header::new(Algorithm::HS256) };
+        format!(
+            "Bearer {}",
+            jsonwebtoken::encode(&header, &claims, &EncodingKey::from_secret(secret)).unwrap()
+        )
+    };
+    let good = signed(RSA, "rsa", &claims);
+    let (head, _) = good.rsplit_once('.').unwrap();
+    let payload = head.split('.').nth(1).unwrap();
+    let swapped = signed(EC, "rsa", &claims);
+    let unsigned = format!("Bearer eyJhbGciOiJub25lIiwia2lkIjoicnNhIn0.{payload}.");
+    let without = |name: &str| {
+        let mut claims = claims.clone();
+        claims.as_object_mut().unwrap().remove(name);
+        signed(RSA, "rsa", &claims)
+    };
+    let with = |name: &str, value: Value| {
+        let mut claims = claims.clone();
+        claims[name] = value;
+        signed(RSA, "rsa", &claims)
+    };
+    for token in [
+        confused(public["n"].as_str().unwrap().as_bytes()),
+        confused(RSA),
+        confused(public.to_string().as_bytes()),
+        unsigned,
+        swapped,
+        signed(EC, "nobody", &claims),
+        format!("{head}."),
+        format!("{good}x"),
+        good.replace("Bearer", "Basic"),
+        good.replace("Bearer ", ""),
+        "Bearer ".to_owned(),
+        String::new(),
+        without("exp"),
+        without("aud"),
+        without("iss"),
+        with("aud", json!("https://elsewhere.example")),
+        with("iss", json!("https://elsewhere.example")),
+        with("iss", json!(format!("{}/../tenant", issuer.address))),
+        with("exp", json!(i64::MAX)),
+        with("exp", json!("tomorrow")),
+        with("permissions", json!("recurring-payments:les")),
+    ] {
+        assert!(asks(&tokens, &token, now()).await.is_err(), "{token}");
+    }
+    assert!(asks(&tokens, &good, now()).await.is_ok());
+    assert!(
+        asks(&tokens, &with("aud", json!(["https://a.example", AUDIENCE])), now()).await.is_ok()
+    );
+}
+
+/// 60 seconds of leeway, to the second.
+#[tokio::test]
+async fn times_have_a_minute_of_leeway() {
+    let issuer = Issuer::start().await;
+    let tokens = issuer.tokens();
+    let timed = |exp: i64, nbf: i64| {
+        let mut claims = issuer.claims();
+        claims["exp"] = json!(now().timestamp() + exp);
+        claims["nbf"] = json!(now().timestamp() + nbf);
+        signed(EC, "ec", &claims)
+    };
+    for (exp, nbf, good) in
+        [(1, 0, true), (-59, 0, true), (-60, 0, false), (3600, 60, true), (3600, 61, false)]
+    {
+        assert_eq!(asks(&tokens, &timed(exp, nbf), now()).await.is_ok(), good, "{exp} {nbf}");
+    }
+}
+
+#[tokio::test]
+async fn keys_are_fetched_again_after_five_minutes_or_for_a_new_id_every_half_minute() {
+    let issuer = Issuer::start().await;
+    let tokens = issuer.tokens();
+    let second = |seconds| now() + TimeDelta::seconds(seconds);
+    let mut claims = issuer.claims();
+    claims["exp"] = json!(second(100_000).timestamp());
+    let (good, rotated) = (signed(RSA, "rsa", &claims), signed(EC, "new", &claims));
+    for (at, asked) in [(0, 1), (299, 1), (300, 2), (599, 2), (600, 3)] {
+        assert!(asks(&tokens, &good, second(at)).await.is_ok());
+        assert_eq!(issuer.asked(), asked, "{at}");
+    }
+    for (at, asked) in [(601, 3), (629, 3), (630, 4), (631, 4), (659, 4), (660, 5)] {
+        assert!(asks(&tokens, &rotated, second(at)).await.is_err());
+        assert_eq!(issuer.asked(), asked, "an unknown id at {at}");
+    }
+    issuer.has(&[jwk(EC, "new")]);
+    assert!(asks(&tokens, &rotated, second(689)).await.is_err());
+    assert!(asks(&tokens, &rotated, second(690)).await.is_ok());
+    assert!(asks(&tokens, &good, second(691)).await.is_err(), "a key that is gone is no good");
+}
+
+#[tokio::test]
+async fn an_issuer_that_is_down_is_tolerated_for_ten_hours() {
+    let issuer = Issuer::start().await;
+    let tokens = issuer.tokens();
+    let mut claims = issuer.claims();
+    claims["exp"] = json!(now().timestamp() + 100_000);
+    let good = signed(RSA, "rsa", &claims);
+    let at = |seconds| now() + TimeDelta::seconds(seconds);
+    assert!(asks(&tokens, &good, at(0)).await.is_ok());
+    issuer.goes_down();
+    for seconds in [301, 302, 36_000 - 1] {
+        assert!(asks(&tokens, &good, at(seconds)).await.is_ok(), "{seconds}");
+    }
+    for seconds in [36_000, 36_001, 36_029, 40_000] {
+        let answer = tokens.caller(&good, at(seconds)).await;
+        assert!(
+            matches!(answer, Err(Error::Unavailable { what: "the token issuer", .. })),
+            "{seconds}"
+        );
+    }
+    issuer.has(&[jwk(RSA, "rsa")]);
+    assert!(asks(&tokens, &good, at(40_031)).await.is_ok());
+}
