@@ -17,9 +17,9 @@ use crate::domain::audit::Audit;
 use crate::domain::id::{RecurringPaymentId, Slot, TransactionId};
 use crate::domain::owner::Owner;
 use crate::domain::recurring_payment::View;
-use crate::domain::terminal::{Closing, Finding, Visit};
+use crate::domain::terminal::{Asked, Closing, Finding, Visit};
 use crate::domain::text::CallbackUrl;
-use crate::domain::wallet::{Setup, Wallet};
+use crate::domain::wallet::{Opened, Setup, Wallet};
 use crate::error::{Cause, Error, Refusal, chain};
 use crate::netaxept::{Netaxept, Progress, Registered, TerminalWish};
 use crate::storage::{Changed, Key, Store};
@@ -38,6 +38,18 @@ pub struct App {
     /// Whoever tells callers how a setup ended.
     pub teller: Teller,
     netaxept: Netaxept,
+}
+
+/// A terminal that is to be opened.
+pub struct NewTerminal {
+    /// Whose the request says that it is, beside the id.
+    pub owner: Option<Owner>,
+    /// What it is to be like.
+    pub wish: TerminalWish,
+    /// Where the end of the setup is to be told.
+    pub tell: Option<CallbackUrl>,
+    /// What tells a repeated request from a new one.
+    pub asked: Option<Asked>,
 }
 
 impl App {
@@ -59,26 +71,20 @@ impl App {
     pub async fn open_terminal(
         &self,
         key: Key<'_>,
-        owner: Option<Owner>,
         id: RecurringPaymentId,
-        wish: &TerminalWish,
-        tell: Option<CallbackUrl>,
+        new: &NewTerminal,
         now: DateTime<Utc>,
     ) -> Result<(Visit, Url), Error> {
         for _ in 0..IDS {
             let opened = self.store.change(key, now, |wallet| {
-                wallet.must_be_of(owner)?;
-                wallet.open_terminal(id, tell.clone())
+                wallet.must_be_of(new.owner)?;
+                wallet.open_terminal(id, new.tell.clone(), new.asked)
             });
-            let visit = opened.await?;
-            let registered = self.netaxept.register(&visit, wish).await;
-            let refused = match registered {
-                Ok(Registered::Yes) => None,
-                Ok(Registered::IdTaken) | Err(_) => match self.netaxept.query(&visit).await {
-                    Ok(Progress::NeverRegistered) => Some(registered),
-                    Ok(Progress::Cancelled | Progress::Unverified | Progress::Verified(_)) => None,
-                    Err(unclear) => return Err(registered.err().unwrap_or(unclear).into()),
-                },
+            let Opened { visit, again } = opened.await?;
+            let refused = if again && self.is_registered(&visit).await? {
+                None
+            } else {
+                self.register(&visit, &new.wish).await?
             };
             let Some(refused) = refused else {
                 return Ok((visit, self.netaxept.terminal_uri(visit.transaction_id)));
@@ -89,6 +95,32 @@ impl App {
             refused?;
         }
         Err(Error::Unavailable { what: "Netaxept", cause: "every transaction id was taken".into() })
+    }
+
+    async fn is_registered(&self, visit: &Visit) -> Result<bool, Error> {
+        match self.netaxept.query(visit).await? {
+            Progress::NeverRegistered => Ok(false),
+            Progress::Cancelled | Progress::Unverified | Progress::Verified(_) => Ok(true),
+        }
+    }
+
+    /// Has Nets register a visit; what it said when it certainly did not.
+    async fn register(
+        &self,
+        visit: &Visit,
+        wish: &TerminalWish,
+    ) -> Result<Option<Result<(), Error>>, Error> {
+        let registered = self.netaxept.register(visit, wish).await;
+        let said = match registered {
+            Ok(Registered::Yes) => return Ok(None),
+            Ok(Registered::IdTaken) => Ok(()),
+            Err(failure) => Err(failure.into()),
+        };
+        match self.is_registered(visit).await {
+            Ok(true) => Ok(None),
+            Ok(false) => Ok(Some(said)),
+            Err(unclear) => Err(said.err().unwrap_or(unclear)),
+        }
     }
 
     /// Looks at every visit that may have brought a card, has the card verified, keeps it, and tells how it ended. The first

@@ -77,6 +77,8 @@ fn is_private_channel(url: &Url) -> bool {
 pub struct StorageConfig {
     /// The table's name.
     pub table: String,
+    /// The table of what unidentified callers share.
+    pub allowances: String,
     /// The key of the hash that gives a wallet its place.
     pub id_key: IdKey,
     /// The AWS region.
@@ -114,6 +116,7 @@ impl StorageConfig {
         }
         Ok(Self {
             table: environment.text("TABLE_NAME")?,
+            allowances: environment.text("ALLOWANCE_TABLE_NAME")?,
             id_key: IdKey::new(&id_key),
             region: environment.text("AWS_REGION")?,
             system_roots: match environment.text("TLS_ROOTS")?.as_str() {

@@ -27,6 +27,12 @@ pub enum Error {
     /// Somebody is calling who may not do this.
     #[error("not permitted: {0}")]
     Forbidden(&'static str),
+    /// Callers who do not say who they are have used what they share.
+    #[error("the allowance of unidentified callers is used up")]
+    Unidentified {
+        /// When there is another one.
+        retry_after_seconds: u32,
+    },
     /// The rules of the wallet say no.
     #[error(transparent)]
     Refused(#[from] Refusal),

@@ -13,11 +13,13 @@ use url::Url;
 
 use crate::config::NetaxeptConfig;
 use crate::domain::card::VerifiedCard;
-use crate::domain::id::TransactionId;
+use crate::domain::id::{RecurringPaymentId, TransactionId};
+use crate::domain::owner::hash;
 use crate::domain::terminal::Visit;
 use crate::domain::text::{CountryCode, RedirectUrl, TerminalLanguage};
 use crate::error::{Cause, Decline, Error};
 use crate::outbound;
+use crate::secret::Secret;
 use wire::{Exception, Kind, Meaning, PaymentInfo, Reply};
 
 /// The limit of one call. Three of them, as `authorize` may need, and a notification stay within the 28 seconds that a caller
@@ -66,6 +68,21 @@ pub struct TerminalWish {
     pub single_page: bool,
     /// Whether the card will be charged by the merchant alone (`MIT_UCOF`).
     pub merchant_initiated: bool,
+}
+
+impl TerminalWish {
+    /// 16 bytes that stand for what is wished for a recurring payment, and for one more text.
+    #[must_use]
+    pub fn hash(&self, id: RecurringPaymentId, more: &str) -> [u8; 16] {
+        let flags = [u8::from(self.single_page), u8::from(self.merchant_initiated)];
+        hash(&[
+            self.redirect_url.for_payment(id).as_str().as_bytes(),
+            self.language.as_str().as_bytes(),
+            self.country.as_str().as_bytes(),
+            &flags,
+            more.as_bytes(),
+        ])
+    }
 }
 
 /// What came of a registration.
@@ -256,7 +273,13 @@ impl Netaxept {
             return Err(unclear(format!("HTTP status {status}").into()));
         }
         let reply = Reply::parse(&body).map_err(|cause| unclear(cause.into()))?;
-        Ok(reply.without(&self.config.token))
+        // The caller's address may have secrets of theirs in it.
+        let address = form.iter().find(|(name, _)| *name == "redirectUrl");
+        let reply =
+            address.into_iter().fold(reply.without(&self.config.token), |reply, (_, address)| {
+                reply.without(&Secret::new((*address).to_owned()))
+            });
+        Ok(reply)
     }
 
     fn address(&self, path: &str) -> Url {
@@ -270,7 +293,7 @@ impl Netaxept {
 #[cfg(fuzzing)]
 pub fn read(body: &[u8]) {
     if let Ok(reply) = Reply::parse(&body[..body.len().min(outbound::LARGEST_REPLY)]) {
-        drop((reply.meaning(), reply.without(&crate::secret::Secret::new("secret".to_owned()))));
+        drop((reply.meaning(), reply.without(&Secret::new("secret".to_owned()))));
     }
 }
 

@@ -239,6 +239,7 @@ mod tests {
         let variables = [
             ("ID_KEY", "a key of at least thirty-two chars"),
             ("TABLE_NAME", "Wallets"),
+            ("ALLOWANCE_TABLE_NAME", "Allowances"),
             ("AWS_REGION", "eu-north-1"),
             ("TLS_ROOTS", "amazon"),
             ("AWS_ENDPOINT_URL_DYNAMODB", "http://127.0.0.1:1"),

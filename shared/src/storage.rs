@@ -3,6 +3,7 @@
 //! The write is the lock: it is conditioned on the version that was read, so whoever was beaten decides again on what the
 //! winner left. That is what keeps a single primary, with no transaction and no lock.
 
+mod allowance;
 mod due;
 mod item;
 
@@ -56,6 +57,7 @@ pub enum Key<'a> {
 pub struct Store {
     client: Client,
     table: String,
+    allowances: String,
     id_key: IdKey,
 }
 
@@ -135,6 +137,7 @@ impl Store {
         Ok(Self {
             client: Client::from_conf(sdk.build()),
             table: config.table,
+            allowances: config.allowances,
             id_key: config.id_key,
         })
     }
@@ -173,7 +176,7 @@ impl Store {
                         );
                         return Ok(Found { before: wallet.contents().clone(), wallet, item: None });
                     };
-                    if let Some(found) = self.admit(key, slot, item, now)? {
+                    if let Some(found) = self.look_into(key, slot, item, now)? {
                         return Ok(found);
                     }
                 }
@@ -187,7 +190,7 @@ impl Store {
 
     async fn load_at(&self, key: Key<'_>, slot: Slot, now: DateTime<Utc>) -> Result<Found, Error> {
         let item = self.get(slot).await?.ok_or(Refusal::NotFound)?;
-        Ok(self.admit(key, slot, item, now)?.ok_or(Refusal::NotFound)?)
+        Ok(self.look_into(key, slot, item, now)?.ok_or(Refusal::NotFound)?)
     }
 
     /// Changes a wallet: read it, decide, write it on the condition that nobody else did meanwhile. Beaten, it decides again
@@ -245,7 +248,7 @@ impl Store {
                 Put::Beaten(winner) => {
                     doubt = None;
                     seen = winner
-                        .and_then(|item| self.admit(key, wallet.slot(), *item, now).transpose())
+                        .and_then(|item| self.look_into(key, wallet.slot(), *item, now).transpose())
                         .transpose()?;
                 }
                 Put::Unclear(cause) => doubt = Some(cause),
@@ -260,7 +263,7 @@ impl Store {
     }
 
     /// The wallet in the item, if it is the one that the key means.
-    fn admit(
+    fn look_into(
         &self,
         key: Key<'_>,
         slot: Slot,

@@ -44,6 +44,7 @@ fn store(dynamodb: &Dynamodb, id_key: IdKey) -> Store {
     };
     let config = StorageConfig {
         table: "Wallets".to_owned(),
+        allowances: "Allowances".to_owned(),
         id_key,
         region: "eu-north-1".to_owned(),
         system_roots: false,
@@ -124,10 +125,10 @@ async fn a_wallet_comes_back_as_it_was() {
         wallet.end(ids[1].id)?;
         wallet.end(ids[2].id)?;
         for closing in [Closing::Cancelled, Closing::NeverRegistered] {
-            let visit = wallet.open_terminal(ids[3].id, None)?;
+            let visit = wallet.open_terminal(ids[3].id, None, None)?.visit;
             wallet.close_terminal(&visit, closing)?;
         }
-        wallet.open_terminal(ids[3].id, None)?;
+        wallet.open_terminal(ids[3].id, None, None)?;
         Ok((wallet.clone(), ids[0].id))
     });
     let (written, id) = written.await.unwrap();

@@ -2,7 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that can not go on has failed")]
 
+mod canary;
 mod costs;
+mod door;
 mod doubts;
 mod notifications;
 mod openapi;

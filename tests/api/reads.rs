@@ -85,7 +85,7 @@ fn wallet(slot: u64, dice: &mut Dice) -> (Value, Vec<Over>) {
 }
 
 /// The event of `GET /v1/recurring-payments/{id}` at an instant, as API Gateway makes it.
-fn event(id: u64, at: i64) -> Vec<u8> {
+pub(crate) fn event(id: u64, at: i64) -> Vec<u8> {
     let path = format!("/v1/recurring-payments/{id}");
     let context = json!({
         "accountId": "0", "apiId": "x", "stage": "$default", "requestId": "x", "domainName": "x", "domainPrefix": "x",
@@ -97,7 +97,7 @@ fn event(id: u64, at: i64) -> Vec<u8> {
     });
     let event = json!({
         "version": "2.0", "routeKey": "GET /v1/recurring-payments/{recurringPaymentId}", "rawPath": path, "rawQueryString": "",
-        "headers": {}, "pathParameters": { "recurringPaymentId": id.to_string() }, "isBase64Encoded": false,
+        "headers": { "et-client-name": "tests-api" }, "pathParameters": { "recurringPaymentId": id.to_string() }, "isBase64Encoded": false,
         "requestContext": context,
     });
     event.to_string().into_bytes()

@@ -127,6 +127,10 @@ fn every_function_may_do_what_it_does() {
         if !table.is_empty() {
             expected.push(allow(table, json!({ "Fn::GetAtt": ["Wallets", "Arn"] })));
         }
+        if has("is_identified()") {
+            let allowances = json!({ "Fn::GetAtt": ["Allowances", "Arn"] });
+            expected.push(allow(&["dynamodb:UpdateItem"], allowances));
+        }
         for (kind, index) in [("Kind::Expiry", "ByExpiry"), ("Kind::Chore", "ByChore")] {
             if has(kind) {
                 let arn = format!("${{Wallets.Arn}}/index/{index}");

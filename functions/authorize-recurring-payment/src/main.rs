@@ -13,6 +13,7 @@ async fn main() -> Result<(), api::Fatal> {
 
 async fn authorize(app: &App, request: Request) -> Result<Reply, Error> {
     let (caller, now) = (request.caller(Permission::Create)?, request.received_at()?);
+    app.store.admit(request.is_identified(), now).await?;
     let id = request.recurring_payment_id()?;
     let view = app.complete(Key::Payment(&caller, id), id, now).await?;
     reply::ok(&view)

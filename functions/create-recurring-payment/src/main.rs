@@ -1,8 +1,8 @@
 //! `POST /v1/recurring-payments`: a new recurring payment, CREATED; the first one of a customer is primary.
 
-use shared::api::request::hash;
 use shared::api::{self, Reply, Request, reply};
 use shared::domain::caller::{Caller, Permission};
+use shared::domain::owner::hash;
 use shared::domain::text::Nickname;
 use shared::domain::wallet::NewRecurringPayment;
 use shared::error::Error;
@@ -15,6 +15,7 @@ async fn main() -> Result<(), api::Fatal> {
 
 async fn create(store: &Store, request: Request) -> Result<Reply, Error> {
     let (caller, now) = (request.caller(Permission::Create)?, request.received_at()?);
+    store.admit(request.is_identified(), now).await?;
     let caller = match request.on_behalf_of()? {
         None => caller,
         Some(organisation) => {

@@ -1,8 +1,9 @@
 //! `POST /v1/recurring-payments/{recurringPaymentId}/terminal`: opens a page at Nets where the customer enters a card.
 
 use shared::api::{self, Reply, Request, reply};
-use shared::app::App;
+use shared::app::{App, NewTerminal};
 use shared::domain::caller::Permission;
+use shared::domain::terminal::Asked;
 use shared::domain::text::{CountryCode, RedirectUrl, TerminalLanguage};
 use shared::error::{Error, Flaw};
 use shared::netaxept::TerminalWish;
@@ -15,6 +16,7 @@ async fn main() -> Result<(), api::Fatal> {
 
 async fn create_terminal(app: &App, request: Request) -> Result<Reply, Error> {
     let (caller, now) = (request.caller(Permission::Create)?, request.received_at()?);
+    app.store.admit(request.is_identified(), now).await?;
     let id = request.recurring_payment_id()?;
     let mut body = request.body()?;
     let redirect_url = body.required_text("redirectUrl", |text| RedirectUrl::try_from(text));
@@ -31,6 +33,7 @@ async fn create_terminal(app: &App, request: Request) -> Result<Reply, Error> {
     body.flag("storePayment");
     let owner = app.store.named_owner(&caller, body.customer_number());
     body.finish()?;
+    let key = request.idempotency_key()?;
     let wish = TerminalWish {
         redirect_url: redirect_url.ok_or(Flaw::new("required", "is required").of("redirectUrl"))?,
         language: language.unwrap_or(TerminalLanguage::DEFAULT),
@@ -38,7 +41,9 @@ async fn create_terminal(app: &App, request: Request) -> Result<Reply, Error> {
         single_page: single_page.unwrap_or_default(),
         merchant_initiated: merchant_initiated.unwrap_or_default(),
     };
-    let key = Key::Payment(&caller, id);
-    let (visit, uri) = app.open_terminal(key, owner, id, &wish, tell, now).await?;
+    let told = tell.as_ref().map_or("", |tell| tell.as_url().as_str());
+    let asked = key.map(|key| Asked { key, request: wish.hash(id, told) });
+    let new = NewTerminal { owner, wish, tell, asked };
+    let (visit, uri) = app.open_terminal(Key::Payment(&caller, id), id, &new, now).await?;
     reply::terminal(&visit, &uri)
 }

@@ -12,6 +12,7 @@ async fn main() -> Result<(), api::Fatal> {
 
 async fn end(store: &Store, request: Request) -> Result<Reply, Error> {
     let (caller, now) = (request.caller(Permission::End)?, request.received_at()?);
+    store.admit(request.is_identified(), now).await?;
     let id = request.recurring_payment_id()?;
     let view = store.change(Key::Payment(&caller, id), now, |wallet| wallet.end(id)).await?;
     reply::ok(&view)

@@ -12,6 +12,7 @@ async fn main() -> Result<(), api::Fatal> {
 
 async fn get(store: &Store, request: Request) -> Result<Reply, Error> {
     let (caller, now) = (request.caller(Permission::Read)?, request.received_at()?);
+    store.admit(request.is_identified(), now).await?;
     let id = request.recurring_payment_id()?;
     let found = store.load(Key::Payment(&caller, id), now).await?;
     reply::ok(&found.wallet.view(id)?)

@@ -12,6 +12,7 @@ async fn main() -> Result<(), api::Fatal> {
 
 async fn list(store: &Store, request: Request) -> Result<Reply, Error> {
     let (caller, now) = (request.caller(Permission::Read)?, request.received_at()?);
+    store.admit(request.is_identified(), now).await?;
     let customer = caller.customer_to_list(request.customer_in_query()?)?;
     let include_expired = request.flag_in_query("includeExpired")?;
     let found = store.load(Key::Customer(&customer), now).await?;

@@ -14,6 +14,7 @@ async fn main() -> Result<(), api::Fatal> {
 
 async fn update(store: &Store, request: Request) -> Result<Reply, Error> {
     let (caller, now) = (request.caller(Permission::Update)?, request.received_at()?);
+    store.admit(request.is_identified(), now).await?;
     let id = request.recurring_payment_id()?;
     let mut body = request.body()?;
     let nickname = body.nullable_text("nickname", |text| Nickname::try_from(text));

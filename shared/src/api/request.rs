@@ -1,5 +1,6 @@
 //! Text becomes types: after this file no text of the caller's means anything but words to show.
 
+use std::fmt;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -7,17 +8,21 @@ use lambda_http::RequestExt;
 use lambda_http::aws_lambda_events::apigw::ApiGatewayV2httpRequestContext;
 use lambda_http::http::StatusCode;
 use lambda_http::request::RequestContext;
+use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::{Map, Value};
-use sha2::{Digest, Sha256};
 
 use crate::api::context;
 use crate::domain::caller::{Caller, CustomerNumber, Organisation, Permission};
 use crate::domain::id::{RecurringPaymentId, TransactionId};
+use crate::domain::owner::hash;
 use crate::error::{Cause, Error, Fault, Flaw};
 use crate::secret::Secret;
 
 /// How large a body may be, in bytes.
 const LARGEST_BODY: usize = 16 * 1024;
+
+/// How much of a header goes into the log, in characters.
+const LONGEST_LOGGED: usize = 128;
 
 const WRONG_TYPE: &str = "type";
 /// The parameter of a path that is secret.
@@ -63,18 +68,15 @@ impl Request {
 
     /// What log and answers say about it.
     pub(super) fn about(&self) -> About {
-        let header = |name| self.header(name).unwrap_or_default().to_owned();
+        let short = |text: &str| text.chars().take(LONGEST_LOGGED).collect::<String>();
+        let header = |name| short(self.header(name).unwrap_or_default());
         About {
             correlation_id: self.correlation_id.clone(),
             received_at: self.received_at().ok(),
             path: self.path(),
             route: self.context.route_key.clone().unwrap_or_default(),
             client: self.caller_unchecked().map(|caller| caller.client).unwrap_or_default(),
-            client_name: self
-                .header("et-client-name")
-                .or(self.header("entur-client-name"))
-                .unwrap_or_default()
-                .to_owned(),
+            client_name: short(self.client_name().unwrap_or_default()),
             point_of_sale: header("entur-pos"),
             channel: header("entur-distribution-channel"),
         }
@@ -202,7 +204,7 @@ impl Request {
     pub fn idempotency_key(&self) -> Result<Option<[u8; 16]>, Error> {
         let Some(given) = self.event.headers().get("idempotency-key") else { return Ok(None) };
         let text = given.to_str().unwrap_or_default();
-        if text.trim().is_empty() || text.len() > 255 {
+        if text.trim().is_empty() || text.len() > 255 || text.trim().contains('\t') {
             return Err(Flaw::new("key", "must have 1 to 255 visible characters")
                 .of("Idempotency-Key")
                 .into());
@@ -226,15 +228,66 @@ impl Request {
             return Err(Error::NotJson);
         }
         let invalid = |message| Flaw::new("json", message).of("body");
-        match serde_json::from_slice(bytes) {
-            Ok(Value::Object(members)) => Ok(Fields { members, faults: Vec::new() }),
-            Ok(_) => Err(invalid("must be a JSON object").into()),
-            Err(_) => Err(invalid("must be JSON").into()),
+        if !bytes.trim_ascii_start().starts_with(b"{") {
+            let message = if serde_json::from_slice::<Value>(bytes).is_ok() {
+                "must be a JSON object"
+            } else {
+                "must be JSON"
+            };
+            return Err(invalid(message).into());
         }
+        match serde_json::from_slice(bytes) {
+            Ok(Members(members)) => Ok(Fields { members, faults: Vec::new() }),
+            Err(error) if error.is_data() => Err(invalid("may have each member once").into()),
+            Err(_) => Err(invalid("must be JSON, at most 127 levels deep").into()),
+        }
+    }
+
+    /// Whether the caller says who is calling, as `<company>-<application>`.
+    #[must_use]
+    pub fn is_identified(&self) -> bool {
+        self.client_name().is_some_and(|name| {
+            name.split_once('-').is_some_and(|(company, application)| {
+                !company.trim().is_empty() && !application.trim().is_empty()
+            })
+        })
+    }
+
+    fn client_name(&self) -> Option<&str> {
+        self.header("et-client-name").or(self.header("entur-client-name"))
     }
 
     fn header(&self, name: &str) -> Option<&str> {
         self.event.headers().get(name).and_then(|value| value.to_str().ok())
+    }
+}
+
+/// The members of a JSON object, each there once: of two, different readers would take different ones.
+struct Members(Map<String, Value>);
+
+impl<'de> Deserialize<'de> for Members {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Each;
+
+        impl<'de> Visitor<'de> for Each {
+            type Value = Members;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut from: A) -> Result<Members, A::Error> {
+                let mut members = Map::new();
+                while let Some((name, value)) = from.next_entry::<String, Value>()? {
+                    if members.insert(name, value).is_some() {
+                        return Err(A::Error::custom("a member twice"));
+                    }
+                }
+                Ok(Members(members))
+            }
+        }
+
+        from.deserialize_map(Each)
     }
 }
 
@@ -320,19 +373,6 @@ impl Fields {
         self.faults.push(flaw.of(name));
         None
     }
-}
-
-/// 16 bytes that stand for these parts.
-#[must_use]
-pub fn hash(parts: &[&[u8]]) -> [u8; 16] {
-    let mut hash = Sha256::new();
-    for part in parts {
-        hash.update(part.len().to_be_bytes());
-        hash.update(part);
-    }
-    let mut half = [0; 16];
-    half.copy_from_slice(&hash.finalize()[..16]);
-    half
 }
 
 impl About {

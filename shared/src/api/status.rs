@@ -52,6 +52,14 @@ fn row(error: &Error) -> Row {
         Error::Forbidden(reason) => {
             plain(StatusCode::FORBIDDEN, "forbidden", &format!("Not with this token: {reason}."))
         }
+        Error::Unidentified { retry_after_seconds } => Row {
+            retry_after_seconds: Some(*retry_after_seconds),
+            ..plain(
+                StatusCode::TOO_MANY_REQUESTS,
+                "unidentified",
+                "Say who is calling: ET-Client-Name, as company-application.",
+            )
+        },
         Error::Refused(refusal) => refused(*refusal),
         Error::Busy { .. } => Row {
             error_reason: Some("RESOURCE_BUSY"),
@@ -117,7 +125,7 @@ fn refused(refusal: Refusal) -> Row {
         Refusal::TooManyTerminals { .. } => (
             StatusCode::TOO_MANY_REQUESTS,
             "too-many-terminals",
-            "It has had 5 terminals within an hour. Wait.",
+            "There were too many terminals within an hour. Wait.",
         ),
         Refusal::NoTerminal => (StatusCode::CONFLICT, "no-terminal", "Create a terminal first."),
         Refusal::TerminalOpen => (
@@ -206,6 +214,7 @@ pub(super) fn problem(error: &Error, about: &About) -> Response<Body> {
         | Error::NoSuchPath
         | Error::Unauthorized(_)
         | Error::Forbidden(_)
+        | Error::Unidentified { .. }
         | Error::Refused(_)
         | Error::Busy { .. }
         | Error::Unavailable { .. }

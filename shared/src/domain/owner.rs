@@ -7,6 +7,19 @@ use sha2::{Digest, Sha256};
 use crate::domain::caller::{Caller, CustomerNumber, Organisation};
 use crate::domain::id::Slot;
 
+/// 16 bytes that stand for these parts.
+#[must_use]
+pub fn hash(parts: &[&[u8]]) -> [u8; 16] {
+    let mut hash = Sha256::new();
+    for part in parts {
+        hash.update(part.len().to_be_bytes());
+        hash.update(part);
+    }
+    let mut half = [0; 16];
+    half.copy_from_slice(&hash.finalize()[..16]);
+    half
+}
+
 /// One customer of one organisation.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Customer {

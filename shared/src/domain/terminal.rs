@@ -15,6 +15,17 @@ pub struct Terminal {
     pub outcome: Outcome,
     /// When the service looks at it by itself (rule 7), while it is open.
     pub look_at: Option<DateTime<Utc>>,
+    /// What tells a repeated request for it from a new one (rule 16).
+    pub asked: Option<Asked>,
+}
+
+/// Hashes of an idempotency key and of the request that it came with, so that neither is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Asked {
+    /// Of the key.
+    pub key: [u8; 16],
+    /// Of what was asked for.
+    pub request: [u8; 16],
 }
 
 /// What came of a visit, as far as we know. A visit that stored a card is not here: its recurring payment is ACTIVE.
@@ -48,7 +59,12 @@ impl Terminal {
     /// A visit that begins.
     #[must_use]
     pub fn opened(at: DateTime<Utc>) -> Self {
-        Self { opened_at: at, outcome: Outcome::Open, look_at: Some(at + Self::LOOKS[0]) }
+        Self {
+            opened_at: at,
+            outcome: Outcome::Open,
+            look_at: Some(at + Self::LOOKS[0]),
+            asked: None,
+        }
     }
 
     /// The same after a look, when Nets said that there is nothing yet.

@@ -15,7 +15,7 @@ use crate::domain::owner::Owner;
 use crate::domain::recurring_payment::{
     Idempotency, RecurringPayment, RecurringStatus, State, StatusReason, View,
 };
-use crate::domain::terminal::{Closing, Finding, Outcome, Terminal, Visit};
+use crate::domain::terminal::{Asked, Closing, Finding, Outcome, Terminal, Visit};
 use crate::domain::text::{CallbackUrl, Nickname};
 use crate::error::{Decline, Refusal};
 
@@ -34,6 +34,8 @@ pub struct Contents {
     pub payments: Vec<RecurringPayment>,
     /// What callers have still to be told, oldest first.
     pub notifications: Vec<Notification>,
+    /// When the last terminals were opened, oldest first, at most as many as one can have within an hour.
+    pub opened: Vec<DateTime<Utc>>,
 }
 
 /// One customer's recurring payments as of one instant.
@@ -64,6 +66,15 @@ pub struct Change {
     pub primary: Option<bool>,
 }
 
+/// A terminal that was asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Opened {
+    /// The visit.
+    pub visit: Visit,
+    /// Whether it was asked for before, with the same key (rule 16).
+    pub again: bool,
+}
+
 /// How far the setup of a recurring payment has come.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Setup {
@@ -91,6 +102,9 @@ impl Wallet {
     pub const OPEN: usize = 5;
     /// How many terminals one recurring payment can have within an hour (rule 6).
     pub const TERMINALS_AN_HOUR: usize = 5;
+    /// How many terminals one customer can have within an hour, whatever became of the recurring payments: whoever tries
+    /// cards that are not theirs needs many.
+    pub const CUSTOMERS_TERMINALS_AN_HOUR: usize = 10;
     /// How many notifications can wait. The oldest gives way, so that a receiver that is down does not make a wallet grow.
     pub const NOTIFICATIONS: usize = 16;
 
@@ -112,6 +126,7 @@ impl Wallet {
             choices: Vec::new(),
             payments: Vec::new(),
             notifications: Vec::new(),
+            opened: Vec::new(),
         };
         Self { slot, now, contents }
     }
@@ -269,41 +284,63 @@ impl Wallet {
     }
 
     /// Another visit to Nets' page (rule 6). An address that it names is where the end of the setup is told; without one it
-    /// stays what it was.
+    /// stays what it was. The same idempotency key again, within a day, is the same visit (rule 16), unless Nets never knew
+    /// of it.
     ///
     /// # Errors
-    /// `NotFound`; `NotAwaitingCard`; `NoTerminalLeft` after 16; `TooManyTerminals` after 5 within an hour.
+    /// `NotFound`; `NotAwaitingCard`; `KeyReused`; `NoTerminalLeft` after 16; `TooManyTerminals` after 5 within an hour, or
+    /// 10 of the customer's.
     pub fn open_terminal(
         &mut self,
         id: RecurringPaymentId,
         tell: Option<CallbackUrl>,
-    ) -> Result<Visit, Refusal> {
+        asked: Option<Asked>,
+    ) -> Result<Opened, Refusal> {
         let now = self.now;
-        let (terminals, callback) = self.waiting_mut(id)?;
-        let attempt = Attempt::try_from(terminals.len()).map_err(|_| Refusal::NoTerminalLeft)?;
-        let hour = TimeDelta::hours(1);
-        let mut recent = terminals
-            .iter()
-            .rev()
-            .take(Self::TERMINALS_AN_HOUR)
-            .filter(|terminal| now < terminal.opened_at + hour);
-        if recent.clone().count() == Self::TERMINALS_AN_HOUR
-            && let Some(first) = recent.next_back()
-        {
-            let wait = (first.opened_at + hour - now).as_seconds_f64().ceil();
-            #[expect(
-                clippy::cast_possible_truncation,
-                clippy::cast_sign_loss,
-                reason = "between 0 and 3600"
-            )]
-            return Err(Refusal::TooManyTerminals { retry_after_seconds: wait as u32 });
+        if let Some((visit, before)) = self.asked_before(id, asked) {
+            let same = asked.is_some_and(|asked| asked.request == before.request);
+            return if same { Ok(Opened { visit, again: true }) } else { Err(Refusal::KeyReused) };
         }
-        let terminal = Terminal::opened(now);
+        let terminals = self.waiting_mut(id)?.0;
+        let attempt = Attempt::try_from(terminals.len()).map_err(|_| Refusal::NoTerminalLeft)?;
+        let own: Vec<_> = terminals.iter().map(|terminal| terminal.opened_at).collect();
+        let wait = wait(&own, Self::TERMINALS_AN_HOUR, now).max(wait(
+            &self.contents.opened,
+            Self::CUSTOMERS_TERMINALS_AN_HOUR,
+            now,
+        ));
+        if let Some(retry_after_seconds) = wait {
+            return Err(Refusal::TooManyTerminals { retry_after_seconds });
+        }
+        let terminal = Terminal { asked, ..Terminal::opened(now) };
+        let (terminals, callback) = self.waiting_mut(id)?;
         terminals.push(terminal);
         if tell.is_some() {
             *callback = tell;
         }
-        Ok(Visit { transaction_id: TransactionId::new(id, attempt), terminal })
+        let opened = &mut self.contents.opened;
+        opened.push(now);
+        let surplus = opened.len().saturating_sub(Self::CUSTOMERS_TERMINALS_AN_HOUR);
+        opened.drain(..surplus);
+        let visit = Visit { transaction_id: TransactionId::new(id, attempt), terminal };
+        Ok(Opened { visit, again: false })
+    }
+
+    /// The visit that was asked for with this key within its day, and what was asked.
+    fn asked_before(&self, id: RecurringPaymentId, asked: Option<Asked>) -> Option<(Visit, Asked)> {
+        let key = asked?.key;
+        let payment = &self.contents.payments[self.find(id).ok()?];
+        let remembered = |terminal: &Terminal| {
+            terminal.outcome != Outcome::Failed
+                && self.now < terminal.opened_at + RecurringPayment::KEY_LIFETIME
+        };
+        payment.terminals().filter(|(_, terminal)| remembered(terminal)).find_map(
+            |(attempt, terminal)| {
+                let before = terminal.asked.filter(|before| before.key == key)?;
+                let transaction_id = TransactionId::new(id, attempt);
+                Some((Visit { transaction_id, terminal: *terminal }, before))
+            },
+        )
     }
 
     /// How far the setup has come, and which visits Nets has to be asked about.
@@ -443,6 +480,12 @@ impl Wallet {
             expiry: payments.iter().filter_map(RecurringPayment::due_at).min(),
             chore: looks.chain(tries).min(),
         }
+    }
+
+    /// When terminals were opened within the hour: all that matters of it.
+    pub fn opened_lately(&self) -> impl Iterator<Item = DateTime<Utc>> {
+        let hour_ago = self.now - TimeDelta::hours(1);
+        self.contents.opened.iter().copied().filter(move |at| hour_ago < *at)
     }
 
     /// The visits that the service has to look at by now, oldest first (rule 7).
@@ -664,6 +707,15 @@ impl Wallet {
             }
         }
     }
+}
+
+/// How many seconds until fewer than so many of these instants, oldest first, are within the hour; none: that is so now.
+fn wait(instants: &[DateTime<Utc>], most: usize, now: DateTime<Utc>) -> Option<u32> {
+    let first = instants.iter().rev().nth(most - 1)?;
+    let left = *first + TimeDelta::hours(1) - now;
+    // A started second is a second.
+    let seconds = (left.num_milliseconds() + 999) / 1000;
+    u32::try_from(seconds).ok().filter(|seconds| *seconds > 0)
 }
 
 #[cfg(test)]

@@ -83,6 +83,15 @@ fn card_ends() -> DateTime<Utc> {
 }
 
 impl Wallet {
+    /// A terminal that nobody gave a key to.
+    fn open(
+        &mut self,
+        id: RecurringPaymentId,
+        tell: Option<CallbackUrl>,
+    ) -> Result<Visit, Refusal> {
+        self.open_terminal(id, tell, None).map(|opened| opened.visit)
+    }
+
     fn add(&mut self) -> RecurringPaymentId {
         self.create(plain()).unwrap().id
     }
@@ -101,7 +110,7 @@ impl Wallet {
     }
 
     fn close_new_terminal(&mut self, id: RecurringPaymentId, closing: Closing) {
-        let visit = self.open_terminal(id, None).unwrap();
+        let visit = self.open(id, None).unwrap();
         self.close_terminal(&visit, closing).unwrap();
     }
 
@@ -184,7 +193,7 @@ fn met(state: Met, alone: bool) -> (Wallet, RecurringPaymentId) {
     let day = start() + TimeDelta::hours(24);
     match state {
         Met::Created => {}
-        Met::TerminalOpen => drop(wallet.open_terminal(id, None)),
+        Met::TerminalOpen => drop(wallet.open(id, None)),
         Met::TerminalCancelled => wallet.close_new_terminal(id, Closing::Cancelled),
         Met::TerminalDeclined => wallet.close_new_terminal(id, Closing::Declined(Decline::Hard)),
         Met::TerminalFailed => wallet.close_new_terminal(id, Closing::NeverRegistered),
@@ -228,7 +237,7 @@ fn act(wallet: &mut Wallet, id: RecurringPaymentId, action: Action) -> Result<()
         Action::Choose => wallet.update(id, choice(true)).map(drop),
         Action::UnChoose => wallet.update(id, choice(false)).map(drop),
         Action::End => wallet.end(id).map(drop),
-        Action::OpenTerminal => wallet.open_terminal(id, None).map(drop),
+        Action::OpenTerminal => wallet.open(id, None).map(drop),
         Action::Activate => wallet.activate(visit_of(id), card(), LIFETIME).map(drop),
         Action::Setup => wallet.setup(id).map(drop),
     }
@@ -551,7 +560,7 @@ fn rule_5_a_refused_setup_stays_created_and_can_be_tried_again() {
 fn rule_5_a_terminal_that_timed_out_is_asked_about_until_its_outcome_is_known() {
     let mut wallet = wallet();
     let id = wallet.add();
-    let visit = wallet.open_terminal(id, None).unwrap();
+    let visit = wallet.open(id, None).unwrap();
     let expires_at = visit.terminal.expires_at();
     assert_eq!(expires_at, instant("2026-11-23T10:15:00Z"));
     for instant in [expires_at - millisecond(), expires_at, expires_at + TimeDelta::hours(23)] {
@@ -565,21 +574,21 @@ fn rule_6_five_terminals_an_hour_and_sixteen_in_all() {
     let id = wallet.add();
     for minute in 0..5 {
         wallet = wallet.at(start() + TimeDelta::minutes(minute));
-        wallet.open_terminal(id, None).unwrap();
+        wallet.open(id, None).unwrap();
     }
     let refused = |seconds| Err(Refusal::TooManyTerminals { retry_after_seconds: seconds });
-    assert_eq!(wallet.open_terminal(id, None), refused(56 * 60));
+    assert_eq!(wallet.open(id, None), refused(56 * 60));
     let hour = start() + TimeDelta::hours(1);
     for (left, seconds) in [(1_001, 2), (1_000, 1), (999, 1), (1, 1)] {
         wallet = wallet.at(hour - TimeDelta::milliseconds(left));
-        assert_eq!(wallet.open_terminal(id, None), refused(seconds), "{left} ms");
+        assert_eq!(wallet.open(id, None), refused(seconds), "{left} ms");
     }
     for hours in 1..=11 {
         wallet = wallet.at(start() + TimeDelta::hours(hours));
-        wallet.open_terminal(id, None).unwrap();
+        wallet.open(id, None).unwrap();
     }
     wallet = wallet.at(start() + TimeDelta::hours(20));
-    assert_eq!(wallet.open_terminal(id, None), Err(Refusal::NoTerminalLeft));
+    assert_eq!(wallet.open(id, None), Err(Refusal::NoTerminalLeft));
 }
 
 #[test]
@@ -590,23 +599,22 @@ fn rule_6_the_hour_is_each_ones_own_and_slides() {
         wallet.close_new_terminal(id, Closing::Cancelled);
     }
     let refused = |seconds| Err(Refusal::TooManyTerminals { retry_after_seconds: seconds });
-    assert_eq!(wallet.open_terminal(id, None), refused(3_600));
-    wallet.open_terminal(other, None).unwrap();
+    assert_eq!(wallet.open(id, None), refused(3_600));
+    wallet.open(other, None).unwrap();
     let mut wallet = wallet.after(millisecond());
-    assert_eq!(wallet.open_terminal(id, None), refused(3_600), "a started second is a second");
+    assert_eq!(wallet.open(id, None), refused(3_600), "a started second is a second");
     let mut wallet = wallet.at(start() + TimeDelta::hours(1));
     for _ in 0..5 {
-        wallet.open_terminal(id, None).unwrap();
+        wallet.open(id, None).unwrap();
     }
-    assert_eq!(wallet.open_terminal(id, None), refused(3_600));
+    assert_eq!(wallet.open(id, None), refused(3_600));
 }
 
 #[test]
 fn rule_6_a_newer_terminal_voids_no_older_one_and_the_first_card_counts() {
     let mut wallet = wallet();
     let id = wallet.add();
-    let (older, newer) =
-        (wallet.open_terminal(id, None).unwrap(), wallet.open_terminal(id, None).unwrap());
+    let (older, newer) = (wallet.open(id, None).unwrap(), wallet.open(id, None).unwrap());
     assert_ne!(older.transaction_id, newer.transaction_id);
     assert_eq!(wallet.setup(id), Ok(Setup::Open(vec![older, newer])));
     wallet.close_terminal(&newer, Closing::Cancelled).unwrap();
@@ -624,7 +632,7 @@ fn rule_8_abandoned_a_day_after_creation_or_after_the_last_terminal() {
     let mut wallet = wallet();
     let (without, with, closed) = (wallet.add(), wallet.add(), wallet.add());
     let mut wallet = wallet.at(start() + TimeDelta::hours(1));
-    wallet.open_terminal(with, None).unwrap();
+    wallet.open(with, None).unwrap();
     wallet.close_new_terminal(closed, Closing::Cancelled);
     for (id, abandoned_at) in [
         (without, instant("2026-11-24T10:00:00Z")),
@@ -645,9 +653,9 @@ fn rule_8_abandoned_a_day_after_creation_or_after_the_last_terminal() {
 fn rule_8_only_the_last_terminal_counts() {
     let mut wallet = wallet();
     let id = wallet.add();
-    wallet.open_terminal(id, None).unwrap();
+    wallet.open(id, None).unwrap();
     let mut wallet = wallet.at(instant("2026-11-24T10:14:59.999Z"));
-    wallet.open_terminal(id, None).unwrap();
+    wallet.open(id, None).unwrap();
     let abandoned_at = instant("2026-11-25T10:29:59.999Z");
     assert_eq!(
         wallet.clone().at(abandoned_at - millisecond()).status(id),
@@ -848,7 +856,7 @@ fn rule_16_the_answer_is_repeated_of_an_ended_one_and_in_a_full_wallet() {
 fn a_closed_visit_stays_closed_and_an_old_one_of_the_same_id_is_another() {
     let mut wallet = wallet();
     let id = wallet.add();
-    let visit = wallet.open_terminal(id, None).unwrap();
+    let visit = wallet.open(id, None).unwrap();
     let older = Visit { terminal: Terminal::opened(start() - TimeDelta::days(900)), ..visit };
     wallet.close_terminal(&older, Closing::Cancelled).unwrap();
     assert_eq!(wallet.setup(id), Ok(Setup::Open(vec![visit])));
@@ -879,6 +887,75 @@ fn one_that_was_forgotten_does_not_come_back_when_nobody_looked_in_between() {
     assert_eq!(wallet.after(abandoned + forgotten).list(true), looked.list(true));
 }
 
+// Rule 16, and the customer's own limit, at the terminal.
+
+fn asked(key: u8, request: u8) -> Asked {
+    Asked { key: [key; 16], request: [request; 16] }
+}
+
+#[test]
+fn rule_16_the_same_key_is_the_same_terminal_for_a_day() {
+    let mut wallet = wallet();
+    let (id, other) = (wallet.add(), wallet.add());
+    let first = wallet.open_terminal(id, None, Some(asked(1, 1))).unwrap();
+    assert!(!first.again);
+    let before = wallet.clone();
+    for (request, answer) in
+        [(1, Ok(Opened { again: true, ..first })), (2, Err(Refusal::KeyReused))]
+    {
+        assert_eq!(wallet.open_terminal(id, None, Some(asked(1, request))), answer);
+        assert_eq!(wallet, before, "nothing is written");
+    }
+    let another = wallet.open_terminal(id, None, Some(asked(2, 1))).unwrap();
+    assert_ne!(another.visit.transaction_id, first.visit.transaction_id);
+    assert!(
+        !wallet.open_terminal(other, None, Some(asked(1, 2))).unwrap().again,
+        "another payment"
+    );
+    assert!(!wallet.open_terminal(id, None, None).unwrap().again);
+    wallet = wallet.at(start() + TimeDelta::hours(24) - millisecond());
+    assert_eq!(
+        wallet.open_terminal(id, None, Some(asked(1, 1))),
+        Ok(Opened { again: true, ..first })
+    );
+    wallet = wallet.after(millisecond());
+    assert!(
+        !wallet.open_terminal(id, None, Some(asked(1, 2))).unwrap().again,
+        "forgotten after a day"
+    );
+}
+
+#[test]
+fn a_terminal_that_nets_never_knew_is_asked_for_anew() {
+    let mut wallet = wallet();
+    let id = wallet.add();
+    let first = wallet.open_terminal(id, None, Some(asked(1, 1))).unwrap();
+    wallet.close_terminal(&first.visit, Closing::NeverRegistered).unwrap();
+    assert!(!wallet.open_terminal(id, None, Some(asked(1, 2))).unwrap().again);
+}
+
+#[test]
+fn ten_terminals_an_hour_are_the_customers_whatever_became_of_the_payments() {
+    let mut wallet = wallet();
+    for minute in 0..10 {
+        wallet = wallet.at(start() + TimeDelta::minutes(minute));
+        let id = wallet.add();
+        let visit = wallet.open(id, None).unwrap();
+        wallet.conclude(&visit, &Finding::Card(card()), LIFETIME).unwrap();
+        wallet.end(id).unwrap();
+    }
+    let id = wallet.add();
+    let refused = |seconds| Err(Refusal::TooManyTerminals { retry_after_seconds: seconds });
+    assert_eq!(wallet.open(id, None), refused(51 * 60));
+    wallet = wallet.at(start() + TimeDelta::hours(1) - millisecond());
+    assert_eq!(wallet.open(id, None), refused(1));
+    wallet = wallet.after(millisecond());
+    wallet.open(id, None).unwrap();
+    assert_eq!(wallet.open(id, None), refused(60));
+    assert_eq!(wallet.opened_lately().count(), 10);
+    assert_eq!(wallet.after(TimeDelta::hours(1)).opened_lately().count(), 0);
+}
+
 // Rules 7 and 10: what the service does by itself, and tells.
 
 fn told(wallet: &Wallet) -> Vec<(TransactionId, Event, DateTime<Utc>)> {
@@ -890,7 +967,7 @@ fn told(wallet: &Wallet) -> Vec<(TransactionId, Event, DateTime<Utc>)> {
 fn an_open_terminal_is_looked_at_after_1_5_and_16_minutes_an_hour_and_a_day() {
     let mut wallet = wallet();
     let id = wallet.add();
-    wallet.open_terminal(id, None).unwrap();
+    wallet.open(id, None).unwrap();
     let mut looks = Vec::new();
     while let Some(at) = wallet.due().chore {
         assert!(wallet.clone().at(at - millisecond()).visits_due().is_empty());
@@ -908,7 +985,7 @@ fn an_open_terminal_is_looked_at_after_1_5_and_16_minutes_an_hour_and_a_day() {
 fn looks_that_were_missed_are_made_up_by_one() {
     let mut wallet = wallet();
     let id = wallet.add();
-    wallet.open_terminal(id, None).unwrap();
+    wallet.open(id, None).unwrap();
     wallet = wallet.after(TimeDelta::minutes(90));
     let visits = wallet.visits_due();
     assert_eq!(visits.len(), 1);
@@ -920,7 +997,7 @@ fn looks_that_were_missed_are_made_up_by_one() {
 fn a_look_without_a_clear_answer_is_repeated_in_a_minute() {
     let mut wallet = wallet();
     let id = wallet.add();
-    let visit = wallet.open_terminal(id, None).unwrap();
+    let visit = wallet.open(id, None).unwrap();
     let minute = |minutes| start() + TimeDelta::minutes(minutes);
     // Sooner than planned, never later; also after the last planned one.
     for (now, next) in [(0, 1), (1, 2), (2, 3), (24 * 60, 24 * 60 + 1)] {
@@ -944,14 +1021,14 @@ fn whatever_is_over_is_looked_at_no_more() {
     ] {
         let mut wallet = wallet();
         let id = wallet.add();
-        let visit = wallet.open_terminal(id, None).unwrap();
+        let visit = wallet.open(id, None).unwrap();
         wallet.conclude(&visit, &finding, LIFETIME).unwrap();
         assert_eq!(wallet.due().chore, None, "{finding:?}");
         assert_eq!(wallet.clone().after(TimeDelta::days(2)).visits_due(), []);
     }
     let mut wallet = wallet();
     let id = wallet.add();
-    let visit = wallet.open_terminal(id, None).unwrap();
+    let visit = wallet.open(id, None).unwrap();
     let soft = Finding::Closed(Closing::Declined(Decline::Soft));
     wallet.conclude(&visit, &soft, LIFETIME).unwrap();
     assert_eq!(wallet.due().chore, Some(start() + TimeDelta::minutes(1)), "it may go well later");
@@ -963,7 +1040,7 @@ fn whatever_is_over_is_looked_at_no_more() {
 fn the_end_of_a_setup_is_told_once() {
     let mut wallet = wallet();
     let id = wallet.add();
-    let visit = wallet.open_terminal(id, Some(callback())).unwrap();
+    let visit = wallet.open(id, Some(callback())).unwrap();
     assert_eq!(told(&wallet), []);
     wallet.conclude(&visit, &Finding::Card(card()), LIFETIME).unwrap();
     let activated = (visit.transaction_id, Event::Activated, start());
@@ -977,7 +1054,7 @@ fn the_end_of_a_setup_is_told_once() {
 fn a_decline_for_good_is_told_and_its_abandonment_not_too() {
     let mut wallet = wallet();
     let id = wallet.add();
-    let visit = wallet.open_terminal(id, Some(callback())).unwrap();
+    let visit = wallet.open(id, Some(callback())).unwrap();
     for _ in 0..2 {
         wallet.close_terminal(&visit, Closing::Declined(Decline::Hard)).unwrap();
     }
@@ -986,7 +1063,7 @@ fn a_decline_for_good_is_told_and_its_abandonment_not_too() {
     let later = wallet.clone().after(TimeDelta::days(3));
     assert_eq!(told(&later), [declined]);
     // Another try, which nobody finishes, is another end.
-    let second = wallet.open_terminal(id, None).unwrap();
+    let second = wallet.open(id, None).unwrap();
     let later = wallet.after(TimeDelta::days(3));
     let abandoned_at = start() + TimeDelta::minutes(15) + TimeDelta::hours(24);
     assert_eq!(told(&later), [declined, (second.transaction_id, Event::Abandoned, abandoned_at)]);
@@ -997,11 +1074,11 @@ fn a_decline_for_good_is_told_and_its_abandonment_not_too() {
 fn nobody_is_told_who_named_no_address() {
     let mut wallet = wallet();
     let (first, second, third) = (wallet.add(), wallet.add(), wallet.add());
-    let visit = wallet.open_terminal(first, None).unwrap();
+    let visit = wallet.open(first, None).unwrap();
     wallet.conclude(&visit, &Finding::Card(card()), LIFETIME).unwrap();
-    let visit = wallet.open_terminal(second, None).unwrap();
+    let visit = wallet.open(second, None).unwrap();
     wallet.close_terminal(&visit, Closing::Declined(Decline::Hard)).unwrap();
-    let visit = wallet.open_terminal(third, Some(callback())).unwrap();
+    let visit = wallet.open(third, Some(callback())).unwrap();
     wallet.close_terminal(&visit, Closing::Cancelled).unwrap();
     wallet.end(third).unwrap();
     assert_eq!(told(&wallet.after(TimeDelta::days(3))), [], "who ended it knows");
@@ -1011,7 +1088,7 @@ fn nobody_is_told_who_named_no_address() {
 fn a_sixth_open_one_has_the_first_told() {
     let mut wallet = wallet();
     let first = wallet.add();
-    let visit = wallet.open_terminal(first, Some(callback())).unwrap();
+    let visit = wallet.open(first, Some(callback())).unwrap();
     for _ in 0..Wallet::OPEN {
         wallet.add();
     }
@@ -1023,7 +1100,7 @@ fn a_try_is_written_down_before_it_is_made() {
     let mut wallet = wallet();
     let (one, other) = (wallet.add(), wallet.add());
     for id in [one, other] {
-        let visit = wallet.open_terminal(id, Some(callback())).unwrap();
+        let visit = wallet.open(id, Some(callback())).unwrap();
         wallet.conclude(&visit, &Finding::Card(card()), LIFETIME).unwrap();
     }
     assert_eq!(wallet.due().chore, Some(start()));
@@ -1194,7 +1271,7 @@ impl Life {
             }
             Step::Open(which) => {
                 let tell = (which % 2 == 0).then(callback);
-                let visit = self.wallet.open_terminal(self.id(which), tell)?;
+                let visit = self.wallet.open(self.id(which), tell)?;
                 self.visits.push(visit);
             }
             Step::Close(which, closing) => {

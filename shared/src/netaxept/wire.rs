@@ -178,7 +178,7 @@ impl Reply {
         }
     }
 
-    /// The same, should Nets have repeated the secret that it was asked with.
+    /// The same, should Nets have repeated a secret that it was asked with.
     pub(super) fn without(self, secret: &Secret) -> Self {
         let hidden = |text: String| text.replace(secret.expose(), "[secret]");
         match self {

@@ -126,7 +126,7 @@ impl Store {
         };
         let Some(item) = item.filter(|item| item.expires_by(now)) else { return Ok(None) };
         let key = Key::Slot(due.slot);
-        let found = self.admit(key, due.slot, item, now)?.ok_or(Refusal::NotFound)?;
+        let found = self.look_into(key, due.slot, item, now)?.ok_or(Refusal::NotFound)?;
         let changed = self.change_found(found, key, now, |wallet| {
             let tries = wallet.begin_tries(None);
             Ok((wallet.clone(), tries))

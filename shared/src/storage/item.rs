@@ -67,6 +67,8 @@ pub(super) struct Item {
     payments: Vec<Payment>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     notifications: Vec<StoredNotification>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    opened: Vec<i64>,
     /// When all that is still due are expiries at one instant, the payments are stored as they will be after it, EXPIRED, and
     /// here are the pan hashes that they have until then, by sequence. Removing this attribute is the expiry: one write that
     /// needs no read.
@@ -115,6 +117,7 @@ impl Item {
             choices: contents.choices.iter().map(|choice| choice.number()).collect(),
             payments,
             notifications: contents.notifications.iter().map(StoredNotification::from).collect(),
+            opened: wallet.opened_lately().map(|at| at.timestamp_millis()).collect(),
             lapsing,
             expiry_shard: due.expiry.map(|_| shard),
             expiry_at: due.expiry.map(|at| at.timestamp_millis()),
@@ -155,7 +158,8 @@ impl Item {
     }
 
     pub(super) fn read(attributes: HashMap<String, AttributeValue>) -> Result<Self, Error> {
-        serde_dynamo::from_item(attributes).map_err(|cause| unreadable(cause.into()))
+        serde_dynamo::from_item(attributes)
+            .map_err(|cause| unreadable(kind(&cause.to_string()).into()))
     }
 
     pub(super) fn write(self) -> Result<HashMap<String, AttributeValue>, Error> {
@@ -181,6 +185,12 @@ impl Item {
                 .notifications
                 .iter()
                 .map(Notification::try_from)
+                .collect::<Result<_, _>>()
+                .map_err(unreadable)?,
+            opened: self
+                .opened
+                .iter()
+                .map(|at| instant(*at))
                 .collect::<Result<_, _>>()
                 .map_err(unreadable)?,
         })
@@ -227,6 +237,14 @@ fn expired(wallet: &Wallet) -> Option<(Vec<Payment>, BTreeMap<String, String>)> 
         before.iter().zip(&after_contents.payments).map(stored).collect(),
         before.iter().filter_map(pan_hash).collect(),
     ))
+}
+
+/// What kind of fault serde found: it quotes what is stored, and that could be a pan hash.
+fn kind(fault: &str) -> String {
+    if fault.starts_with("missing field") {
+        return fault.to_owned();
+    }
+    fault.split(['`', '"']).next().unwrap_or_default().trim_end().to_owned()
 }
 
 fn unreadable(cause: Cause) -> Error {

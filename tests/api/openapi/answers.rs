@@ -57,7 +57,8 @@ impl Walk {
         self.send(method, path, id, &headers, text.as_deref()).await
     }
 
-    /// The path may have a query. The id stands in for the path's parameter.
+    /// The path may have a query. The id stands in for the path's parameter. Whoever does not say otherwise says who is
+    /// calling.
     async fn send(
         &mut self,
         method: &str,
@@ -68,7 +69,10 @@ impl Walk {
     ) -> Answer {
         let id = id.as_str().map_or_else(|| id.to_string(), str::to_owned);
         let target = path.replace("{recurringPaymentId}", &id).replace("{secret}", &id);
-        let answer = self.world.send(method, &target, headers, body).await;
+        let named = headers.iter().any(|(name, _)| *name == "et-client-name");
+        let name = (!named).then_some(("et-client-name", "tests-api"));
+        let headers: Vec<_> = headers.iter().copied().chain(name).collect();
+        let answer = self.world.send(method, &target, &headers, body).await;
         self.check(method, path.split('?').next().unwrap(), &answer);
         answer
     }
@@ -165,6 +169,7 @@ async fn what_comes_back_is_what_it_says() {
     refusals(&mut walk, &id).await;
     changes(&mut walk, &id).await;
     as_many_as_possible(&mut walk).await;
+    unidentified(&mut walk, &id).await;
     called_back(&mut walk).await;
     without_a_function(&mut walk).await;
     whatever_is_described_came(&walk);
@@ -219,6 +224,10 @@ async fn as_many_as_possible(walk: &mut Walk) {
     let body = json!({ "customerNumber": "4713" });
     for place in 0..16 {
         let id = walk.create(body.clone()).await;
+        if place == 6 {
+            // Ten terminals an hour are the customer's.
+            walk.world.wait("PT1H").await;
+        }
         if place < 11 {
             walk.enter(&id, VISA, "okButton").await;
             walk.call("PUT", AUTHORIZE, &id, None).await;
@@ -230,22 +239,41 @@ async fn as_many_as_possible(walk: &mut Walk) {
     for body in [r#"{"customerNumber":"4714"}"#, r#"{"customerNumber":"4714","nickname":"x"}"#] {
         walk.send("POST", PAYMENTS, &id, &headers, Some(body)).await;
     }
+    let id = walk.create(json!({ "customerNumber": "4716" })).await;
+    for url in ["https://shop.example/a", "https://shop.example/b"] {
+        let body = json!({ "redirectUrl": url }).to_string();
+        walk.send("POST", TERMINAL, &id, &headers, Some(&body)).await;
+    }
 }
+
+/// What every operation answers callers who do not say who they are, when their allowance is used up.
+async fn unidentified(walk: &mut Walk, id: &Value) {
+    let bearer = format!("Bearer {}", walk.world.partner);
+    let headers = [("authorization", bearer.as_str()), ("et-client-name", "")];
+    for (method, path) in OPERATIONS {
+        while walk.send(method, path, id, &headers, None).await.status
+            != StatusCode::TOO_MANY_REQUESTS
+        {}
+    }
+}
+
+/// Every operation of callers.
+const OPERATIONS: [(&str, &str); 7] = [
+    ("GET", PAYMENTS),
+    ("POST", PAYMENTS),
+    ("GET", ONE),
+    ("PATCH", ONE),
+    ("DELETE", ONE),
+    ("POST", TERMINAL),
+    ("PUT", AUTHORIZE),
+];
 
 /// What every operation refuses alike.
 async fn refusals(walk: &mut Walk, id: &Value) {
     let reader = walk.world.token("partner-readonly", json!({})).await;
     let stranger = walk.world.token("traveller-demo", json!({ "customer_number": "1" })).await;
     let large = json!({ "x": "x".repeat(16 * 1024) });
-    for (method, path) in [
-        ("GET", PAYMENTS),
-        ("POST", PAYMENTS),
-        ("GET", ONE),
-        ("PATCH", ONE),
-        ("DELETE", ONE),
-        ("POST", TERMINAL),
-        ("PUT", AUTHORIZE),
-    ] {
+    for (method, path) in OPERATIONS {
         let asked = if path == PAYMENTS && method == "GET" {
             "/v1/recurring-payments?customerNumber=4711"
         } else {

@@ -37,6 +37,9 @@ use netaxept::Netaxept;
 use scheduler::Scheduler;
 use template::{Parameters, Template};
 
+/// The key of the hash that gives a wallet its place.
+pub const ID_KEY: &str = "the key of this machine, which guards nothing";
+
 /// Why the service does not come up.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -208,7 +211,7 @@ fn parameters(addresses: &Addresses) -> Parameters {
         .collect();
     let given = [
         ("CallbackAddresses", "local".to_owned()),
-        ("IdKey", "the key of this machine, which guards nothing".to_owned()),
+        ("IdKey", ID_KEY.to_owned()),
         ("NetaxeptAddress", addresses.netaxept.clone()),
         ("NetaxeptCallbackSecret", netaxept::CALLBACK_SECRET.to_owned()),
         ("NetaxeptMerchantId", netaxept::MERCHANT_ID.to_owned()),

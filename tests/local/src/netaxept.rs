@@ -166,7 +166,7 @@ impl Netaxept {
             // Errors too have status 200: so it was recorded.
             (HEADERS, done.unwrap_or_else(Exception::element).document()).into_response()
         };
-        self.inner.faults.pass(operation, perform).await
+        self.inner.faults.pass(operation, &parameters, perform).await
     }
 }
 

@@ -7,7 +7,7 @@ use super::instant;
 use crate::domain::card::{Card, LastFour, PaymentType, Registration};
 use crate::domain::id::Sequence;
 use crate::domain::recurring_payment::{Idempotency, RecurringPayment, State, StatusReason};
-use crate::domain::terminal::{Outcome, Terminal};
+use crate::domain::terminal::{Asked, Outcome, Terminal};
 use crate::domain::text::{CallbackUrl, Nickname};
 use crate::error::Cause;
 use crate::secret::Secret;
@@ -69,6 +69,14 @@ struct StoredTerminal {
     outcome: StoredOutcome,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     look_at: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    asked: Option<StoredAsked>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct StoredAsked {
+    key: ByteArray<16>,
+    request: ByteArray<16>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -188,6 +196,10 @@ impl From<&Terminal> for StoredTerminal {
                 Outcome::Declined => StoredOutcome::Declined,
             },
             look_at: terminal.look_at.map(|at| at.timestamp_millis()),
+            asked: terminal.asked.map(|asked| StoredAsked {
+                key: ByteArray::new(asked.key),
+                request: ByteArray::new(asked.request),
+            }),
         }
     }
 }
@@ -205,6 +217,10 @@ impl TryFrom<&StoredTerminal> for Terminal {
                 StoredOutcome::Declined => Outcome::Declined,
             },
             look_at: stored.look_at.map(instant).transpose()?,
+            asked: stored
+                .asked
+                .as_ref()
+                .map(|asked| Asked { key: *asked.key, request: *asked.request }),
         })
     }
 }

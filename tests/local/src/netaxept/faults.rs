@@ -13,7 +13,8 @@ use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
 
-use super::Netaxept;
+use super::exception::Exception;
+use super::{HEADERS, Netaxept, Parameters};
 use crate::console;
 
 /// How late a delayed answer is.
@@ -59,6 +60,8 @@ pub enum Kind {
     Html,
     /// It is not done; status 200 with bytes that are called XML and are none.
     Garbage,
+    /// It is not done; an exception whose message repeats all that was sent, our token with it.
+    Repeat,
     /// Nothing goes wrong: it is the turn of one after it.
     Pass,
 }
@@ -107,6 +110,7 @@ impl Faults {
     pub(super) async fn pass(
         &self,
         operation: Operation,
+        sent: &Parameters,
         perform: impl FnOnce() -> Response,
     ) -> Response {
         *self.calls().entry(operation).or_default() += 1;
@@ -122,6 +126,7 @@ impl Faults {
             Kind::Http500 => (StatusCode::INTERNAL_SERVER_ERROR, Html(ERROR_PAGE)).into_response(),
             Kind::Html => Html(PAGE).into_response(),
             Kind::Garbage => ([("content-type", "text/xml")], GARBAGE).into_response(),
+            Kind::Repeat => (HEADERS, repeating(sent).element().document()).into_response(),
         };
         self.met.notify_one();
         if kind == Kind::Delay {
@@ -129,6 +134,12 @@ impl Faults {
         }
         response
     }
+}
+
+/// What Nets could say, as its messages are free text.
+fn repeating(sent: &Parameters) -> Exception {
+    let sent: Vec<String> = sent.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    Exception::generic(&format!("Unable to handle {}", sent.join(" ")))
 }
 
 impl Netaxept {

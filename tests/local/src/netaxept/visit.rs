@@ -38,7 +38,7 @@ impl Visit<'_> {
 impl Netaxept {
     pub(super) async fn terminal(&self, visit: &Visit<'_>) -> Response {
         if visit.settles() {
-            self.inner.faults.pass(Operation::Terminal, || self.visit(visit)).await
+            self.inner.faults.pass(Operation::Terminal, visit.form, || self.visit(visit)).await
         } else {
             self.visit(visit)
         }
