@@ -273,13 +273,12 @@ impl Netaxept {
             return Err(unclear(format!("HTTP status {status}").into()));
         }
         let reply = Reply::parse(&body).map_err(|cause| unclear(cause.into()))?;
+        let reply = reply.without(&self.config.token);
         // The caller's address may have secrets of theirs in it.
-        let address = form.iter().find(|(name, _)| *name == "redirectUrl");
-        let reply =
-            address.into_iter().fold(reply.without(&self.config.token), |reply, (_, address)| {
-                reply.without(&Secret::new((*address).to_owned()))
-            });
-        Ok(reply)
+        Ok(match form.iter().find(|(name, _)| *name == "redirectUrl") {
+            Some((_, address)) => reply.without(&Secret::new((*address).to_owned())),
+            None => reply,
+        })
     }
 
     fn address(&self, path: &str) -> Url {

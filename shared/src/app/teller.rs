@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use futures_util::future::join_all;
 
-use crate::config::{Environment, NotificationConfig, StorageConfig};
+use crate::config::{Environment, NotificationConfig};
 use crate::domain::audit::Audit;
 use crate::domain::notification::Notification;
 use crate::domain::text::CallbackUrl;
@@ -40,7 +40,7 @@ impl Teller {
     /// Names the variable that is missing or wrong; or the TLS stack cannot be set up.
     pub fn start(environment: &Environment<'_>) -> Result<Self, Cause> {
         Ok(Self {
-            store: Store::new(StorageConfig::read(environment)?)?,
+            store: Store::start(environment)?,
             notifier: Notifier::new(&NotificationConfig::read(environment)?)?,
         })
     }

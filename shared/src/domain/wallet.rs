@@ -330,17 +330,13 @@ impl Wallet {
     fn asked_before(&self, id: RecurringPaymentId, asked: Option<Asked>) -> Option<(Visit, Asked)> {
         let key = asked?.key;
         let payment = &self.contents.payments[self.find(id).ok()?];
-        let remembered = |terminal: &Terminal| {
-            terminal.outcome != Outcome::Failed
-                && self.now < terminal.opened_at + RecurringPayment::KEY_LIFETIME
+        let remembered = |visit: &Visit| {
+            visit.terminal.outcome != Outcome::Failed
+                && self.now < visit.terminal.opened_at + RecurringPayment::KEY_LIFETIME
         };
-        payment.terminals().filter(|(_, terminal)| remembered(terminal)).find_map(
-            |(attempt, terminal)| {
-                let before = terminal.asked.filter(|before| before.key == key)?;
-                let transaction_id = TransactionId::new(id, attempt);
-                Some((Visit { transaction_id, terminal: *terminal }, before))
-            },
-        )
+        self.visits(payment).filter(remembered).find_map(|visit| {
+            Some((visit, visit.terminal.asked.filter(|before| before.key == key)?))
+        })
     }
 
     /// How far the setup has come, and which visits Nets has to be asked about.
@@ -391,8 +387,8 @@ impl Wallet {
                 self.activate(visit.transaction_id, card.clone(), lifetime).map(drop)
             }
             Finding::Closed(closing) => self.close_terminal(visit, *closing),
-            Finding::Waiting => self.keep_open(visit, |terminal| terminal.looked(now)),
-            Finding::Unclear => self.keep_open(visit, |terminal| terminal.unclear(now)),
+            Finding::Waiting => self.keep_open(visit, |terminal| terminal.looked(now)).map(drop),
+            Finding::Unclear => self.keep_open(visit, |terminal| terminal.unclear(now)).map(drop),
         }
     }
 
@@ -403,28 +399,22 @@ impl Wallet {
     /// `NotFound`.
     pub fn close_terminal(&mut self, visit: &Visit, closing: Closing) -> Result<(), Refusal> {
         let now = self.now;
-        let mut declined = None;
-        let tell = match self.waiting_mut(visit.transaction_id.recurring_payment_id()) {
-            Ok((_, callback)) => callback.clone(),
-            Err(_) => None,
-        };
-        self.keep_open(visit, |terminal| {
-            let closed = terminal.closed(closing, now);
-            declined = tell.filter(|_| closed.outcome == Outcome::Declined);
-            closed
-        })?;
-        if let Some(to) = declined {
+        let closed = self.keep_open(visit, |terminal| terminal.closed(closing, now))?;
+        if closed.is_some_and(|closed| closed.outcome == Outcome::Declined)
+            && let (_, Some(to)) = self.waiting_mut(visit.transaction_id.recurring_payment_id())?
+        {
+            let to = to.clone();
             self.tell(Notification::new(to, visit.transaction_id, Event::Declined, now));
         }
         Ok(())
     }
 
-    /// Replaces a visit that is open; another one is left alone.
+    /// Replaces a visit that is open; another one is left alone. What it is now, if it was replaced.
     fn keep_open(
         &mut self,
         visit: &Visit,
         become_: impl FnOnce(Terminal) -> Terminal,
-    ) -> Result<(), Refusal> {
+    ) -> Result<Option<Terminal>, Refusal> {
         let attempt = usize::from(visit.transaction_id.attempt().number());
         match self.waiting_mut(visit.transaction_id.recurring_payment_id()) {
             Ok((terminals, _)) => {
@@ -432,12 +422,13 @@ impl Wallet {
                 let same = terminals
                     .get_mut(attempt)
                     .filter(|terminal| terminal.opened_at == visit.terminal.opened_at);
-                if let Some(terminal) = same.filter(|terminal| terminal.outcome == Outcome::Open) {
+                let open = same.filter(|terminal| terminal.outcome == Outcome::Open);
+                Ok(open.map(|terminal| {
                     *terminal = become_(*terminal);
-                }
-                Ok(())
+                    *terminal
+                }))
             }
-            Err(Refusal::NotAwaitingCard) => Ok(()),
+            Err(Refusal::NotAwaitingCard) => Ok(None),
             Err(refusal) => Err(refusal),
         }
     }
@@ -571,19 +562,21 @@ impl Wallet {
         }
     }
 
-    /// The visits that may still bring a card, oldest first.
+    /// The visits of a recurring payment that waits for a card, oldest first.
+    fn visits<'a>(&self, payment: &'a RecurringPayment) -> impl Iterator<Item = Visit> + use<'a> {
+        let id = RecurringPaymentId::new(self.slot, payment.sequence);
+        payment.terminals().map(move |(attempt, terminal)| Visit {
+            transaction_id: TransactionId::new(id, attempt),
+            terminal: *terminal,
+        })
+    }
+
+    /// Those of them that may still bring one.
     fn open_visits<'a>(
         &self,
         payment: &'a RecurringPayment,
     ) -> impl Iterator<Item = Visit> + use<'a> {
-        let id = RecurringPaymentId::new(self.slot, payment.sequence);
-        payment
-            .terminals()
-            .map(move |(attempt, terminal)| Visit {
-                transaction_id: TransactionId::new(id, attempt),
-                terminal: *terminal,
-            })
-            .filter(|visit| visit.terminal.outcome == Outcome::Open)
+        self.visits(payment).filter(|visit| visit.terminal.outcome == Outcome::Open)
     }
 
     /// Puts what a recurring payment has become in its place, and what time makes of that.
