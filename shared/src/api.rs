@@ -8,15 +8,17 @@ mod status;
 
 use std::convert::Infallible;
 use std::future::Future;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use lambda_http::{Body, Response, service_fn};
 use uuid::Uuid;
 
-use crate::config::Environment;
+use crate::config::{Environment, LogConfig};
 use crate::error::{Cause, Error, chain};
-use crate::log;
+use crate::{invocation, log};
 pub use reply::Reply;
+use request::About;
 pub use request::Request;
 
 /// Why a function could not start.
@@ -25,38 +27,50 @@ pub type Fatal = lambda_http::Error;
 /// Every answer arrives before 28 s, whatever the dependencies do (api.md §4).
 const LIMIT: Duration = Duration::from_secs(26);
 
-/// Runs a function: `start` makes what it works with, once; `answer` answers each request.
+/// Runs a function, named by its folder: `start` makes what it works with, once; `answer` answers each request.
 ///
 /// A refusal is an answer, not a failed invocation: Lambda only hears of a function that cannot start.
 ///
 /// # Errors
 /// What `start` fails with, or the runtime.
 pub async fn serve<S, F>(
-    start: fn(&Environment<'_>) -> Result<S, Cause>,
+    operation: &'static str,
+    start: impl AsyncFnOnce(&Environment<'_>) -> Result<S, Cause>,
     answer: impl Fn(&'static S, Request) -> F + Send + Sync,
 ) -> Result<(), Fatal>
 where
     S: Send + Sync + 'static,
     F: Future<Output = Result<Reply, Error>> + Send,
 {
-    log::begin();
-    let state: &'static S = Box::leak(Box::new(start(&Environment::of_process())?));
-    let answer = &answer;
+    let environment = Environment::of_process();
+    let log = &log::begin(LogConfig::read(&environment)?);
+    let state: &'static S = Box::leak(Box::new(Box::pin(start(&environment)).await?));
+    let (answer, cold) = (&answer, &AtomicBool::new(true));
     lambda_http::run(service_fn(move |event: lambda_http::Request| async move {
         let began = Instant::now();
         let request = Request::new(event, correlation_id);
         let about = request.about();
-        let result = match tokio::time::timeout(LIMIT, answer(state, request)).await {
-            Ok(result) => result,
-            Err(late) => Err(Error::Unavailable { what: "an answer in time", cause: late.into() }),
-        };
+        let answered = invocation::of(operation, in_time(answer(state, request), &about));
+        let (result, known) = answered.await;
         let error = result.as_ref().err().map(|error| chain(error));
         let response = result
             .map_or_else(|error| status::problem(&error, &about), |reply| reply.response(&about));
-        about.log(response.status(), began.elapsed(), error.as_deref());
+        let (took, cold) = (began.elapsed(), cold.swap(false, Ordering::Relaxed));
+        log.write(&about.line(&known, response.status(), took, cold, error.as_deref()));
         Ok::<Response<Body>, Infallible>(response)
     }))
     .await
+}
+
+async fn in_time(
+    answer: impl Future<Output = Result<Reply, Error>>,
+    about: &About,
+) -> Result<Reply, Error> {
+    invocation::note(|at_hand| at_hand.correlation_id.clone_from(&about.correlation_id));
+    match tokio::time::timeout(LIMIT, answer).await {
+        Ok(result) => result,
+        Err(late) => Err(Error::Unavailable { what: "an answer in time", cause: late.into() }),
+    }
 }
 
 #[expect(clippy::disallowed_methods, reason = "the one place where correlation ids come from")]

@@ -6,121 +6,74 @@
 
 mod look;
 mod teller;
+mod terminals;
 
 use std::time::Duration;
 
+use aws_types::SdkConfig;
 use chrono::{DateTime, Utc};
-use url::Url;
+use futures_util::future::try_join;
 
-use crate::config::{Environment, NetaxeptConfig};
-use crate::domain::audit::Audit;
+use crate::aws;
+use crate::config::{AwsConfig, Environment, NetaxeptConfig, SecretVariable, SecretsConfig};
 use crate::domain::id::{RecurringPaymentId, Slot, TransactionId};
-use crate::domain::owner::Owner;
 use crate::domain::recurring_payment::View;
-use crate::domain::terminal::{Asked, Closing, Finding, Visit};
-use crate::domain::text::CallbackUrl;
-use crate::domain::wallet::{Opened, Setup, Wallet};
+use crate::domain::terminal::{Finding, Visit};
+use crate::domain::wallet::Setup;
 use crate::error::{Cause, Error, Refusal, chain};
-use crate::netaxept::{Netaxept, Progress, Registered, TerminalWish};
-use crate::storage::{Changed, Key, Store};
+use crate::invocation;
+use crate::netaxept::Netaxept;
+use crate::secret::Secret;
+use crate::secrets::Secrets;
+use crate::storage::{Changed, Key};
 use look::Look;
 pub use teller::{Done, Teller};
+pub use terminals::{NewTerminal, Terminals};
 
-/// How many transaction ids are tried when Nets knows one from long ago.
-const IDS: u32 = 3;
 /// How long Nets waits for the answer to its callback while we ask it in return. The schedule finishes what takes longer.
 const CALLBACK_LIMIT: Duration = Duration::from_secs(10);
 
-/// What the functions that talk to Nets work with.
+/// What the functions that bring a card into a wallet work with.
 pub struct App {
-    /// The wallets.
-    pub store: Store,
-    /// Whoever tells callers how a setup ended.
+    /// The wallets, and whoever tells callers how a setup ended.
     pub teller: Teller,
     netaxept: Netaxept,
 }
 
-/// A terminal that is to be opened.
-pub struct NewTerminal {
-    /// Whose the request says that it is, beside the id.
-    pub owner: Option<Owner>,
-    /// What it is to be like.
-    pub wish: TerminalWish,
-    /// Where the end of the setup is to be told.
-    pub tell: Option<CallbackUrl>,
-    /// What tells a repeated request from a new one.
-    pub asked: Option<Asked>,
-}
-
 impl App {
-    /// Everything from the environment.
+    /// Everything from the environment, and the secrets from where they are kept.
     ///
     /// # Errors
-    /// Names the variable that is missing or wrong; or the TLS stack cannot be set up.
-    pub fn start(environment: &Environment<'_>) -> Result<Self, Cause> {
-        let teller = Teller::start(environment)?;
-        let netaxept = Netaxept::new(NetaxeptConfig::read(environment)?)?;
-        Ok(Self { store: teller.store.clone(), teller, netaxept })
+    /// Names the variable that is missing or wrong; a secret cannot be had; or the TLS stack cannot be set up.
+    pub async fn start(environment: &Environment<'_>) -> Result<Self, Cause> {
+        let sdk = aws::sdk(AwsConfig::read(environment)?)?;
+        let secrets = Secrets::new(&sdk, SecretsConfig::read(environment)?);
+        Self::with(environment, &sdk, &secrets).await
     }
 
-    /// Opens a terminal: the visit, and the address of the page.
+    /// The same, and another secret.
     ///
     /// # Errors
-    /// What the wallet refuses with; what the store fails with; `Unavailable` when Nets does not say clearly that it
-    /// registered the visit. The visit is in the wallet then, and harmless: nobody has its address.
-    pub async fn open_terminal(
-        &self,
-        key: Key<'_>,
-        id: RecurringPaymentId,
-        new: &NewTerminal,
-        now: DateTime<Utc>,
-    ) -> Result<(Visit, Url), Error> {
-        for _ in 0..IDS {
-            let opened = self.store.change(key, now, |wallet| {
-                wallet.must_be_of(new.owner)?;
-                wallet.open_terminal(id, new.tell.clone(), new.asked)
-            });
-            let Opened { visit, again } = opened.await?;
-            let refused = if again && self.is_registered(&visit).await? {
-                None
-            } else {
-                self.register(&visit, &new.wish).await?
-            };
-            let Some(refused) = refused else {
-                return Ok((visit, self.netaxept.terminal_uri(visit.transaction_id)));
-            };
-            self.store
-                .change(key, now, |wallet| wallet.close_terminal(&visit, Closing::NeverRegistered))
+    /// As for [`App::start`].
+    pub async fn start_with(
+        environment: &Environment<'_>,
+        another: SecretVariable,
+    ) -> Result<(Self, Secret), Cause> {
+        let sdk = aws::sdk(AwsConfig::read(environment)?)?;
+        let secrets = Secrets::new(&sdk, SecretsConfig::read(environment)?);
+        let app = Self::with(environment, &sdk, &secrets);
+        try_join(app, secrets.fetch(environment, another)).await
+    }
+
+    async fn with(
+        environment: &Environment<'_>,
+        sdk: &SdkConfig,
+        secrets: &Secrets,
+    ) -> Result<Self, Cause> {
+        let (teller, netaxept) =
+            try_join(Teller::with(environment, sdk, secrets), netaxept(environment, secrets))
                 .await?;
-            refused?;
-        }
-        Err(Error::Unavailable { what: "Netaxept", cause: "every transaction id was taken".into() })
-    }
-
-    async fn is_registered(&self, visit: &Visit) -> Result<bool, Error> {
-        match self.netaxept.query(visit).await? {
-            Progress::NeverRegistered => Ok(false),
-            Progress::Cancelled | Progress::Unverified | Progress::Verified(_) => Ok(true),
-        }
-    }
-
-    /// Has Nets register a visit; what it said when it certainly did not.
-    async fn register(
-        &self,
-        visit: &Visit,
-        wish: &TerminalWish,
-    ) -> Result<Option<Result<(), Error>>, Error> {
-        let registered = self.netaxept.register(visit, wish).await;
-        let said = match registered {
-            Ok(Registered::Yes) => return Ok(None),
-            Ok(Registered::IdTaken) => Ok(()),
-            Err(failure) => Err(failure.into()),
-        };
-        match self.is_registered(visit).await {
-            Ok(true) => Ok(None),
-            Ok(false) => Ok(Some(said)),
-            Err(unclear) => Err(said.err().unwrap_or(unclear)),
-        }
+        Ok(Self { teller, netaxept })
     }
 
     /// Looks at every visit that may have brought a card, has the card verified, keeps it, and tells how it ended. The first
@@ -135,14 +88,14 @@ impl App {
         id: RecurringPaymentId,
         now: DateTime<Utc>,
     ) -> Result<View, Error> {
-        let found = self.store.load(key, now).await?;
+        let found = self.teller.store.load(key, now).await?;
         let visits = match found.wallet.setup(id)? {
             Setup::Done(view) => return Ok(*view),
             Setup::Open(visits) => visits,
         };
         let looks = self.look_until_a_card(visits).await;
         let lifetime = self.netaxept.lifetime();
-        let changed = self.store.change_found(found, key, now, |wallet| {
+        let changed = self.teller.store.change_found(found, key, now, |wallet| {
             for look in &looks {
                 wallet.conclude(&look.visit, &look.finding, lifetime)?;
             }
@@ -163,7 +116,7 @@ impl App {
     /// What the store fails with.
     pub async fn finish(&self, slot: Slot, now: DateTime<Utc>) -> Result<Option<Done>, Error> {
         let key = Key::Slot(slot);
-        let found = match self.store.load(key, now).await {
+        let found = match self.teller.store.load(key, now).await {
             Err(Error::Refused(Refusal::NotFound)) => return Ok(None),
             found => found?,
         };
@@ -175,16 +128,17 @@ impl App {
             looks.push(self.look_up(visit).await);
         }
         let lifetime = self.netaxept.lifetime();
-        let changed = self.store.change_found(found, key, now, |wallet| {
+        let changed = self.teller.store.change_found(found, key, now, |wallet| {
             for look in &looks {
                 // Ended meanwhile, or activated by another visit: then there is nothing to keep.
                 wallet.conclude(&look.visit, &look.finding, lifetime).unwrap_or_default();
             }
-            Ok((wallet.give_up(), wallet.begin_tries(None), wallet.clone()))
+            Ok((wallet.give_up(), wallet.begin_tries(None)))
         });
-        let Changed { outcome: (given_up, tries, after), replaced } = changed.await?;
-        let Some(replaced) = replaced else { return Ok(None) };
-        let audit = Audit::between(&Wallet::as_stored(slot, replaced), &after);
+        let Changed { outcome: (given_up, tries), written } = changed.await?;
+        if !written {
+            return Ok(None);
+        }
         for notification in &given_up {
             tracing::error!(notification = notification.id(), "given up: never heard in 72 hours");
         }
@@ -193,13 +147,17 @@ impl App {
         for doubt in looks.iter().filter_map(|look| look.doubt.as_ref()) {
             tracing::warn!(error = chain(doubt), "no clear answer: looked at again in a minute");
         }
-        Ok(Some(Done { unclear, given_up: given_up.len(), audit, ..done }))
+        Ok(Some(Done { unclear, given_up: given_up.len(), ..done }))
     }
 
     /// What Nets' callback sets off. Nothing in it is trusted: Nets is asked. Whatever comes of it, Nets need not call again,
     /// because the schedule looks too.
     pub async fn called_back(&self, visit: TransactionId, now: DateTime<Utc>) {
         let id = visit.recurring_payment_id();
+        invocation::note(|at_hand| {
+            at_hand.recurring_payment_id = Some(id.number());
+            at_hand.transaction_id = Some(visit.number());
+        });
         let completed = self.complete(Key::Slot(id.slot()), id, now);
         match tokio::time::timeout(CALLBACK_LIMIT, completed).await {
             Ok(Ok(_) | Err(Error::Refused(_))) => {}
@@ -220,4 +178,9 @@ impl App {
         }
         looks
     }
+}
+
+async fn netaxept(environment: &Environment<'_>, secrets: &Secrets) -> Result<Netaxept, Cause> {
+    let token = secrets.fetch(environment, NetaxeptConfig::TOKEN).await?;
+    Ok(Netaxept::new(NetaxeptConfig::read(environment, token)?)?)
 }

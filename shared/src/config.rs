@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::env::VarError;
+use std::fmt;
 use std::str::FromStr;
 
 use chrono::Months;
@@ -73,20 +74,12 @@ fn is_private_channel(url: &Url) -> bool {
     url.scheme() == "https" || (url.scheme() == "http" && local)
 }
 
-/// Where the wallets are.
-pub struct StorageConfig {
-    /// The table's name.
-    pub table: String,
-    /// The table of what unidentified callers share.
-    pub allowances: String,
-    /// The key of the hash that gives a wallet its place.
-    pub id_key: IdKey,
+/// How AWS is reached.
+pub struct AwsConfig {
     /// The AWS region.
     pub region: String,
     /// Whether the machine's own root certificates are trusted, instead of Amazon's alone.
     pub system_roots: bool,
-    /// Another address than the region's.
-    pub endpoint: Option<String>,
     /// The function's own credentials, which Lambda puts into the environment.
     pub credentials: Credentials,
 }
@@ -101,41 +94,113 @@ pub struct Credentials {
     pub session_token: Option<Secret>,
 }
 
-impl StorageConfig {
+impl AwsConfig {
     /// Reads it.
     ///
     /// # Errors
     /// Names the variable that is missing or wrong.
     pub fn read(environment: &Environment<'_>) -> Result<Self, Misconfigured> {
-        let id_key = environment.text("ID_KEY")?;
-        if id_key.len() < 32 {
-            return Err(Misconfigured {
-                name: "ID_KEY",
-                fault: "must have at least 32 characters",
-            });
-        }
+        let roots = "TLS_ROOTS";
         Ok(Self {
-            table: environment.text("TABLE_NAME")?,
-            allowances: environment.text("ALLOWANCE_TABLE_NAME")?,
-            id_key: IdKey::new(&id_key),
             region: environment.text("AWS_REGION")?,
-            system_roots: match environment.text("TLS_ROOTS")?.as_str() {
+            system_roots: match environment.text(roots)?.as_str() {
                 "amazon" => false,
                 "system" => true,
                 _ => {
-                    return Err(Misconfigured {
-                        name: "TLS_ROOTS",
-                        fault: "is neither amazon nor system",
-                    });
+                    let fault = "is neither amazon nor system";
+                    return Err(Misconfigured { name: roots, fault });
                 }
             },
-            endpoint: environment.optional("AWS_ENDPOINT_URL_DYNAMODB")?,
             credentials: Credentials {
                 access_key_id: environment.text("AWS_ACCESS_KEY_ID")?,
                 secret_access_key: Secret::new(environment.text("AWS_SECRET_ACCESS_KEY")?),
                 session_token: environment.optional("AWS_SESSION_TOKEN")?.map(Secret::new),
             },
         })
+    }
+}
+
+/// How metrics are named.
+pub struct LogConfig {
+    /// The namespace of every metric: the stack's name.
+    pub namespace: String,
+}
+
+impl LogConfig {
+    /// Reads it.
+    ///
+    /// # Errors
+    /// Names the variable that is missing.
+    pub fn read(environment: &Environment<'_>) -> Result<Self, Misconfigured> {
+        Ok(Self { namespace: environment.text("METRIC_NAMESPACE")? })
+    }
+}
+
+/// Where the wallets are.
+pub struct StorageConfig {
+    /// The table's name.
+    pub table: String,
+    /// The table of what unidentified callers share.
+    pub allowances: String,
+    /// The key of the hash that gives a wallet its place.
+    pub id_key: IdKey,
+    /// Another address than the region's.
+    pub endpoint: Option<String>,
+}
+
+impl StorageConfig {
+    /// Reads it.
+    ///
+    /// # Errors
+    /// Names the variable that is missing or wrong.
+    pub fn read(environment: &Environment<'_>) -> Result<Self, Misconfigured> {
+        let name = "ID_KEY";
+        let id_key = environment.text(name)?;
+        if id_key.len() < 32 {
+            return Err(Misconfigured { name, fault: "must have at least 32 characters" });
+        }
+        Ok(Self {
+            table: environment.text("TABLE_NAME")?,
+            allowances: environment.text("ALLOWANCE_TABLE_NAME")?,
+            id_key: IdKey::new(&id_key),
+            endpoint: environment.optional("AWS_ENDPOINT_URL_DYNAMODB")?,
+        })
+    }
+}
+
+/// Where secrets are kept: Secrets Manager.
+pub struct SecretsConfig {
+    /// Another address than the region's.
+    pub endpoint: Option<String>,
+}
+
+impl SecretsConfig {
+    /// Reads it.
+    ///
+    /// # Errors
+    /// Names the variable that is wrong.
+    pub fn read(environment: &Environment<'_>) -> Result<Self, Misconfigured> {
+        Ok(Self { endpoint: environment.optional("AWS_ENDPOINT_URL_SECRETS_MANAGER")? })
+    }
+}
+
+/// A variable that says where a secret is kept: its ARN in Secrets Manager.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SecretVariable(&'static str);
+
+impl fmt::Display for SecretVariable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
+}
+
+impl SecretVariable {
+    /// The secret's ARN.
+    ///
+    /// # Errors
+    /// Names the variable that is missing.
+    pub fn arn(self, environment: &Environment<'_>) -> Result<String, Misconfigured> {
+        environment.text(self.0)
     }
 }
 
@@ -154,15 +219,18 @@ pub struct NetaxeptConfig {
 }
 
 impl NetaxeptConfig {
-    /// Reads it.
+    /// Where the token is kept.
+    pub const TOKEN: SecretVariable = SecretVariable("NETAXEPT_TOKEN_SECRET");
+
+    /// Reads what goes with the token.
     ///
     /// # Errors
     /// Names the variable that is missing or wrong.
-    pub fn read(environment: &Environment<'_>) -> Result<Self, Misconfigured> {
+    pub fn read(environment: &Environment<'_>, token: Secret) -> Result<Self, Misconfigured> {
         Ok(Self {
             address: environment.address("NETAXEPT_ADDRESS")?,
             merchant_id: environment.text("NETAXEPT_MERCHANT_ID")?,
-            token: Secret::new(environment.text("NETAXEPT_TOKEN")?),
+            token,
             currency: environment.text("NETAXEPT_CURRENCY")?,
             lifetime: Months::new(
                 environment.parsed("REGISTRATION_LIFETIME_MONTHS", "is not a number of months")?,
@@ -189,37 +257,31 @@ pub enum CallbackAddresses {
 }
 
 impl NotificationConfig {
+    /// Where the secret is kept.
+    pub const SECRET: SecretVariable = SecretVariable("NOTIFICATION_SECRET");
+}
+
+impl CallbackAddresses {
     /// Reads it.
     ///
     /// # Errors
     /// Names the variable that is missing or wrong.
     pub fn read(environment: &Environment<'_>) -> Result<Self, Misconfigured> {
         let name = "CALLBACK_ADDRESSES";
-        Ok(Self {
-            secret: Secret::new(environment.text("NOTIFICATION_SECRET")?),
-            addresses: match environment.text(name)?.as_str() {
-                "public" => CallbackAddresses::Public,
-                "local" => CallbackAddresses::Local,
-                _ => return Err(Misconfigured { name, fault: "is neither public nor local" }),
-            },
-        })
+        match environment.text(name)?.as_str() {
+            "public" => Ok(Self::Public),
+            "local" => Ok(Self::Local),
+            _ => Err(Misconfigured { name, fault: "is neither public nor local" }),
+        }
     }
 }
 
 /// Where Nets calls us back.
-pub struct CallbackConfig {
-    /// The last segment of the path: who does not know it finds nothing there.
-    pub secret: Secret,
-}
+pub struct CallbackConfig;
 
 impl CallbackConfig {
-    /// Reads it.
-    ///
-    /// # Errors
-    /// Names the variable that is missing.
-    pub fn read(environment: &Environment<'_>) -> Result<Self, Misconfigured> {
-        Ok(Self { secret: Secret::new(environment.text("NETAXEPT_CALLBACK_SECRET")?) })
-    }
+    /// Where the last segment of the path is kept: who does not know it finds nothing there.
+    pub const SECRET: SecretVariable = SecretVariable("NETAXEPT_CALLBACK_SECRET");
 }
 
 /// Whose tokens are good.
@@ -268,12 +330,11 @@ mod tests {
         let variables = [
             ("NETAXEPT_ADDRESS", address),
             ("NETAXEPT_MERCHANT_ID", "12000001"),
-            ("NETAXEPT_TOKEN", "secret"),
             ("NETAXEPT_CURRENCY", "NOK"),
             ("REGISTRATION_LIFETIME_MONTHS", "36"),
         ];
         let variables = variables.map(|(name, text)| (name, text.to_owned())).into();
-        NetaxeptConfig::read(&Environment::of(&variables)).err()
+        NetaxeptConfig::read(&Environment::of(&variables), Secret::new("secret".to_owned())).err()
     }
 
     #[test]

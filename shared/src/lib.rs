@@ -2,14 +2,17 @@
 
 pub mod api;
 pub mod app;
+pub mod aws;
 pub mod config;
 pub mod domain;
 pub mod error;
+pub mod invocation;
 pub mod log;
 pub mod netaxept;
 pub mod notify;
 pub mod outbound;
 pub mod schedule;
 pub mod secret;
+pub mod secrets;
 pub mod storage;
 pub mod token;

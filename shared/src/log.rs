@@ -1,7 +1,52 @@
 //! The log: structured lines on standard output, which Lambda collects.
+//!
+//! The line of an invocation is in `CloudWatch`'s embedded metric format too: what is a number in it becomes a metric of the
+//! function, in the stack's namespace, without a call to anybody.
+
+mod audit;
+
+use std::io::Write;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, UNIX_EPOCH};
+
+use chrono::{DateTime, Utc};
+use metrique_writer_core::format::Format;
+use metrique_writer_core::unit::{Millisecond, Second, UnitTag};
+use metrique_writer_core::value::{MetricFlags, Observation, ValueWriter};
+use metrique_writer_core::{Entry, EntryWriter, Unit, Value};
+use metrique_writer_format_emf::Emf;
+
+use crate::config::LogConfig;
+use crate::invocation::Invocation;
+pub use audit::audit;
+
+/// The one dimension of every metric: the function.
+const DIMENSION: &str = "Operation";
+
+/// The log of a process.
+pub struct Log {
+    metrics: Mutex<Emf>,
+}
+
+/// One line: its fields in order.
+pub struct Line {
+    at: DateTime<Utc>,
+    fields: Vec<(&'static str, Field)>,
+}
+
+enum Field {
+    Text(String),
+    /// A number that is no metric.
+    Number(u64),
+    Count(u64),
+    Units(f64),
+    Milliseconds(Duration),
+    Seconds(Duration),
+}
 
 /// Begins it, once in a process.
-pub fn begin() {
+#[must_use]
+pub fn begin(config: LogConfig) -> Log {
     tracing_subscriber::fmt()
         .json()
         .flatten_event(true)
@@ -9,4 +54,145 @@ pub fn begin() {
         .with_current_span(false)
         .with_span_list(false)
         .init();
+    let metrics = Emf::builder(config.namespace, vec![vec![DIMENSION.to_owned()]]);
+    Log { metrics: Mutex::new(metrics.skip_all_validations(!cfg!(debug_assertions)).build()) }
+}
+
+impl Log {
+    /// Writes a line.
+    pub fn write(&self, line: &Line) {
+        let mut written = Vec::with_capacity(1024);
+        let formatted =
+            self.metrics.lock().unwrap_or_else(PoisonError::into_inner).format(line, &mut written);
+        let said = formatted.map_err(|error| error.to_string()).and_then(|()| {
+            std::io::stdout().write_all(&written).map_err(|error| error.to_string())
+        });
+        if let Err(error) = said {
+            tracing::error!(error, "a line could not be written");
+        }
+    }
+}
+
+impl Line {
+    /// A line at an instant: how much it matters (`INFO`, `ERROR`), what it says, and what is known of the invocation.
+    #[must_use]
+    pub fn new(
+        at: DateTime<Utc>,
+        level: &str,
+        message: &str,
+        trace_id: Option<&str>,
+        known: &Invocation,
+    ) -> Self {
+        let line = Self { at, fields: Vec::with_capacity(32) };
+        line.text("level", level)
+            .text("message", message)
+            .text(DIMENSION, known.operation)
+            .text("correlation_id", &known.correlation_id)
+            .text("trace_id", trace_id.unwrap_or_default())
+            .text("tenant", known.tenant)
+            .number("organisation", known.organisation)
+            .text("client", &known.client)
+            .number("recurring_payment_id", known.recurring_payment_id)
+            .number("transaction_id", known.transaction_id)
+            .count("DynamodbRequests", known.dynamodb_requests)
+            .some("DynamodbRetries", known.dynamodb_retries)
+            .units("ReadUnits", known.read_units)
+            .units("WriteUnits", known.write_units)
+            .some("Conflicts", known.conflicts)
+            .some("NotificationsHeard", known.heard)
+            .some("NotificationsUnheard", known.unheard)
+            .seconds("NotificationAge", known.notification_age)
+            .of_nets(known)
+    }
+
+    fn of_nets(self, known: &Invocation) -> Self {
+        if known.psp_calls == 0 {
+            return self;
+        }
+        self.count("PspCalls", known.psp_calls)
+            .count("PspUnclear", known.psp_unclear)
+            .count("PspDeclined", known.psp_declined)
+            .milliseconds("PspLatency", known.psp_duration)
+    }
+
+    fn with(mut self, name: &'static str, field: Field) -> Self {
+        self.fields.push((name, field));
+        self
+    }
+
+    /// A text; an empty one is left out.
+    #[must_use]
+    pub fn text(self, name: &'static str, text: &str) -> Self {
+        if text.is_empty() { self } else { self.with(name, Field::Text(text.to_owned())) }
+    }
+
+    /// A number that is no metric, where there is one.
+    #[must_use]
+    pub fn number(self, name: &'static str, number: Option<u64>) -> Self {
+        match number {
+            Some(number) => self.with(name, Field::Number(number)),
+            None => self,
+        }
+    }
+
+    /// A metric: how many.
+    #[must_use]
+    pub fn count(self, name: &'static str, count: u64) -> Self {
+        self.with(name, Field::Count(count))
+    }
+
+    /// The same; none is left out.
+    #[must_use]
+    pub fn some(self, name: &'static str, count: u64) -> Self {
+        if count == 0 { self } else { self.count(name, count) }
+    }
+
+    /// A metric: capacity units.
+    #[must_use]
+    pub fn units(self, name: &'static str, units: f64) -> Self {
+        self.with(name, Field::Units(units))
+    }
+
+    /// A metric: how long.
+    #[must_use]
+    pub fn milliseconds(self, name: &'static str, duration: Duration) -> Self {
+        self.with(name, Field::Milliseconds(duration))
+    }
+
+    /// A metric: how old, where there is something.
+    #[must_use]
+    pub fn seconds(self, name: &'static str, age: Option<Duration>) -> Self {
+        match age {
+            Some(age) => self.with(name, Field::Seconds(age)),
+            None => self,
+        }
+    }
+}
+
+impl Entry for Line {
+    fn write<'a>(&'a self, writer: &mut impl EntryWriter<'a>) {
+        let at = u64::try_from(self.at.timestamp_millis()).unwrap_or_default();
+        writer.timestamp(UNIX_EPOCH + Duration::from_millis(at));
+        for (name, field) in &self.fields {
+            writer.value(*name, field);
+        }
+    }
+}
+
+impl Value for Field {
+    fn write(&self, writer: impl ValueWriter) {
+        let (observation, unit) = match self {
+            Self::Text(text) => return writer.string(text),
+            Self::Number(number) => {
+                return metrique_writer_format_emf::NoMetric::from(number).write(writer);
+            }
+            Self::Count(count) => (Observation::Unsigned(*count), Unit::Count),
+            Self::Units(units) => (Observation::Floating(*units), Unit::Count),
+            Self::Milliseconds(duration) => {
+                (Observation::Floating(duration.as_secs_f64() * 1000.0), Millisecond::UNIT)
+            }
+            Self::Seconds(age) => (Observation::Unsigned(age.as_secs()), Second::UNIT),
+        };
+        writer.metric([observation], unit, [], MetricFlags::empty());
+    }
 }

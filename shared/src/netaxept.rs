@@ -5,7 +5,7 @@
 
 mod wire;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Months, Utc};
 use reqwest::Client;
@@ -18,6 +18,7 @@ use crate::domain::owner::hash;
 use crate::domain::terminal::Visit;
 use crate::domain::text::{CountryCode, RedirectUrl, TerminalLanguage};
 use crate::error::{Cause, Decline, Error};
+use crate::invocation;
 use crate::outbound;
 use crate::secret::Secret;
 use wire::{Exception, Kind, Meaning, PaymentInfo, Reply};
@@ -238,7 +239,10 @@ impl Netaxept {
             | Reply::PaymentInfo(_)
             | Reply::Exception(_)) => match reply.meaning() {
                 Some(Meaning::Accepted) => Ok(Verification::Verified),
-                Some(Meaning::Declined(decline)) => Ok(Verification::Declined(decline)),
+                Some(Meaning::Declined(decline)) => {
+                    invocation::note(|at_hand| at_hand.psp_declined += 1);
+                    Ok(Verification::Declined(decline))
+                }
                 Some(Meaning::Cancelled) => Ok(Verification::Cancelled),
                 Some(Meaning::AlreadyProcessed) => Ok(Verification::AlreadyProcessed),
                 Some(Meaning::Unclear) | None => Err(failure("Process", reply)),
@@ -246,7 +250,24 @@ impl Netaxept {
         }
     }
 
+    /// A call, counted for the invocation at hand.
     async fn call(
+        &self,
+        operation: &'static str,
+        id: TransactionId,
+        form: &[(&str, &str)],
+    ) -> Result<Reply, Failure> {
+        let began = Instant::now();
+        let replied = self.ask(operation, id, form).await;
+        invocation::note(|at_hand| {
+            at_hand.psp_calls += 1;
+            at_hand.psp_duration += began.elapsed();
+            at_hand.psp_unclear += u64::from(replied.is_err());
+        });
+        replied
+    }
+
+    async fn ask(
         &self,
         operation: &'static str,
         id: TransactionId,
@@ -289,7 +310,7 @@ impl Netaxept {
 }
 
 /// Reads a reply and drops it, for `fuzz/`.
-#[cfg(fuzzing)]
+#[cfg(feature = "fuzz")]
 pub fn read(body: &[u8]) {
     if let Ok(reply) = Reply::parse(&body[..body.len().min(outbound::LARGEST_REPLY)]) {
         drop((reply.meaning(), reply.without(&Secret::new("secret".to_owned()))));

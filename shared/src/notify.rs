@@ -51,21 +51,13 @@ impl Notifier {
     pub fn new(config: &NotificationConfig) -> Result<Self, Error> {
         let what = "the notification secret is not whsec_ and base64";
         // The cause could repeat a part of the secret.
-        let webhook = Webhook::new(config.secret.expose())
-            .map_err(|_| Error::Internal { what, cause: "NOTIFICATION_SECRET".into() })?;
+        let webhook = Webhook::new(config.secret.expose()).map_err(|_| Error::Internal {
+            what,
+            cause: NotificationConfig::SECRET.to_string().into(),
+        })?;
         let resolver = Arc::new(address::Resolver(config.addresses));
         let http = outbound::client(LIMIT, |client| client.dns_resolver(resolver))?;
         Ok(Self { http, webhook, addresses: config.addresses })
-    }
-
-    /// An address that a caller names, if it is one that could ever be told something.
-    ///
-    /// # Errors
-    /// What is wrong with it.
-    pub fn callback_url(&self, text: &str) -> Result<CallbackUrl, Flaw> {
-        let url = CallbackUrl::try_from(text)?;
-        address::check(url.as_url(), self.addresses)?;
-        Ok(url)
     }
 
     /// Tells it, once.
@@ -95,6 +87,16 @@ impl Notifier {
             Err(format!("answered {status}, not 202").into())
         }
     }
+}
+
+/// An address that a caller names, if it is one that could ever be told something.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn callback_url(text: &str, addresses: CallbackAddresses) -> Result<CallbackUrl, Flaw> {
+    let url = CallbackUrl::try_from(text)?;
+    address::check(url.as_url(), addresses)?;
+    Ok(url)
 }
 
 fn body(notification: &Notification, id: &str) -> Result<String, serde_json::Error> {

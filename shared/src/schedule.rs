@@ -4,6 +4,7 @@
 //! Runs may overlap and be killed: whatever is done for a wallet is one conditional write.
 
 use std::future::{Future, ready};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
 use chrono::{DateTime, Utc};
@@ -14,12 +15,10 @@ use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, timeout_at};
 
 use crate::app::Done;
-use crate::config::Environment;
-use crate::domain::audit::Audit;
-use crate::domain::id::RecurringPaymentId;
-use crate::domain::recurring_payment::RecurringStatus;
+use crate::config::{Environment, LogConfig};
 use crate::error::{Cause, Error, chain};
-use crate::log;
+use crate::invocation::{self, Invocation};
+use crate::log::{self, Line};
 use crate::storage::{Due, Kind, Store};
 
 /// How many wallets are in hand at once.
@@ -67,43 +66,36 @@ pub struct Tally {
     pub unheard: usize,
     /// Notifications that were given up.
     pub given_up: usize,
+    /// For how long the oldest of them had been due.
+    pub oldest_due_seconds: u64,
     /// Whether time ran out: the next run goes on.
     pub out_of_time: bool,
 }
 
-/// Runs a scheduled function: `start` makes what it works with, once; `run` does what is due at each event.
+/// Runs a scheduled function, named by its folder: `start` makes what it works with, once; `run` does what is due at each event.
 ///
 /// # Errors
 /// What `start` fails with, or the runtime.
 pub async fn serve<S, F>(
-    start: fn(&Environment<'_>) -> Result<S, Cause>,
+    operation: &'static str,
+    start: impl AsyncFnOnce(&Environment<'_>) -> Result<S, Cause>,
     run: impl Fn(&'static S, Run) -> F,
 ) -> Result<(), Fatal>
 where
     S: Send + Sync + 'static,
     F: Future<Output = Tally>,
 {
-    log::begin();
-    let state: &'static S = Box::leak(Box::new(start(&Environment::of_process())?));
-    let run = &run;
+    let environment = Environment::of_process();
+    let log = &log::begin(LogConfig::read(&environment)?);
+    let state: &'static S = Box::leak(Box::new(Box::pin(start(&environment)).await?));
+    let (run, cold) = (&run, &AtomicBool::new(true));
     lambda_runtime::run(service_fn(move |event: LambdaEvent<Event>| async move {
         let now: DateTime<Utc> = event.payload.time.parse()?;
         let left = time_left(event.context.deadline());
-        let tally = run(state, Run::new(now, left)).await;
-        let Tally { looked_at, changed, skipped, failed, unclear, .. } = tally;
-        let Tally { heard, unheard, given_up, out_of_time, .. } = tally;
-        tracing::info!(
-            looked_at,
-            changed,
-            skipped,
-            failed,
-            unclear,
-            heard,
-            unheard,
-            given_up,
-            out_of_time,
-            "ran"
-        );
+        let (tally, known) =
+            invocation::of(operation, Box::pin(run(state, Run::new(now, left)))).await;
+        let trace_id = event.context.xray_trace_id.as_deref();
+        log.write(&tally.line(now, trace_id, &known, cold.swap(false, Ordering::Relaxed)));
         Ok::<_, Fatal>(tally)
     }))
     .await
@@ -167,7 +159,7 @@ impl Run {
                 .map(|due| async move { (due, timeout_at(self.end, work(due)).await) })
                 .buffer_unordered(AT_ONCE);
             while let Some((due, done)) = done.next().await {
-                tally.add(due, done.unwrap_or_else(|late| Err(out_of_time(late.into()))));
+                tally.add(self, due, done.unwrap_or_else(|late| Err(out_of_time(late.into()))));
             }
             let Some(next) = next else { return };
             page = Some(next);
@@ -184,8 +176,29 @@ fn out_of_time(cause: Cause) -> Error {
 }
 
 impl Tally {
-    fn add(&mut self, due: Due, done: Result<Option<Done>, Error>) {
+    /// The one line of a run, which is its metrics, too.
+    fn line(
+        &self,
+        at: DateTime<Utc>,
+        trace_id: Option<&str>,
+        known: &Invocation,
+        cold: bool,
+    ) -> Line {
+        let count = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
+        Line::new(at, "INFO", "ran", trace_id, known)
+            .count("Due", count(self.looked_at))
+            .count("Changed", count(self.changed))
+            .count("Failed", count(self.failed))
+            .count("NotificationsGivenUp", count(self.given_up))
+            .count("OutOfTime", self.out_of_time.into())
+            .seconds("OldestDueAge", Some(Duration::from_secs(self.oldest_due_seconds)))
+            .some("ColdStarts", cold.into())
+    }
+
+    fn add(&mut self, run: Run, due: Due, done: Result<Option<Done>, Error>) {
         self.looked_at += 1;
+        let seconds = u64::try_from((run.now - due.since()).num_seconds()).unwrap_or_default();
+        self.oldest_due_seconds = self.oldest_due_seconds.max(seconds);
         match done {
             Ok(None) => self.skipped += 1,
             Ok(Some(done)) => {
@@ -194,7 +207,6 @@ impl Tally {
                 self.heard += done.heard;
                 self.unheard += done.unheard;
                 self.given_up += done.given_up;
-                write(&done.audit);
             }
             Err(error) => {
                 self.failed += 1;
@@ -202,31 +214,6 @@ impl Tally {
                 tracing::error!(slot, error = chain(&error), "a wallet is left as it is");
             }
         }
-    }
-}
-
-/// The audit line of each recurring payment that has become something else.
-fn write(audit: &Audit) {
-    let primary_before = audit.primary_before.map(RecurringPaymentId::number);
-    let primary_after = audit.primary_after.map(RecurringPaymentId::number);
-    for change in &audit.changes {
-        let recurring_payment_id = change.id.number();
-        let before = change.before.name();
-        let after = change.after.map_or("FORGOTTEN", RecurringStatus::name);
-        let reason = match (change.after, change.reason) {
-            (_, Some(reason)) => reason.name(),
-            (Some(RecurringStatus::Active), None) => "CARD",
-            (_, None) => "TIME",
-        };
-        tracing::info!(
-            recurring_payment_id,
-            before,
-            after,
-            reason,
-            primary_before,
-            primary_after,
-            "audit"
-        );
     }
 }
 
@@ -247,7 +234,7 @@ mod tests {
             ("AWS_SECRET_ACCESS_KEY", "x"),
         ];
         let variables = variables.map(|(name, text)| (name, text.to_owned())).into();
-        let store = Store::start(&Environment::of(&variables)).unwrap();
+        let store = Store::start(&Environment::of(&variables)).await.unwrap();
         let run = Run::new(DateTime::<Utc>::UNIX_EPOCH, LAST_CALL);
         let tally = run.each(&store, Kind::Expiry, async |_| panic!("nothing is begun")).await;
         assert_eq!(tally, Tally { out_of_time: true, ..Tally::default() });

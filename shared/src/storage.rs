@@ -6,40 +6,35 @@
 mod allowance;
 mod due;
 mod item;
+mod meter;
 
 use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::config::retry::RetryConfig;
-use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
-use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::types::{
     AttributeValue, ReturnConsumedCapacity, ReturnValuesOnConditionCheckFailure,
 };
-use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
-use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
+use aws_types::SdkConfig;
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-use crate::config::{Environment, StorageConfig};
+use crate::config::{AwsConfig, Environment, StorageConfig};
+use crate::domain::audit::Audit;
 use crate::domain::caller::{Caller, CustomerNumber};
 use crate::domain::id::{RecurringPaymentId, Slot};
 use crate::domain::owner::{Customer, IdKey, Owner};
 use crate::domain::wallet::{Contents, Wallet};
 use crate::error::{Cause, Error, Refusal};
-pub use due::{Due, Kind, Page, Settled};
+use crate::{aws, invocation, log};
+pub use due::{Due, Kind, Page};
 use item::Item;
 
 /// How often a change is decided before [`Error::Busy`].
 const TRIES: u32 = 5;
 /// How many slots are looked at for a customer. With 2^39 of them the second is already rare.
 const PROBES: u8 = 64;
-
-/// The pinned roots that Amazon's services chain to (Amazon Trust Services' repository): parsing the machine's whole list
-/// would be most of a cold start.
-const AMAZON_ROOTS: &[u8] = include_bytes!("storage/amazon-roots.pem");
 
 /// Whose wallet: a customer's, or the one that an id points to.
 #[derive(Debug, Clone, Copy)]
@@ -83,8 +78,22 @@ impl Found {
 pub struct Changed<T> {
     /// What was decided.
     pub outcome: T,
-    /// What was stored before; nothing when there was nothing to write.
-    pub replaced: Option<Contents>,
+    /// Whether there was anything to write.
+    pub written: bool,
+}
+
+/// What was decided, and what it makes of the wallet.
+struct Decided<T> {
+    outcome: T,
+    audit: Audit,
+}
+
+impl<T> Decided<T> {
+    /// It is written: now it can be said.
+    fn done(self) -> Changed<T> {
+        log::audit(&self.audit);
+        Changed { outcome: self.outcome, written: true }
+    }
 }
 
 enum Put {
@@ -94,60 +103,33 @@ enum Put {
 }
 
 impl Store {
-    /// A client for the configured table, with a limit on everything it waits for.
-    ///
-    /// # Errors
-    /// `Internal` when the TLS stack cannot be set up.
-    pub fn new(config: StorageConfig) -> Result<Self, Error> {
-        let roots = if config.system_roots {
-            TrustStore::default()
-        } else {
-            TrustStore::empty().with_pem_certificate(AMAZON_ROOTS)
-        };
-        let tls = TlsContext::builder().with_trust_store(roots).build();
-        let tls =
-            tls.map_err(|cause| Error::Internal { what: "TLS for DynamoDB", cause: cause.into() })?;
-        let http = aws_smithy_http_client::Builder::new()
-            .tls_provider(Provider::Rustls(CryptoMode::Ring))
-            .tls_context(tls);
-        let keys = config.credentials;
-        let sdk = aws_sdk_dynamodb::Config::builder()
-            .behavior_version(BehaviorVersion::latest())
-            .http_client(http.build_https())
-            .region(Region::new(config.region))
-            .credentials_provider(Credentials::new(
-                keys.access_key_id,
-                keys.secret_access_key.expose(),
-                keys.session_token.map(|token| token.expose().to_owned()),
-                None,
-                "environment",
-            ))
-            .retry_config(RetryConfig::standard().with_max_attempts(3))
-            .timeout_config(
-                TimeoutConfig::builder()
-                    .connect_timeout(Duration::from_secs(1))
-                    .operation_attempt_timeout(Duration::from_millis(1500))
-                    .operation_timeout(Duration::from_secs(4))
-                    .build(),
-            );
+    /// A client for the configured table.
+    #[must_use]
+    pub fn new(sdk: &SdkConfig, config: StorageConfig) -> Self {
+        let sdk = aws_sdk_dynamodb::config::Builder::from(sdk).interceptor(meter::Requests);
         let sdk = match config.endpoint {
             Some(endpoint) => sdk.endpoint_url(endpoint),
             None => sdk,
         };
-        Ok(Self {
+        Self {
             client: Client::from_conf(sdk.build()),
             table: config.table,
             allowances: config.allowances,
             id_key: config.id_key,
-        })
+        }
     }
 
     /// From the environment.
     ///
     /// # Errors
     /// Names the variable that is missing or wrong; or the TLS stack cannot be set up.
-    pub fn start(environment: &Environment<'_>) -> Result<Self, Cause> {
-        Ok(Self::new(StorageConfig::read(environment)?)?)
+    #[expect(
+        clippy::unused_async,
+        reason = "`serve` begins with it as with states that fetch secrets"
+    )]
+    pub async fn start(environment: &Environment<'_>) -> Result<Self, Cause> {
+        let sdk = aws::sdk(AwsConfig::read(environment)?)?;
+        Ok(Self::new(&sdk, StorageConfig::read(environment)?))
     }
 
     /// The owner that a privileged caller names beside an id; what a customer says is not considered (api.md §5).
@@ -211,7 +193,7 @@ impl Store {
     }
 
     /// [`Store::change`] of a wallet that was read before; it is read again only when somebody else changed it since. Says
-    /// what was replaced, too.
+    /// whether anything was written, too.
     ///
     /// # Errors
     /// As for [`Store::change`].
@@ -231,21 +213,23 @@ impl Store {
                 Some(found) => found,
                 None => self.load(key, now).await?,
             };
-            if let (Some(changed), Some(item)) = (decided.take(), &item)
+            if let (Some(own), Some(item)) = (decided.take(), &item)
                 && item.was_written_by(write_id)
             {
-                return Ok(changed);
+                return Ok(Decided::done(own));
             }
             let outcome = decide(&mut wallet)?;
             let misleads = item.as_ref().is_some_and(|item| item.misleads(&wallet, now));
             if *wallet.contents() == before && !misleads {
-                return Ok(Changed { outcome, replaced: None });
+                return Ok(Changed { outcome, written: false });
             }
-            let changed = Changed { outcome, replaced: Some(before) };
+            let audit = Audit::between(&Wallet::as_stored(wallet.slot(), before), &wallet);
+            let own = Decided { outcome, audit };
             match self.put(Item::new(&wallet, item.as_ref(), write_id), item.as_ref()).await? {
-                Put::Written => return Ok(changed),
-                Put::Beaten(Some(own)) if own.was_written_by(write_id) => return Ok(changed),
+                Put::Written => return Ok(own.done()),
+                Put::Beaten(Some(item)) if item.was_written_by(write_id) => return Ok(own.done()),
                 Put::Beaten(winner) => {
+                    invocation::note(|at_hand| at_hand.conflicts += 1);
                     doubt = None;
                     seen = winner
                         .and_then(|item| self.look_into(key, wallet.slot(), *item, now).transpose())
@@ -253,13 +237,13 @@ impl Store {
                 }
                 Put::Unclear(cause) => doubt = Some(cause),
             }
-            decided = Some(changed);
+            decided = Some(own);
             pause(attempt).await;
         }
         let Some(cause) = doubt else { return Err(Error::Busy { tries: TRIES }) };
         let written =
             self.load(key, now).await?.item.is_some_and(|item| item.was_written_by(write_id));
-        decided.filter(|_| written).ok_or_else(|| unavailable(cause))
+        decided.filter(|_| written).map(Decided::done).ok_or_else(|| unavailable(cause))
     }
 
     /// The wallet in the item, if it is the one that the key means.
@@ -297,7 +281,9 @@ impl Store {
             .return_consumed_capacity(ReturnConsumedCapacity::Total)
             .send()
             .await;
-        got.map_err(|cause| unavailable(cause.into()))?.item.map(Item::read).transpose()
+        let got = got.map_err(|cause| unavailable(cause.into()))?;
+        meter::read(got.consumed_capacity());
+        got.item.map(Item::read).transpose()
     }
 
     async fn put(&self, item: Item, replaces: Option<&Item>) -> Result<Put, Error> {
@@ -313,7 +299,10 @@ impl Store {
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .return_consumed_capacity(ReturnConsumedCapacity::Total);
         match put.send().await {
-            Ok(_) => Ok(Put::Written),
+            Ok(put) => {
+                meter::written(put.consumed_capacity());
+                Ok(Put::Written)
+            }
             Err(SdkError::ServiceError(refused)) => {
                 let error = refused.into_err();
                 if let PutItemError::ConditionalCheckFailedException(failed) = error {

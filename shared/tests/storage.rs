@@ -10,7 +10,8 @@ use local::binaries;
 use local::dynamodb::Dynamodb;
 use local::template::Template;
 use serde_json::json;
-use shared::config::{Credentials, StorageConfig};
+use shared::aws;
+use shared::config::{AwsConfig, Credentials, StorageConfig};
 use shared::domain::caller::{Caller, CustomerNumber, Organisation, Permission, Tenant};
 use shared::domain::card::{Card, CardExpiry, LastFour, PaymentType, VerifiedCard};
 use shared::domain::id::{Attempt, RecurringPaymentId, TransactionId};
@@ -46,12 +47,10 @@ fn store(dynamodb: &Dynamodb, id_key: IdKey) -> Store {
         table: "Wallets".to_owned(),
         allowances: "Allowances".to_owned(),
         id_key,
-        region: "eu-north-1".to_owned(),
-        system_roots: false,
         endpoint: Some(dynamodb.address().to_owned()),
-        credentials,
     };
-    Store::new(config).unwrap()
+    let aws = AwsConfig { region: "eu-north-1".to_owned(), system_roots: false, credentials };
+    Store::new(&aws::sdk(aws).unwrap(), config)
 }
 
 fn customer(number: &str) -> Customer {
@@ -173,8 +172,9 @@ async fn a_list_costs_one_request_a_change_two_and_no_change_one() {
         dynamodb.forget_requests();
         requests
     };
-    let get = ("GetItem".to_owned(), Some(1.0));
-    let put = |units| ("PutItem".to_owned(), Some(units));
+    let engine = dynamodb.engine();
+    let get = ("GetItem".to_owned(), engine.units(1.0));
+    let put = |units| ("PutItem".to_owned(), engine.units(units));
     cost();
     store.load(Key::Customer(&customer("4711")), now()).await.unwrap();
     assert_eq!(cost(), std::slice::from_ref(&get));

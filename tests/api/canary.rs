@@ -59,11 +59,12 @@ const RULES: [(&str, [Rule; 5]); 12] = [
 ];
 
 /// What each function answered, as its own log has it: every status that it can have.
-const ANSWERED: [(&str, &[u64]); 8] = [
+const ANSWERED: [(&str, &[u64]); 9] = [
     ("authorize-recurring-payment", &[200, 401, 403, 404, 409, 429, 500, 503]),
     ("create-recurring-payment", &[201, 400, 401, 403, 409, 413, 415, 429, 500]),
     ("create-terminal", &[201, 400, 401, 403, 404, 409, 413, 415, 429, 500, 503]),
     ("end-recurring-payment", &[200, 401, 403, 404, 429, 500]),
+    ("erase-customer", &[204, 400, 401, 403, 429, 500]),
     ("get-recurring-payment", &[200, 401, 404, 429, 500]),
     ("list-recurring-payments", &[200, 400, 401, 403, 429, 500]),
     ("receive-netaxept-callback", &[200, 400, 404, 413, 415]),
@@ -262,7 +263,18 @@ impl Canary {
             let path = format!("{payment}{tail}");
             statuses.push(self.send(token, (method, &path), headers, body).await);
         }
+        statuses.push(self.erase(token, "1", headers).await);
         statuses
+    }
+
+    async fn erase(&self, token: &str, name: &str, headers: &[(&str, &str)]) -> u16 {
+        let path = format!("/v1/customers/{CUSTOMER}-{name}/recurring-payments");
+        self.send(token, ("DELETE", &path), headers, None).await
+    }
+
+    async fn erase_as_internal(&self, name: &str, headers: &[(&str, &str)]) -> u16 {
+        let token = self.world.token("internal-demo", json!({})).await;
+        self.erase(&token, name, headers).await
     }
 
     /// 401, 403, 404 and 429: whoever is not let in has sent everything all the same.
@@ -272,22 +284,23 @@ impl Canary {
         let forged = format!("{head}.{}", signature.chars().rev().collect::<String>());
         let expired = world.token("partner-demo", json!({ "expires_in": -61 })).await;
         for token in [forged, expired, "canary-token-that-is-none".to_owned()] {
-            assert_eq!(self.everything(&token, payment, &JSON).await, [401; 7]);
+            assert_eq!(self.everything(&token, payment, &JSON).await, [401; 8]);
         }
         let customer = json!({ "customer_number": format!("{CUSTOMER}-9") });
         let traveller = world.token("traveller-demo", customer).await;
         let statuses = self.everything(&traveller, payment, &JSON).await;
-        assert_eq!(statuses, [403, 201, 404, 404, 404, 404, 404]);
+        assert_eq!(statuses, [403, 201, 404, 404, 404, 404, 404, 403]);
         let reader = world.token("partner-readonly", json!({})).await;
         let statuses = self.everything(&reader, payment, &JSON).await;
-        assert_eq!(statuses, [200, 403, 200, 403, 403, 403, 403]);
+        assert_eq!(statuses, [200, 403, 200, 403, 403, 403, 403, 403]);
         // At the beginning of a minute, so that it does not end meanwhile.
         let second = world.local.clock().now().as_second().rem_euclid(60);
         self.world.wait(&format!("PT{}S", 60 - second)).await;
         let list = format!("{PAYMENTS}?customerNumber={CUSTOMER}-1");
         while self.send(&self.world.partner, ("GET", &list), &JSON[1..], None).await == 200 {}
         let statuses = self.everything(&self.world.partner, payment, &JSON[1..]).await;
-        assert_eq!(statuses, [429; 7]);
+        assert_eq!(statuses, [429, 429, 429, 429, 429, 429, 429, 403]);
+        assert_eq!(self.erase_as_internal("1", &JSON[1..]).await, 429);
     }
 
     /// 400, 413 and 415: what is wrong is not repeated.
@@ -330,6 +343,7 @@ impl Canary {
         ] {
             assert_eq!(self.call("GET", &format!("{PAYMENTS}?{query}"), None).await, 400);
         }
+        assert_eq!(self.erase_as_internal(&format!("{VISA}%20{CUSTOMER}"), &JSON).await, 400);
         let whole = json!({ "customerNumber": format!("{CUSTOMER}-1") }).to_string();
         let behalf = [JSON[0], JSON[1], ("entur-on-behalf-of", CUSTOMER)];
         assert_eq!(self.send(token, ("POST", PAYMENTS), &behalf, Some(&whole)).await, 400);
@@ -451,7 +465,8 @@ impl Canary {
             item["expiryAt"] = json!({ "N": "1" });
             self.put(&item).await;
             let statuses = self.everything(&self.world.partner, payment, &JSON).await;
-            assert_eq!(statuses, [500; 7], "{place}");
+            assert_eq!(statuses, [500, 500, 500, 500, 500, 500, 500, 403], "{place}");
+            assert_eq!(self.erase_as_internal("1", &JSON).await, 500, "{place}");
             let body = json!({ "TransactionId": ((id << 4) | 1).to_string() }).to_string();
             assert_eq!(self.call_back("", &JSON, &body).await, 200);
             // An expiry takes away what spoils `lapsing`, so it comes last.
@@ -572,6 +587,14 @@ async fn nothing_secret_comes_out() {
     assert_eq!(canary.open(&payment).await, 409);
     assert!(!canary.look().await.contains(&pan_hash), "ended");
     canary.doubted().await;
+
+    let not_heard = Hearing::Status(StatusCode::INTERNAL_SERVER_ERROR);
+    let (payment, pan_hash) = canary.activate("erased", not_heard).await;
+    for _ in 0..2 {
+        assert_eq!(canary.erase_as_internal("erased", &JSON).await, 204);
+        assert!(!canary.look().await.contains(&pan_hash), "erased");
+    }
+    assert_eq!(canary.call("GET", &payment, None).await, 404);
 
     let (_, pan_hash) = canary.activate("expires", Hearing::Nothing).await;
     canary.world.local.inbox().answer_with(Hearing::Status(StatusCode::NOT_FOUND), 1000);

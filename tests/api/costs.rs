@@ -4,22 +4,22 @@ use serde_json::{Value, json};
 
 use crate::{PAYMENTS, World};
 
-/// What was asked since the last look, and the capacity units that it cost.
-fn asked(world: &World) -> Vec<(String, f64)> {
+/// What was asked since the last look, and the capacity units that it cost, where they are counted.
+fn asked(world: &World) -> Vec<(String, Option<f64>)> {
     let requests = world.local.dynamodb().requests();
     world.local.dynamodb().forget_requests();
-    requests
-        .into_iter()
-        .map(|request| (request.operation, request.capacity.unwrap_or_default()))
-        .collect()
+    requests.into_iter().map(|request| (request.operation, request.capacity)).collect()
 }
 
 /// A write costs a unit for the wallet, one for each index entry that comes or goes, two for one that moves.
 #[tokio::test]
 async fn a_list_is_one_request_and_every_change_two() {
     let world = World::new().await;
-    let read = || vec![("GetItem".to_owned(), 1.0)];
-    let change = |units| vec![("GetItem".to_owned(), 1.0), ("PutItem".to_owned(), units)];
+    let engine = world.local.dynamodb().engine();
+    let read = || vec![("GetItem".to_owned(), engine.units(1.0))];
+    let change = |units| {
+        vec![("GetItem".to_owned(), engine.units(1.0)), ("PutItem".to_owned(), engine.units(units))]
+    };
     asked(&world);
     world.list("4711").await;
     assert_eq!(asked(&world), read(), "list of nothing");

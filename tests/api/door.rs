@@ -202,6 +202,29 @@ async fn lists_and_creations_are_of_ones_own_customers() {
     }
 }
 
+/// Only our own back ends erase a customer; whoever may not costs nothing.
+#[tokio::test]
+async fn customers_are_erased_by_internal_callers_only() {
+    let world = World::new().await;
+    world.of(1, "own").await;
+    let mut left = 1;
+    for caller in &world.callers("own").await {
+        world.local.dynamodb().forget_requests();
+        let answer = world.ask(caller, "DELETE", "/v1/customers/own/recurring-payments").await;
+        let status = match caller.may {
+            May::Nothing => 401,
+            May::Everything if caller.name == "internal" => 204,
+            May::Everything | May::Read => 403,
+        };
+        assert_eq!(answer.status.as_u16(), status, "{}: {answer:?}", caller.name);
+        let asked = world.local.dynamodb().requests().len();
+        assert_eq!(asked, if status == 204 { 2 } else { 0 }, "{}", caller.name);
+        left -= usize::from(status == 204);
+        assert_eq!(world.list("own").await.len(), left, "{}", caller.name);
+    }
+    assert_eq!(left, 0);
+}
+
 /// Callers who say who they are pay nothing for those who do not; these share sixty requests a minute.
 #[tokio::test]
 async fn unidentified_callers_share_a_small_allowance() {

@@ -1,154 +1,100 @@
-//! `template.yaml`, `functions/`, README.md and the configuration say the same.
+//! `template.yaml`, `functions/`, README.md, OPERATIONS.md and the configuration say the same.
+//!
+//! A check takes a template and says what is wrong with it, so that it can be held against spoilt ones as well.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod functions;
+mod keeping;
+mod mutations;
+mod permissions;
+mod watching;
+
+use std::collections::BTreeMap;
 use std::fs;
-use std::time::Duration;
+use std::sync::LazyLock;
 
 use local::binaries::root;
-use local::template::{Function, Parameters, Template};
-use serde_json::{Value, json};
+use local::template::{Fault, Function, Parameters, Secrets, Template};
 
-fn functions() -> Vec<Function> {
-    let template = Template::read(&root().join("template.yaml")).unwrap();
-    let given = [
-        "IdKey",
-        "NetaxeptCallbackSecret",
-        "NetaxeptMerchantId",
-        "NetaxeptToken",
-        "NotificationSecret",
-        "TokenIssuers",
-    ];
+/// The template itself.
+fn template() -> Template {
+    Template::read(&root().join("template.yaml")).unwrap()
+}
+
+/// Its functions, with nothing but names for what is not in it.
+pub(super) fn deployed(template: &Template) -> Result<Vec<Function>, Fault> {
+    let given = ["NetaxeptMerchantId", "NetaxeptToken", "TokenIssuers"];
+    let generated = ["CallbackSecret", "IdKey", "NotificationSecret"];
     let parameters: Parameters = given.map(|name| (name.to_owned(), "x".to_owned())).into();
-    template.functions(&parameters).unwrap()
+    let generated: Secrets = generated.map(|name| (name.to_owned(), "x".to_owned())).into();
+    template.functions(&parameters, &template.secrets(&parameters, &generated)?)
+}
+
+/// A file of the repository; nothing when it is not there.
+fn file(path: &str) -> String {
+    fs::read_to_string(root().join(path)).unwrap_or_default()
+}
+
+/// The functions' folders, and the one file of each.
+static SOURCES: LazyLock<BTreeMap<String, String>> = LazyLock::new(|| {
+    let folders = fs::read_dir(root().join("functions")).unwrap();
+    let names = folders.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    names.map(|name| (name.clone(), file(&format!("functions/{name}/src/main.rs")))).collect()
+});
+
+/// The one file of a function.
+fn source(function: &Function) -> &'static str {
+    SOURCES.get(&function.binary).map(String::as_str).unwrap_or_default()
+}
+
+/// Everything that is wrong, by every check but those of other documents.
+fn faults(template: &Template) -> Vec<String> {
+    let functions = match deployed(template) {
+        Ok(functions) => functions,
+        Err(fault) => return vec![fault.to_string()],
+    };
+    let mut faults = functions::folders(&functions);
+    faults.extend(functions.iter().flat_map(|function| {
+        let mut faults = functions::routes(function);
+        faults.extend(functions::variables(function));
+        faults.extend(functions::schedule(template, function));
+        faults.extend(permissions::role(template, function));
+        faults
+    }));
+    faults.extend(permissions::granted(template, &functions));
+    faults.extend(keeping::kept(template));
+    faults.extend(keeping::said(template));
+    faults.extend(watching::metrics(template, &functions));
+    faults.extend(watching::all_are_watched(template, &functions));
+    faults
 }
 
 #[test]
-fn every_function_has_its_folder_and_every_folder_its_function() {
-    let folders: BTreeSet<_> = fs::read_dir(root().join("functions"))
-        .unwrap()
-        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-        .collect();
-    let binaries: BTreeSet<_> = functions().into_iter().map(|function| function.binary).collect();
-    assert_eq!(folders, binaries);
-    for function in functions() {
-        let mut words =
-            function.binary.split('-').map(|word| word[..1].to_uppercase() + &word[1..]);
-        assert_eq!(
-            function.logical_id,
-            words.by_ref().collect::<String>(),
-            "PascalCase of the kebab name"
-        );
-    }
+fn nothing_is_wrong() {
+    assert_eq!(faults(&template()), Vec::<String>::new());
 }
 
+/// The routes' rows of README.md.
 #[test]
-fn every_function_says_its_route_and_so_does_the_readme() {
-    let readme = fs::read_to_string(root().join("README.md")).unwrap();
-    for function in functions() {
-        let source =
-            fs::read_to_string(root().join("functions").join(&function.binary).join("src/main.rs"))
-                .unwrap();
+fn every_route_is_in_the_readme() {
+    let readme = file("README.md");
+    for function in deployed(&template()).unwrap() {
         for route in &function.routes {
-            let said = format!("`{} {}", route.method, route.path);
-            assert!(source.contains(&said), "{}: {said}", function.binary);
-            let row = readme.lines().any(|line| {
-                line.contains(&format!("{said}`"))
-                    && line.contains(&format!("`{}`", function.binary))
-            });
-            assert!(row, "README.md has no row with {said}` and `{}`", function.binary);
+            let route = format!("`{} {}`", route.method, route.path);
+            let binary = format!("`{}`", function.binary);
+            let row = readme.lines().any(|line| line.contains(&route) && line.contains(&binary));
+            assert!(row, "README.md has no row with {route} and {binary}");
         }
-        assert!(source.lines().count() <= 60, "{}: one endpoint, one screen", function.binary);
     }
 }
 
-/// Each function has exactly the variables that its configuration reads.
 #[test]
-fn every_variable_is_read_and_every_read_one_is_set() {
-    let config = fs::read_to_string(root().join("shared/src/config.rs")).unwrap();
-    let config = config.split("#[cfg(test)]").next().unwrap();
-    let mut read = BTreeMap::new();
-    for part in config.split("\nimpl ").skip(1) {
-        let names = part.split('"').filter(|text| {
-            text.contains('_')
-                && text.chars().all(|letter| letter.is_ascii_uppercase() || letter == '_')
-        });
-        let own: BTreeSet<_> =
-            names.filter(|name| !name.starts_with("AWS_")).map(str::to_owned).collect();
-        read.insert(part.split(' ').next().unwrap().to_owned(), own);
-    }
-    let of = |name: &str| read[name].clone();
-    for function in functions() {
-        let source =
-            fs::read_to_string(root().join("functions").join(&function.binary).join("src/main.rs"))
-                .unwrap();
-        let teller = &of("StorageConfig") | &of("NotificationConfig");
-        let mut expected = match () {
-            () if source.contains("App::start") => &teller | &of("NetaxeptConfig"),
-            () if source.contains("Teller::start") => teller,
-            () if source.contains("Store::start") => of("StorageConfig"),
-            () => of("TokenConfig"),
-        };
-        if source.contains("CallbackConfig") {
-            expected.extend(of("CallbackConfig"));
-        }
-        assert_eq!(
-            function.environment.into_keys().collect::<BTreeSet<_>>(),
-            expected,
-            "{}",
-            function.binary
-        );
+fn every_endpoint_is_one_screen() {
+    for function in deployed(&template()).unwrap() {
+        assert!(source(&function).lines().count() <= 60, "{}", function.binary);
     }
 }
 
-/// Who only reads may only read; who changes may put; a schedule may read its own index; nothing else is ever granted.
 #[test]
-fn every_function_may_do_what_it_does() {
-    let template = Template::read(&root().join("template.yaml")).unwrap();
-    for function in functions() {
-        let policies =
-            &template.document()["Resources"][&function.logical_id]["Properties"]["Policies"];
-        let granted: Vec<_> = policies[0]["Statement"].as_array().into_iter().flatten().collect();
-        let source =
-            fs::read_to_string(root().join("functions").join(&function.binary).join("src/main.rs"))
-                .unwrap();
-        let has = |text| source.contains(text);
-        let table: &[&str] = match () {
-            () if has("Tokens::start") => &[],
-            () if has("Kind::Expiry") => {
-                &["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"]
-            }
-            () if has("store.change") || has("App::start") => {
-                &["dynamodb:GetItem", "dynamodb:PutItem"]
-            }
-            () => &["dynamodb:GetItem"],
-        };
-        let allow = |actions: &[&str], resource: Value| json!({ "Effect": "Allow", "Action": actions, "Resource": resource });
-        let mut expected = Vec::new();
-        if !table.is_empty() {
-            expected.push(allow(table, json!({ "Fn::GetAtt": ["Wallets", "Arn"] })));
-        }
-        if has("is_identified()") {
-            let allowances = json!({ "Fn::GetAtt": ["Allowances", "Arn"] });
-            expected.push(allow(&["dynamodb:UpdateItem"], allowances));
-        }
-        for (kind, index) in [("Kind::Expiry", "ByExpiry"), ("Kind::Chore", "ByChore")] {
-            if has(kind) {
-                let arn = format!("${{Wallets.Arn}}/index/{index}");
-                expected.push(allow(&["dynamodb:Query"], json!({ "Fn::Sub": arn })));
-            }
-        }
-        assert_eq!(granted, expected.iter().collect::<Vec<_>>(), "{}", function.binary);
-    }
-}
-
-/// The scheduled functions are those that answer nobody, and each runs every minute.
-#[test]
-fn the_schedules_run_each_minute() {
-    for function in functions() {
-        let scheduled = ["expire-recurring-payments", "finish-terminals"];
-        let expected =
-            scheduled.contains(&function.binary.as_str()).then(|| Duration::from_mins(1));
-        assert_eq!(function.schedule, expected, "{}", function.binary);
-        assert!(function.schedule.is_none() || function.routes.is_empty());
-    }
+fn every_alarm_is_explained() {
+    assert_eq!(watching::unexplained(&template(), &file("OPERATIONS.md")), Vec::<String>::new());
 }

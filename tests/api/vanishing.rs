@@ -45,7 +45,8 @@ async fn after_create() {
     let audit = world.logged("expire-recurring-payments", "audit");
     assert_eq!(audit.len(), 1);
     let expected = json!({
-        "level": "INFO", "target": "shared::schedule", "message": "audit", "recurring_payment_id": id,
+        "level": "INFO", "target": "shared::log::audit", "message": "audit", "operation": "expire-recurring-payments",
+        "tenant": "", "client": "", "correlation_id": "", "recurring_payment_id": id,
         "before": "CREATED", "after": "CANCELLED", "reason": "ABANDONED", "primary_before": id, "primary_after": card,
     });
     assert_eq!(audit[0], expected);

@@ -8,12 +8,12 @@ use shared::storage::Key;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), api::Fatal> {
-    api::serve(App::start, authorize).await
+    api::serve(env!("CARGO_BIN_NAME"), App::start, authorize).await
 }
 
 async fn authorize(app: &App, request: Request) -> Result<Reply, Error> {
     let (caller, now) = (request.caller(Permission::Create)?, request.received_at()?);
-    app.store.admit(request.is_identified(), now).await?;
+    app.teller.store.admit(request.is_identified(), now).await?;
     let id = request.recurring_payment_id()?;
     let view = app.complete(Key::Payment(&caller, id), id, now).await?;
     reply::ok(&view)

@@ -7,5 +7,5 @@ use shared::token::Tokens;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), api::Fatal> {
-    authorizer::serve(Tokens::start).await
+    authorizer::serve(env!("CARGO_BIN_NAME"), Tokens::start).await
 }

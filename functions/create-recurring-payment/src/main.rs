@@ -10,7 +10,7 @@ use shared::storage::{Key, Store};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), api::Fatal> {
-    api::serve(Store::start, create).await
+    api::serve(env!("CARGO_BIN_NAME"), Store::start, create).await
 }
 
 async fn create(store: &Store, request: Request) -> Result<Reply, Error> {

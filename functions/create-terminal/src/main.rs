@@ -1,7 +1,7 @@
 //! `POST /v1/recurring-payments/{recurringPaymentId}/terminal`: opens a page at Nets where the customer enters a card.
 
 use shared::api::{self, Reply, Request, reply};
-use shared::app::{App, NewTerminal};
+use shared::app::{NewTerminal, Terminals};
 use shared::domain::caller::Permission;
 use shared::domain::terminal::Asked;
 use shared::domain::text::{CountryCode, RedirectUrl, TerminalLanguage};
@@ -11,12 +11,12 @@ use shared::storage::Key;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), api::Fatal> {
-    api::serve(App::start, create_terminal).await
+    api::serve(env!("CARGO_BIN_NAME"), Terminals::start, create_terminal).await
 }
 
-async fn create_terminal(app: &App, request: Request) -> Result<Reply, Error> {
+async fn create_terminal(terminals: &Terminals, request: Request) -> Result<Reply, Error> {
     let (caller, now) = (request.caller(Permission::Create)?, request.received_at()?);
-    app.store.admit(request.is_identified(), now).await?;
+    terminals.store.admit(request.is_identified(), now).await?;
     let id = request.recurring_payment_id()?;
     let mut body = request.body()?;
     let redirect_url = body.required_text("redirectUrl", |text| RedirectUrl::try_from(text));
@@ -27,11 +27,11 @@ async fn create_terminal(app: &App, request: Request) -> Result<Reply, Error> {
         "MIT_UCOF" => Ok(true),
         _ => Err(Flaw::new("transaction-type", "must be MIT_UCOF or absent")),
     });
-    let tell = body.text("callbackUrl", |text| app.teller.callback_url(text));
+    let tell = body.text("callbackUrl", |text| terminals.callback_url(text));
     // Checked, and nothing more: a terminal of ours always stores the card, and is finished without the caller (rule 13).
     body.flag("autoSale");
     body.flag("storePayment");
-    let owner = app.store.named_owner(&caller, body.customer_number());
+    let owner = terminals.store.named_owner(&caller, body.customer_number());
     body.finish()?;
     let key = request.idempotency_key()?;
     let wish = TerminalWish {
@@ -44,6 +44,6 @@ async fn create_terminal(app: &App, request: Request) -> Result<Reply, Error> {
     let told = tell.as_ref().map_or("", |tell| tell.as_url().as_str());
     let asked = key.map(|key| Asked { key, request: wish.hash(id, told) });
     let new = NewTerminal { owner, wish, tell, asked };
-    let (visit, uri) = app.open_terminal(Key::Payment(&caller, id), id, &new, now).await?;
+    let (visit, uri) = terminals.open(Key::Payment(&caller, id), id, &new, now).await?;
     reply::terminal(&visit, &uri)
 }

@@ -8,7 +8,7 @@ use shared::storage::Kind;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), schedule::Fatal> {
-    schedule::serve(Teller::start, expire).await
+    schedule::serve(env!("CARGO_BIN_NAME"), Teller::start, expire).await
 }
 
 async fn expire(teller: &Teller, run: Run) -> Tally {

@@ -7,9 +7,9 @@ use shared::storage::Kind;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), schedule::Fatal> {
-    schedule::serve(App::start, finish).await
+    schedule::serve(env!("CARGO_BIN_NAME"), App::start, finish).await
 }
 
 async fn finish(app: &App, run: Run) -> Tally {
-    run.each(&app.store, Kind::Chore, |due| app.finish(due.slot, run.now)).await
+    run.each(&app.teller.store, Kind::Chore, |due| app.finish(due.slot, run.now)).await
 }

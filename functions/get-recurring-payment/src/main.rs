@@ -7,7 +7,7 @@ use shared::storage::{Key, Store};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), api::Fatal> {
-    api::serve(Store::start, get).await
+    api::serve(env!("CARGO_BIN_NAME"), Store::start, get).await
 }
 
 async fn get(store: &Store, request: Request) -> Result<Reply, Error> {

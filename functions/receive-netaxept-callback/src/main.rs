@@ -15,12 +15,12 @@ struct Receiver {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), api::Fatal> {
-    api::serve(start, receive).await
+    api::serve(env!("CARGO_BIN_NAME"), start, receive).await
 }
 
-fn start(environment: &Environment<'_>) -> Result<Receiver, Cause> {
-    let CallbackConfig { secret } = CallbackConfig::read(environment)?;
-    Ok(Receiver { app: App::start(environment)?, secret })
+async fn start(environment: &Environment<'_>) -> Result<Receiver, Cause> {
+    let (app, secret) = App::start_with(environment, CallbackConfig::SECRET).await?;
+    Ok(Receiver { app, secret })
 }
 
 async fn receive(receiver: &Receiver, request: Request) -> Result<Reply, Error> {

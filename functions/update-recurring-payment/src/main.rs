@@ -9,7 +9,7 @@ use shared::storage::{Key, Store};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), api::Fatal> {
-    api::serve(Store::start, update).await
+    api::serve(env!("CARGO_BIN_NAME"), Store::start, update).await
 }
 
 async fn update(store: &Store, request: Request) -> Result<Reply, Error> {

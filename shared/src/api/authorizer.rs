@@ -1,33 +1,56 @@
 //! The authorizer's door: API Gateway asks who is calling, and passes the answer on to the functions.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
 use chrono::DateTime;
 use lambda_http::aws_lambda_events::apigw::ApiGatewayV2CustomAuthorizerV2Request;
 use lambda_runtime::{LambdaEvent, service_fn};
 use serde_json::{Value, json};
 
 use crate::api::{Fatal, context};
-use crate::config::Environment;
+use crate::config::{Environment, LogConfig};
 use crate::error::{Cause, Error, chain};
-use crate::log;
+use crate::invocation;
+use crate::log::{self, Line};
 use crate::token::Tokens;
 
-/// Runs the authorizer.
+/// Runs the authorizer, named by its folder.
 ///
 /// When the issuer's keys cannot be had, the invocation fails: API Gateway answers 500 by itself and remembers nothing, where
 /// it would remember an answer for minutes.
 ///
 /// # Errors
 /// What `start` fails with, or the runtime.
-pub async fn serve(start: fn(&Environment<'_>) -> Result<Tokens, Cause>) -> Result<(), Fatal> {
-    log::begin();
-    let tokens = &start(&Environment::of_process())?;
+pub async fn serve(
+    operation: &'static str,
+    start: fn(&Environment<'_>) -> Result<Tokens, Cause>,
+) -> Result<(), Fatal> {
+    let environment = Environment::of_process();
+    let log = &log::begin(LogConfig::read(&environment)?);
+    let tokens = &start(&environment)?;
+    let cold = &AtomicBool::new(true);
     lambda_runtime::run(service_fn(
         move |event: LambdaEvent<ApiGatewayV2CustomAuthorizerV2Request>| async move {
-            answer(tokens, event.payload).await.map_err(|error| {
-                let error = chain(&error);
-                tracing::error!(error, "failed");
-                error
-            })
+            let began = Instant::now();
+            let at = event.payload.request_context.time_epoch;
+            let (checked, known) = invocation::of(operation, answer(tokens, event.payload)).await;
+            let error = checked.as_ref().err().map(|error| chain(error));
+            let line = Line::new(
+                DateTime::from_timestamp_millis(at).unwrap_or_default(),
+                if error.is_some() { "ERROR" } else { "INFO" },
+                "checked",
+                event.context.xray_trace_id.as_deref(),
+                &known,
+            );
+            let line = line
+                .text("error", error.as_deref().unwrap_or_default())
+                .count("Requests", 1)
+                .count("ServerErrors", error.is_some().into())
+                .some("ColdStarts", cold.swap(false, Ordering::Relaxed).into())
+                .milliseconds("Latency", began.elapsed());
+            log.write(&line);
+            checked.map_err(|_| error.unwrap_or_default())
         },
     ))
     .await
@@ -44,5 +67,8 @@ async fn answer(
     let authorization =
         request.headers.get("authorization").and_then(|header| header.to_str().ok());
     let caller = tokens.caller(authorization.unwrap_or_default(), now).await?;
+    if let Ok(caller) = &caller {
+        invocation::note(|at_hand| at_hand.is_set_off_by(caller));
+    }
     Ok(json!({ "isAuthorized": true, "context": context::write(&caller) }))
 }

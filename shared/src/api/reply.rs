@@ -16,6 +16,7 @@ use crate::domain::recurring_payment::{StatusReason, View};
 use crate::domain::terminal::Visit;
 use crate::domain::text::Nickname;
 use crate::error::{Cause, Error};
+use crate::invocation;
 
 /// A success.
 #[derive(Debug)]
@@ -81,6 +82,7 @@ pub fn list(views: &[View]) -> Result<Reply, Error> {
 /// # Errors
 /// `Internal` when it cannot be written as JSON.
 pub fn created(view: &View) -> Result<Reply, Error> {
+    invocation::note(|at_hand| at_hand.recurring_payment_id = Some(view.id.number()));
     reply(
         StatusCode::CREATED,
         Some(format!("/v1/recurring-payments/{}", view.id)),
@@ -94,6 +96,7 @@ pub fn created(view: &View) -> Result<Reply, Error> {
 /// `Internal` when it cannot be written as JSON.
 pub fn terminal(visit: &Visit, uri: &Url) -> Result<Reply, Error> {
     let id = visit.transaction_id.recurring_payment_id().number();
+    invocation::note(|at_hand| at_hand.transaction_id = Some(visit.transaction_id.number()));
     let body = Terminal {
         terminal_uri: uri.as_str(),
         transaction_id: visit.transaction_id.number(),
@@ -108,6 +111,12 @@ pub fn terminal(visit: &Visit, uri: &Url) -> Result<Reply, Error> {
 #[must_use]
 pub fn received() -> Reply {
     Reply { status: StatusCode::OK, location: None, body: "{}".to_owned() }
+}
+
+/// 204, without a body.
+#[must_use]
+pub fn nothing() -> Reply {
+    Reply { status: StatusCode::NO_CONTENT, location: None, body: String::new() }
 }
 
 /// An instant as callers see it: RFC 3339 with `Z`.
@@ -156,17 +165,20 @@ impl Reply {
     }
 }
 
-/// A body with the headers that every answer has.
+/// A body, if there is one, with the headers that every answer has.
 pub(super) fn response(
     status: StatusCode,
     content_type: &'static str,
     body: String,
     about: &About,
 ) -> Response<Body> {
-    let mut response = Response::new(Body::Text(body));
+    let mut response = Response::new(Body::Empty);
     *response.status_mut() = status;
+    if !body.is_empty() {
+        *response.body_mut() = Body::Text(body);
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    }
     let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     if let Ok(correlation_id) = HeaderValue::try_from(&about.correlation_id) {
         headers.insert(HeaderName::from_static("x-correlation-id"), correlation_id);

@@ -16,6 +16,8 @@ use crate::domain::caller::{Caller, CustomerNumber, Organisation, Permission};
 use crate::domain::id::{RecurringPaymentId, TransactionId};
 use crate::domain::owner::hash;
 use crate::error::{Cause, Error, Fault, Flaw};
+use crate::invocation::{self, Invocation};
+use crate::log::Line;
 use crate::secret::Secret;
 
 /// How large a body may be, in bytes.
@@ -27,6 +29,8 @@ const LONGEST_LOGGED: usize = 128;
 const WRONG_TYPE: &str = "type";
 /// The parameter of a path that is secret.
 const SECRET: &str = "secret";
+/// The parameter of query and path that is personal.
+const CUSTOMER: &str = "customerNumber";
 
 /// A request of API Gateway's HTTP API.
 pub struct Request {
@@ -43,8 +47,8 @@ pub struct About {
     pub received_at: Option<DateTime<Utc>>,
     /// The path that was called.
     pub path: String,
+    trace_id: Option<String>,
     route: String,
-    client: String,
     client_name: String,
     point_of_sale: String,
     channel: String,
@@ -74,18 +78,22 @@ impl Request {
             correlation_id: self.correlation_id.clone(),
             received_at: self.received_at().ok(),
             path: self.path(),
+            trace_id: self
+                .event
+                .lambda_context_ref()
+                .and_then(|context| context.xray_trace_id.clone()),
             route: self.context.route_key.clone().unwrap_or_default(),
-            client: self.caller_unchecked().map(|caller| caller.client).unwrap_or_default(),
             client_name: short(self.client_name().unwrap_or_default()),
             point_of_sale: header("entur-pos"),
             channel: header("entur-distribution-channel"),
         }
     }
 
-    /// The path that was called; where a part of it is secret, as the template has it.
+    /// The path that was called; where a part of it is secret or personal, as the template has it.
     fn path(&self) -> String {
         let parameters = self.event.path_parameters();
-        match (parameters.first(SECRET), self.context.route_key.as_deref()) {
+        let hidden = [SECRET, CUSTOMER].into_iter().find_map(|name| parameters.first(name));
+        match (hidden, self.context.route_key.as_deref()) {
             (Some(_), Some(route)) => {
                 route.split_once(' ').map_or(route, |(_, path)| path).to_owned()
             }
@@ -110,6 +118,7 @@ impl Request {
     /// `Unauthorized` when nobody is, or their token has ended since the authorizer saw it; `Forbidden` without the permission.
     pub fn caller(&self, needed: Permission) -> Result<Caller, Error> {
         let caller = self.caller_unchecked().map_err(Error::Unauthorized)?;
+        invocation::note(|at_hand| at_hand.is_set_off_by(&caller));
         if caller.expires_at <= self.received_at()? {
             return Err(Error::Unauthorized("the token has expired".to_owned()));
         }
@@ -143,9 +152,12 @@ impl Request {
     pub fn recurring_payment_id(&self) -> Result<RecurringPaymentId, Error> {
         const NAME: &str = "recurringPaymentId";
         let parameters = self.event.path_parameters();
-        let id = parameters.first(NAME).and_then(|text| text.parse().ok());
-        Ok(id
-            .ok_or_else(|| Flaw::new("id", "must be a whole number between 0 and 2^53").of(NAME))?)
+        let id: Option<RecurringPaymentId> =
+            parameters.first(NAME).and_then(|text| text.parse().ok());
+        let id = id
+            .ok_or_else(|| Flaw::new("id", "must be a whole number between 0 and 2^53").of(NAME))?;
+        invocation::note(|at_hand| at_hand.recurring_payment_id = Some(id.number()));
+        Ok(id)
     }
 
     /// A parameter of the query; given twice, it is no single text and fits no rule.
@@ -159,13 +171,22 @@ impl Request {
     /// # Errors
     /// `Invalid`.
     pub fn customer_in_query(&self) -> Result<Option<CustomerNumber>, Error> {
-        const NAME: &str = "customerNumber";
-        let Some(text) = self.query(NAME) else { return Ok(None) };
+        let Some(text) = self.query(CUSTOMER) else { return Ok(None) };
         let plain = text.strip_prefix("eq:").unwrap_or(&text);
         if plain.contains(':') {
-            return Err(Flaw::new("operator", "may have no operator but eq:").of(NAME).into());
+            return Err(Flaw::new("operator", "may have no operator but eq:").of(CUSTOMER).into());
         }
-        Ok(Some(CustomerNumber::try_from(plain).map_err(|flaw| flaw.of(NAME))?))
+        Ok(Some(CustomerNumber::try_from(plain).map_err(|flaw| flaw.of(CUSTOMER))?))
+    }
+
+    /// `customerNumber` of the path, which API Gateway has decoded.
+    ///
+    /// # Errors
+    /// `Invalid`.
+    pub fn customer_in_path(&self) -> Result<CustomerNumber, Error> {
+        let parameters = self.event.path_parameters();
+        let text = parameters.first(CUSTOMER).unwrap_or_default();
+        Ok(CustomerNumber::try_from(text).map_err(|flaw| flaw.of(CUSTOMER))?)
     }
 
     /// `true` or `false` in the query; absent is false.
@@ -359,7 +380,7 @@ impl Fields {
 
     /// `customerNumber`.
     pub fn customer_number(&mut self) -> Option<CustomerNumber> {
-        self.text("customerNumber", |text| CustomerNumber::try_from(text))
+        self.text(CUSTOMER, |text| CustomerNumber::try_from(text))
     }
 
     /// # Errors
@@ -376,28 +397,30 @@ impl Fields {
 }
 
 impl About {
-    /// The one line of a request.
-    pub(super) fn log(&self, status: StatusCode, took: Duration, error: Option<&str>) {
-        let Self { correlation_id, route, client, client_name, point_of_sale, channel, .. } = self;
-        let (status, duration_ms) = (status.as_u16(), took.as_secs_f64() * 1000.0);
-        macro_rules! line {
-            ($level:ident) => {
-                tracing::$level!(
-                    route,
-                    status,
-                    duration_ms,
-                    correlation_id,
-                    client,
-                    client_name,
-                    point_of_sale,
-                    channel,
-                    error,
-                    "answered"
-                )
-            };
-        }
+    /// The one line of a request, which is its metrics, too.
+    pub(super) fn line(
+        &self,
+        known: &Invocation,
+        status: StatusCode,
+        took: Duration,
+        cold: bool,
+        error: Option<&str>,
+    ) -> Line {
         // Refusals are the caller's affair; whatever is ours to mend stands out.
-        if status >= 500 { line!(error) } else { line!(info) }
+        let level = if status.is_server_error() { "ERROR" } else { "INFO" };
+        let at = self.received_at.unwrap_or_default();
+        Line::new(at, level, "answered", self.trace_id.as_deref(), known)
+            .text("route", &self.route)
+            .number("status", Some(status.as_u16().into()))
+            .text("client_name", &self.client_name)
+            .text("point_of_sale", &self.point_of_sale)
+            .text("channel", &self.channel)
+            .text("error", error.unwrap_or_default())
+            .count("Requests", 1)
+            .count("ClientErrors", status.is_client_error().into())
+            .count("ServerErrors", status.is_server_error().into())
+            .some("ColdStarts", cold.into())
+            .milliseconds("Latency", took)
     }
 }
 

@@ -1,14 +1,18 @@
 //! Tells callers how a setup ended: the tries that a wallet has written down, and what time alone makes of a wallet.
 
+use aws_types::SdkConfig;
 use chrono::{DateTime, Utc};
 use futures_util::future::join_all;
 
-use crate::config::{Environment, NotificationConfig};
-use crate::domain::audit::Audit;
+use crate::aws;
+use crate::config::{
+    AwsConfig, CallbackAddresses, Environment, NotificationConfig, SecretsConfig, StorageConfig,
+};
 use crate::domain::notification::Notification;
-use crate::domain::text::CallbackUrl;
-use crate::error::{Cause, Error, Flaw, chain};
+use crate::error::{Cause, Error, chain};
+use crate::invocation;
 use crate::notify::Notifier;
+use crate::secrets::Secrets;
 use crate::storage::{Due, Key, Store};
 
 /// The wallets, and a way to tell what happens in them.
@@ -29,28 +33,28 @@ pub struct Done {
     pub given_up: usize,
     /// How many visits brought no clear answer, and are looked at again.
     pub unclear: usize,
-    /// What became of the wallet.
-    pub audit: Audit,
 }
 
 impl Teller {
-    /// Everything from the environment.
+    /// Everything from the environment, and the secret from where it is kept.
     ///
     /// # Errors
-    /// Names the variable that is missing or wrong; or the TLS stack cannot be set up.
-    pub fn start(environment: &Environment<'_>) -> Result<Self, Cause> {
-        Ok(Self {
-            store: Store::start(environment)?,
-            notifier: Notifier::new(&NotificationConfig::read(environment)?)?,
-        })
+    /// Names the variable that is missing or wrong; the secret cannot be had; or the TLS stack cannot be set up.
+    pub async fn start(environment: &Environment<'_>) -> Result<Self, Cause> {
+        let sdk = aws::sdk(AwsConfig::read(environment)?)?;
+        let secrets = Secrets::new(&sdk, SecretsConfig::read(environment)?);
+        Self::with(environment, &sdk, &secrets).await
     }
 
-    /// An address that a caller names, if it is one that could ever be told something.
-    ///
-    /// # Errors
-    /// What is wrong with it.
-    pub fn callback_url(&self, text: &str) -> Result<CallbackUrl, Flaw> {
-        self.notifier.callback_url(text)
+    pub(super) async fn with(
+        environment: &Environment<'_>,
+        sdk: &SdkConfig,
+        secrets: &Secrets,
+    ) -> Result<Self, Cause> {
+        let store = Store::new(sdk, StorageConfig::read(environment)?);
+        let addresses = CallbackAddresses::read(environment)?;
+        let secret = secrets.fetch(environment, NotificationConfig::SECRET).await?;
+        Ok(Self { store, notifier: Notifier::new(&NotificationConfig { secret, addresses })? })
     }
 
     /// Makes durable what time has made of a wallet, and tells it. Nothing is due any more: `None`.
@@ -58,10 +62,8 @@ impl Teller {
     /// # Errors
     /// What the store fails with.
     pub async fn settle(&self, due: Due, now: DateTime<Utc>) -> Result<Option<Done>, Error> {
-        let Some(settled) = self.store.settle(due, now).await? else { return Ok(None) };
-        let audit = Audit::between(&settled.before, &settled.after);
-        let done = self.tell(Key::Slot(due.slot), settled.tries, now).await;
-        Ok(Some(Done { audit, ..done }))
+        let Some(tries) = self.store.settle(due, now).await? else { return Ok(None) };
+        Ok(Some(self.tell(Key::Slot(due.slot), tries, now).await))
     }
 
     /// Makes tries that are written down already. What was heard is forgotten; the rest is due again by itself.
@@ -85,6 +87,14 @@ impl Teller {
                 tracing::warn!(error = chain(&error), "heard, and told again: it has the same id");
             }
         }
-        Done { heard: heard.len(), unheard: tries.len() - heard.len(), ..Done::default() }
+        let done =
+            Done { heard: heard.len(), unheard: tries.len() - heard.len(), ..Done::default() };
+        let age = tries.iter().filter_map(|tried| (now - tried.occurred_at).to_std().ok()).max();
+        invocation::note(|at_hand| {
+            at_hand.heard += done.heard as u64;
+            at_hand.unheard += done.unheard as u64;
+            at_hand.notification_age = at_hand.notification_age.max(age);
+        });
+        done
     }
 }

@@ -9,12 +9,27 @@ use crate::domain::wallet::Wallet;
 pub struct Change {
     /// Which one.
     pub id: RecurringPaymentId,
-    /// What it was.
-    pub before: RecurringStatus,
+    /// What it was; none: it is new.
+    pub before: Option<RecurringStatus>,
     /// What it is; none: it was forgotten (rule 14).
     pub after: Option<RecurringStatus>,
     /// Why, when it is CANCELLED.
     pub reason: Option<StatusReason>,
+}
+
+impl Change {
+    /// Why, in a word.
+    #[must_use]
+    pub fn why(&self) -> &'static str {
+        match (self.before, self.after, self.reason) {
+            (_, _, Some(reason)) => reason.name(),
+            (None, _, None) => "REQUEST",
+            (Some(_), Some(RecurringStatus::Active), None) => "CARD",
+            (Some(_), Some(_), None) => "TIME",
+            // After 30 days, to make room, or because the customer was erased: the operation tells.
+            (Some(_), None, None) => "GONE",
+        }
+    }
 }
 
 /// What became of a wallet.
@@ -43,14 +58,24 @@ impl Audit {
             let now: Option<View> = after.view(id).ok();
             let change = Change {
                 id,
-                before: payment.status(),
+                before: Some(payment.status()),
                 after: now.as_ref().map(|view| view.status),
                 reason: now.and_then(|view| view.reason),
             };
-            (change.after != Some(change.before)).then_some(change)
+            (change.after != change.before).then_some(change)
+        });
+        let known = |payment: &&RecurringPayment| {
+            before.contents().payments.iter().any(|old| old.sequence == payment.sequence)
+        };
+        let new = after.contents().payments.iter().filter(|payment| !known(payment));
+        let new = new.map(|payment| Change {
+            id: id(after, payment),
+            before: None,
+            after: Some(payment.status()),
+            reason: None,
         });
         Self {
-            changes: changes.collect(),
+            changes: changes.chain(new).collect(),
             primary_before: primary(before),
             primary_after: primary(after),
         }

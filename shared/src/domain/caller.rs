@@ -126,7 +126,7 @@ pub enum Permission {
     Create,
     /// `endre`: update.
     Update,
-    /// `slett`: end.
+    /// `slett`: end; and erase, for internal callers (ours).
     End,
     /// `on-behalf-of` (ours): create for another organisation.
     OnBehalfOf,
@@ -174,6 +174,19 @@ impl Caller {
             Ok(())
         } else {
             Err(Error::Forbidden("the token does not have the permission for this operation"))
+        }
+    }
+
+    /// What only our own back ends may do, whatever a token allows (ours).
+    ///
+    /// # Errors
+    /// `Forbidden` for everybody else.
+    pub fn must_be_internal(&self) -> Result<(), Error> {
+        match self.tenant {
+            Tenant::Internal => Ok(()),
+            Tenant::Partner | Tenant::Traveller | Tenant::Person => {
+                Err(Error::Forbidden("this operation is for internal callers"))
+            }
         }
     }
 
@@ -228,6 +241,21 @@ mod tests {
             assert_eq!((tenant.name(), Tenant::named(name)), (name, Some(tenant)));
         }
         assert_eq!((Tenant::named("Partner"), Permission::named("les")), (None, None));
+    }
+
+    #[test]
+    fn who_is_internal() {
+        for (tenant, _) in Tenant::NAMES {
+            let caller = Caller {
+                tenant,
+                organisation: Organisation::new(1),
+                customer: None,
+                client: String::new(),
+                permissions: Permission::NAMES.map(|(permission, _)| permission).to_vec(),
+                expires_at: DateTime::UNIX_EPOCH,
+            };
+            assert_eq!(caller.must_be_internal().is_ok(), tenant == Tenant::Internal);
+        }
     }
 
     #[test]

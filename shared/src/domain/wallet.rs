@@ -283,6 +283,15 @@ impl Wallet {
         self.replace(id, |payment| payment.cancelled(StatusReason::Ended, now))
     }
 
+    /// Destroys everything but what ids need: whose the wallet is, and the place that was given out last. So no id that was
+    /// given out finds anything or soon means something else, and who looks for a customer with the same slot goes on past
+    /// it. What is unfinished at Nets, or waits to be told, is nobody's then.
+    pub fn erase(&mut self) {
+        let Contents { organisation, owner, last_sequence, .. } = self.contents;
+        *self = Self::empty(self.slot, organisation, owner, self.now);
+        self.contents.last_sequence = last_sequence;
+    }
+
     /// Another visit to Nets' page (rule 6). An address that it names is where the end of the setup is told; without one it
     /// stays what it was. The same idempotency key again, within a day, is the same visit (rule 16), unless Nets never knew
     /// of it.

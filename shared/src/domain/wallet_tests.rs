@@ -1124,6 +1124,76 @@ fn a_try_is_written_down_before_it_is_made() {
     );
 }
 
+// Erasure.
+
+/// No `..` here: what is added to a wallet has to be erased, or it has to be said why not.
+fn check_erased(erased: &Wallet, before: &Wallet) {
+    let Contents { organisation, owner, last_sequence, choices, payments, notifications, opened } =
+        erased.contents();
+    let was = before.contents();
+    assert_eq!(
+        (*organisation, *owner, *last_sequence),
+        (was.organisation, was.owner, was.last_sequence)
+    );
+    assert_eq!((erased.slot, erased.now), (before.slot, before.now));
+    assert!(choices.is_empty() && payments.is_empty());
+    assert!(notifications.is_empty() && opened.is_empty());
+    assert_eq!(erased.due(), Due { expiry: None, chore: None });
+    let mut again = erased.clone();
+    again.erase();
+    assert_eq!(again, *erased);
+}
+
+#[test]
+fn erased_in_every_state_nothing_is_found_and_the_next_id_is_new() {
+    for (state, alone) in Met::ALL.iter().flat_map(|state| [(*state, true), (*state, false)]) {
+        let (mut wallet, id) = met(state, alone);
+        let before = wallet.clone();
+        wallet.erase();
+        check_erased(&wallet, &before);
+        let erased = wallet.clone();
+        for action in Action::ALL {
+            let what = format!("{action:?} when {state:?}, alone: {alone}");
+            assert_eq!(act(&mut wallet, id, *action), Err(Refusal::NotFound), "{what}");
+            assert_eq!(wallet, erased, "{what}");
+        }
+        assert_eq!((wallet.list(true), wallet.primary()), (Vec::new(), None));
+        let next = wallet.create(plain()).unwrap();
+        assert!(next.primary);
+        assert_eq!(next.id.sequence(), before.contents().last_sequence.next());
+    }
+}
+
+#[test]
+fn a_wallet_in_which_there_was_never_anything_is_not_changed_by_erasing() {
+    let mut erased = wallet();
+    erased.erase();
+    assert_eq!(erased, wallet());
+}
+
+#[test]
+fn erasing_forgets_keys_and_terminals_and_has_nothing_told() {
+    let mut wallet = wallet();
+    let new = || NewRecurringPayment { idempotency: Some(([1; 16], [2; 16])), ..chosen() };
+    let first = wallet.create(new()).unwrap().id;
+    let visit = wallet.open(first, Some(callback())).unwrap();
+    wallet.conclude(&visit, &Finding::Card(card()), LIFETIME).unwrap();
+    let second = wallet.add();
+    let open = wallet.open(second, Some(callback())).unwrap();
+    let before = wallet.clone();
+    assert!(!before.contents().notifications.is_empty() && !before.contents().opened.is_empty());
+    wallet.erase();
+    check_erased(&wallet, &before);
+    assert_eq!((wallet.begin_tries(None), wallet.visits_due()), (Vec::new(), Vec::new()));
+    // Who looked at Nets meanwhile brings nothing back.
+    for finding in [Finding::Card(card()), Finding::Closed(Closing::Cancelled), Finding::Waiting] {
+        assert_eq!(wallet.conclude(&open, &finding, LIFETIME), Err(Refusal::NotFound));
+    }
+    check_erased(&wallet, &before);
+    let anew = wallet.create(new()).unwrap();
+    assert!(anew.id != first && anew.id != second);
+}
+
 // Random lives.
 
 /// One step of a random life; a number says which recurring payment is meant.
@@ -1142,6 +1212,7 @@ enum Step {
     Rename(usize, bool),
     Open(usize),
     Close(usize, Closing),
+    Erase,
     Wait(TimeDelta),
     /// To the instant at which time alone changes something next, or a millisecond beside it.
     WaitForEdge(i64),
@@ -1171,6 +1242,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (which.clone(), any::<bool>()).prop_map(|(which, named)| Step::Rename(which, named)),
         3 => which.clone().prop_map(Step::Open),
         2 => (which, closing).prop_map(|(which, closing)| Step::Close(which, closing)),
+        1 => Just(Step::Erase),
         2 => milliseconds.prop_map(|wait| Step::Wait(TimeDelta::milliseconds(wait))),
         2 => (-1..=1_i64).prop_map(Step::WaitForEdge),
     ]
@@ -1278,6 +1350,13 @@ impl Life {
                 if let Some(visit) = self.visits.get(which % self.visits.len().max(1)) {
                     self.wallet.close_terminal(visit, closing)?;
                 }
+            }
+            Step::Erase => {
+                let before = self.wallet.clone();
+                self.wallet.erase();
+                check_erased(&self.wallet, &before);
+                let next = self.wallet.clone().create(plain())?.id;
+                assert!(!self.ids.contains(&next), "an id is given out again");
             }
             Step::Wait(time) => self.wallet = self.wallet.clone().after(time),
             Step::WaitForEdge(beside) => {
@@ -1428,7 +1507,9 @@ fn live(steps: &[Step], (first, second): (TimeDelta, TimeDelta)) {
         }
         let asked = matches!(step, Step::Create { primary: true } | Step::Choose(_, true));
         life.check();
-        life.check_after(&before, asked);
+        if !matches!(step, Step::Erase) {
+            life.check_after(&before, asked);
+        }
         life.check_due();
         life.check_looking(first, second);
     }

@@ -4,7 +4,7 @@ use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnConsumedCapacity};
 use chrono::{DateTime, Utc};
 
-use super::{Store, unavailable};
+use super::{Store, meter, unavailable};
 use crate::error::Error;
 
 /// How many requests of unidentified callers are served in a minute, all of them together.
@@ -38,7 +38,10 @@ impl Store {
             .send()
             .await;
         match counted {
-            Ok(_) => Ok(()),
+            Ok(counted) => {
+                meter::written(counted.consumed_capacity());
+                Ok(())
+            }
             Err(SdkError::ServiceError(refused))
                 if refused.err().is_conditional_check_failed_exception() =>
             {

@@ -10,11 +10,13 @@ use aws_sdk_dynamodb::types::{
 use chrono::{DateTime, Utc};
 
 use super::item::{self, BY_CHORE, BY_EXPIRY, Entry, Index, Item};
-use super::{Changed, Key, Store, unavailable};
+use super::{Changed, Key, Store, meter, new_write_id, unavailable};
+use crate::domain::audit::Audit;
 use crate::domain::id::Slot;
 use crate::domain::notification::Notification;
 use crate::domain::wallet::Wallet;
-use crate::error::{Error, Refusal};
+use crate::error::{Cause, Error, Refusal};
+use crate::log;
 
 /// How many entries of an index are read at once.
 const PAGE: i32 = 250;
@@ -40,6 +42,14 @@ pub struct Due {
 /// Where the next page begins.
 pub struct Page(HashMap<String, AttributeValue>);
 
+impl Due {
+    /// Since when.
+    #[must_use]
+    pub fn since(self) -> DateTime<Utc> {
+        DateTime::from_timestamp_millis(self.at).unwrap_or_default()
+    }
+}
+
 impl Kind {
     fn index(self) -> Index {
         match self {
@@ -49,21 +59,14 @@ impl Kind {
     }
 }
 
-/// What time has made of a wallet.
-pub struct Settled {
-    /// The wallet as it was stored.
-    pub before: Wallet,
-    /// The wallet now.
-    pub after: Wallet,
-    /// What has to be told, each a try that is written down.
-    pub tries: Vec<Notification>,
-}
-
 /// What an expiry without a read met.
 enum Met {
+    /// The wallet as it was.
     Expired(Item),
     /// More than that is due, or nothing any more. What is stored, where the refusal said so.
     Other(Option<Item>),
+    /// It may be done, or not.
+    Unclear(Cause),
 }
 
 impl Store {
@@ -96,6 +99,7 @@ impl Store {
             .send()
             .await
             .map_err(|cause| unavailable(cause.into()))?;
+        meter::read(queried.consumed_capacity());
         let next = queried.last_evaluated_key.map(Page);
         let entries = serde_dynamo::from_items(queried.items.unwrap_or_default());
         let entries: Vec<Entry> = entries.map_err(|cause| Error::Internal {
@@ -106,36 +110,46 @@ impl Store {
         Ok((entries.into_iter().map(due).collect(), next))
     }
 
-    /// Makes durable what time has made of a wallet. Nothing, when somebody else did it.
+    /// Makes durable what time has made of a wallet: what has to be told of it, each a try that is written down. Nothing, when
+    /// somebody else did it.
     ///
     /// When an expiry is the last thing due, removing what it takes away is one write, and no read. Otherwise that write is
     /// refused, the refusal brings the wallet, and it is changed as any other.
     ///
     /// # Errors
     /// As for [`Store::change`].
-    pub async fn settle(&self, due: Due, now: DateTime<Utc>) -> Result<Option<Settled>, Error> {
-        let before = |contents| Wallet::as_stored(due.slot, contents);
-        let item = match self.expire(due).await? {
-            Met::Expired(item) => {
-                let before = before(item.contents()?);
-                let after = Wallet::new(due.slot, item.after_expiry().contents()?, now);
-                return Ok(Some(Settled { before, after, tries: Vec::new() }));
-            }
-            Met::Other(Some(item)) => Some(item),
-            Met::Other(None) => self.get(due.slot).await?,
+    pub async fn settle(
+        &self,
+        due: Due,
+        now: DateTime<Utc>,
+    ) -> Result<Option<Vec<Notification>>, Error> {
+        let own = new_write_id();
+        let (item, doubt) = match self.expire(due, own).await? {
+            Met::Expired(item) => return expired(due, item, now),
+            Met::Other(Some(item)) => (Some(item), None),
+            Met::Other(None) => (self.get(due.slot).await?, None),
+            Met::Unclear(cause) => (self.get(due.slot).await?, Some(cause)),
         };
+        // The answer was lost, and the SDK's repetition met what it had done.
+        let (item, done) = match item {
+            Some(item) if item.was_expired_by(own) => (None, Some(item.before_expiry(due.at))),
+            item => (item, None),
+        };
+        if let Some(item) = done {
+            return expired(due, item, now);
+        }
+        if let Some(cause) = doubt {
+            return Err(unavailable(cause));
+        }
         let Some(item) = item.filter(|item| item.expires_by(now)) else { return Ok(None) };
         let key = Key::Slot(due.slot);
         let found = self.look_into(key, due.slot, item, now)?.ok_or(Refusal::NotFound)?;
-        let changed = self.change_found(found, key, now, |wallet| {
-            let tries = wallet.begin_tries(None);
-            Ok((wallet.clone(), tries))
-        });
-        let Changed { outcome: (after, tries), replaced } = changed.await?;
-        Ok(replaced.map(|replaced| Settled { before: before(replaced), after, tries }))
+        let changed = self.change_found(found, key, now, |wallet| Ok(wallet.begin_tries(None)));
+        let Changed { outcome: tries, written } = changed.await?;
+        Ok(written.then_some(tries))
     }
 
-    async fn expire(&self, due: Due) -> Result<Met, Error> {
+    async fn expire(&self, due: Due, own: u64) -> Result<Met, Error> {
         let slot = AttributeValue::N(due.slot.number().to_string());
         let updated = self
             .client
@@ -146,23 +160,35 @@ impl Store {
             .condition_expression(item::CAN_EXPIRE)
             .expression_attribute_values(":one", AttributeValue::N("1".to_owned()))
             .expression_attribute_values(":at", AttributeValue::N(due.at.to_string()))
+            .expression_attribute_values(":own", AttributeValue::N(own.to_string()))
             .return_values(ReturnValue::AllOld)
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .return_consumed_capacity(ReturnConsumedCapacity::Total)
             .send()
             .await;
         match updated {
-            Ok(updated) => Ok(Met::Expired(Item::read(updated.attributes.unwrap_or_default())?)),
+            Ok(updated) => {
+                meter::written(updated.consumed_capacity());
+                Ok(Met::Expired(Item::read(updated.attributes.unwrap_or_default())?))
+            }
             Err(SdkError::ServiceError(refused)) => {
                 let error = refused.into_err();
                 if let UpdateItemError::ConditionalCheckFailedException(failed) = error {
                     return Ok(Met::Other(failed.item.map(Item::read).transpose()?));
                 }
-                Err(unavailable(error.into()))
+                Ok(Met::Unclear(error.into()))
             }
-            Err(lost) => Err(unavailable(lost.into())),
+            Err(lost) => Ok(Met::Unclear(lost.into())),
         }
     }
+}
+
+/// An expiry that is done, and of which nobody has to be told.
+fn expired(due: Due, item: Item, now: DateTime<Utc>) -> Result<Option<Vec<Notification>>, Error> {
+    let before = Wallet::as_stored(due.slot, item.contents()?);
+    let after = Wallet::new(due.slot, item.after_expiry().contents()?, now);
+    log::audit(&Audit::between(&before, &after));
+    Ok(Some(Vec::new()))
 }
 
 fn instant(instant: DateTime<Utc>) -> AttributeValue {

@@ -47,7 +47,7 @@ pub(super) const BY_CHORE: Index = Index { name: "ByChore", shard: "choreShard",
 
 /// Carries out the expiry of an item whose last thing due is that: see [`Item::lapsing`].
 pub(super) const EXPIRE: &str =
-    "SET version = version + :one REMOVE lapsing, expiryShard, expiryAt";
+    "SET version = version + :one, expiredBy = :own REMOVE lapsing, expiryShard, expiryAt";
 /// Whether it can be carried out so.
 pub(super) const CAN_EXPIRE: &str = "expiryAt = :at AND attribute_exists(lapsing)";
 
@@ -74,6 +74,9 @@ pub(super) struct Item {
     /// needs no read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     lapsing: Option<BTreeMap<String, String>>,
+    /// The id of the write that removed it, until the next one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    expired_by: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     expiry_shard: Option<u8>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -119,6 +122,7 @@ impl Item {
             notifications: contents.notifications.iter().map(StoredNotification::from).collect(),
             opened: wallet.opened_lately().map(|at| at.timestamp_millis()).collect(),
             lapsing,
+            expired_by: None,
             expiry_shard: due.expiry.map(|_| shard),
             expiry_at: due.expiry.map(|at| at.timestamp_millis()),
             chore_shard: due.chore.map(|_| shard),
@@ -154,6 +158,18 @@ impl Item {
     pub(super) fn after_expiry(mut self) -> Self {
         self.version += 1;
         (self.lapsing, self.expiry_shard, self.expiry_at) = (None, None, None);
+        self
+    }
+
+    /// Whether this write was its expiry.
+    pub(super) fn was_expired_by(&self, write_id: u64) -> bool {
+        self.expired_by == Some(write_id)
+    }
+
+    /// What it was before [`EXPIRE`], but for the pan hashes, which are gone.
+    pub(super) fn before_expiry(mut self, at: i64) -> Self {
+        let expired = self.payments.iter().filter(|payment| payment.expired_at() == Some(at));
+        self.lapsing = Some(expired.map(|one| (one.sequence.to_string(), String::new())).collect());
         self
     }
 

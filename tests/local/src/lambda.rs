@@ -102,6 +102,7 @@ enum Begun {
 
 struct Instance {
     function: String,
+    process: Option<u32>,
     kill: Arc<Notify>,
 }
 
@@ -197,6 +198,22 @@ impl Lambda {
             .collect()
     }
 
+    /// How much memory each instance of each function holds, in kB, where the system says so.
+    #[must_use]
+    pub fn resident_kilobytes(&self) -> BTreeMap<String, Vec<u64>> {
+        let mut resident: BTreeMap<_, Vec<u64>> = BTreeMap::new();
+        for instance in lock(&self.inner.instances).values() {
+            let status = instance.process.map(|id| format!("/proc/{id}/status"));
+            let status = status.and_then(|path| std::fs::read_to_string(path).ok());
+            let kilobytes: Option<u64> = status.as_deref().and_then(|status| {
+                let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+                line.split_ascii_whitespace().next()?.parse().ok()
+            });
+            resident.entry(instance.function.clone()).or_default().extend(kilobytes);
+        }
+        resident
+    }
+
     /// Kills an instance (SIGKILL); what it had to answer fails.
     pub fn kill(&self, instance: Uuid) {
         if let Some(instance) = lock(&self.inner.instances).get(&instance) {
@@ -218,8 +235,8 @@ impl Lambda {
         let (id, name) = (Uuid::new_v4(), pool.function.binary.clone());
         let mut child = Command::new(&pool.program)
             .env_clear()
-            .envs(&self.inner.environment)
             .envs(&pool.function.environment)
+            .envs(&self.inner.environment)
             .env("AWS_ACCESS_KEY_ID", &name)
             .env("AWS_SECRET_ACCESS_KEY", "local")
             .env("AWS_LAMBDA_FUNCTION_NAME", &name)
@@ -238,8 +255,8 @@ impl Lambda {
         self.collect(&name, child.stdout.take());
         self.collect(&name, child.stderr.take());
         let kill = Arc::new(Notify::new());
-        lock(&self.inner.instances)
-            .insert(id, Instance { function: name.clone(), kill: kill.clone() });
+        let instance = Instance { function: name.clone(), process: child.id(), kill: kill.clone() };
+        lock(&self.inner.instances).insert(id, instance);
         tokio::spawn(self.clone().watch(id, name, child, kill));
         Ok(())
     }

@@ -18,23 +18,27 @@ pub mod clock;
 mod console;
 pub mod dynamodb;
 pub mod gateway;
+pub mod iam;
 pub mod inbox;
 pub mod issuer;
 pub mod lambda;
 pub mod netaxept;
 mod openapi;
 pub mod scheduler;
+pub mod secrets;
 pub mod template;
 pub mod yaml;
 
 use clock::Clock;
 use dynamodb::Dynamodb;
 use gateway::Gateway;
+use iam::Policies;
 use inbox::Inbox;
 use issuer::Issuer;
 use lambda::Lambda;
 use netaxept::Netaxept;
 use scheduler::Scheduler;
+use secrets::Secrets;
 use template::{Parameters, Template};
 
 /// The key of the hash that gives a wallet its place.
@@ -63,7 +67,7 @@ pub enum Error {
 /// Where it listens, and what it keeps. The default is any free port, and nothing.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
-    /// The API's port; console, Netaxept and issuer have the next three. 0: any for each.
+    /// The API's port; console, Netaxept, issuer and Secrets Manager have the next four. 0: any for each.
     pub port: u16,
     /// `DynamoDB`'s port. 0: any.
     pub dynamodb_port: u16,
@@ -90,6 +94,8 @@ pub struct Addresses {
     pub issuer: String,
     /// `DynamoDB`.
     pub dynamodb: String,
+    /// Secrets Manager.
+    pub secrets: String,
 }
 
 /// A running service. Clones are the same; it ends with the tokio runtime that it was started in.
@@ -102,6 +108,8 @@ pub struct Local {
     netaxept: Netaxept,
     scheduler: Scheduler,
     inbox: Inbox,
+    secrets: Secrets,
+    policies: Policies,
 }
 
 impl Local {
@@ -116,6 +124,7 @@ impl Local {
         let console = listen("the console", next(1)).await?;
         let nets = listen("Netaxept", next(2)).await?;
         let issuing = listen("the issuer", next(3)).await?;
+        let keeping = listen("Secrets Manager", next(4)).await?;
         let database = listen("DynamoDB", options.dynamodb_port).await?;
         let addresses = Addresses {
             api: address(&api)?,
@@ -123,13 +132,24 @@ impl Local {
             netaxept: address(&nets)?,
             issuer: address(&issuing)?,
             dynamodb: address(&database)?,
+            secrets: address(&keeping)?,
         };
         let template = Template::read(&binaries::root().join("template.yaml"))?;
-        let functions = template.functions(&parameters(&addresses))?;
+        let parameters = parameters(&addresses);
+        let values = template.secrets(&parameters, &generated())?;
+        let functions = template.functions(&parameters, &values)?;
+        let policies = Policies::read(&template)?;
         let folder = binaries::build(options.echo).await?;
         let clock = Clock::default();
         let dynamodb = Dynamodb::on(database, options.data.as_deref()).await?;
         dynamodb.create_tables(&template).await?;
+        let (guard, known) = (policies.clone(), functions.clone());
+        dynamodb.guard(move |request| {
+            // Others than functions, tests say, have no role.
+            let is_function = known.iter().any(|function| function.binary == request.function);
+            !is_function || guard.allows(&request.function, &request.action(), &request.resource())
+        });
+        let secrets = Secrets::new(values, policies.clone());
         let lambda =
             Lambda::start(functions.clone(), folder, environment(&addresses), options.echo).await?;
         let netaxept = Netaxept::new(clock.clone());
@@ -137,12 +157,23 @@ impl Local {
         let inbox = Inbox::new(clock.clone());
         let gateway = Gateway::new(lambda.clone(), clock.clone(), functions, template.authorizer());
         let issuer = Issuer::new(addresses.issuer.clone(), clock.clone())?;
-        let local = Self { addresses, clock, dynamodb, lambda, netaxept, scheduler, inbox };
+        let local = Self {
+            addresses,
+            clock,
+            dynamodb,
+            lambda,
+            netaxept,
+            scheduler,
+            inbox,
+            secrets,
+            policies,
+        };
         for (listener, router) in [
             (api, gateway.router()),
             (console, console::router(local.clone())),
             (nets, local.netaxept.clone().router()),
             (issuing, issuer.router()),
+            (keeping, local.secrets.clone().router()),
         ] {
             tokio::spawn(async move { axum::serve(listener, router).await });
         }
@@ -196,6 +227,18 @@ impl Local {
         &self.scheduler
     }
 
+    /// The secrets of the functions.
+    #[must_use]
+    pub fn secrets(&self) -> &Secrets {
+        &self.secrets
+    }
+
+    /// What each function may do.
+    #[must_use]
+    pub fn policies(&self) -> &Policies {
+        &self.policies
+    }
+
     /// The notifications to a caller.
     #[must_use]
     pub fn inbox(&self) -> &Inbox {
@@ -211,19 +254,26 @@ fn parameters(addresses: &Addresses) -> Parameters {
         .collect();
     let given = [
         ("CallbackAddresses", "local".to_owned()),
-        ("IdKey", ID_KEY.to_owned()),
         ("NetaxeptAddress", addresses.netaxept.clone()),
-        ("NetaxeptCallbackSecret", netaxept::CALLBACK_SECRET.to_owned()),
         ("NetaxeptMerchantId", netaxept::MERCHANT_ID.to_owned()),
         ("NetaxeptToken", netaxept::TOKEN.to_owned()),
-        ("NotificationSecret", inbox::NOTIFICATION_SECRET.to_owned()),
         ("TokenAudience", issuer::AUDIENCE.to_owned()),
         ("TokenIssuers", issuers.join(" ")),
     ];
     given.map(|(name, value)| (name.to_owned(), value)).into()
 }
 
-/// What Lambda itself puts into every function's environment, and where `DynamoDB` is.
+/// The secrets that AWS would make up.
+fn generated() -> BTreeMap<String, String> {
+    let given = [
+        ("IdKey", ID_KEY),
+        ("CallbackSecret", netaxept::CALLBACK_SECRET),
+        ("NotificationSecret", inbox::NOTIFICATION_SECRET),
+    ];
+    given.map(|(name, value)| (name.to_owned(), value.to_owned())).into()
+}
+
+/// What Lambda itself puts into every function's environment, and where `DynamoDB` and Secrets Manager are.
 fn environment(addresses: &Addresses) -> BTreeMap<String, String> {
     let given = [
         ("AWS_REGION", "eu-north-1"),
@@ -231,6 +281,7 @@ fn environment(addresses: &Addresses) -> BTreeMap<String, String> {
         ("AWS_LAMBDA_LOG_FORMAT", "JSON"),
         ("AWS_LAMBDA_LOG_LEVEL", "INFO"),
         ("AWS_ENDPOINT_URL_DYNAMODB", &addresses.dynamodb),
+        ("AWS_ENDPOINT_URL_SECRETS_MANAGER", &addresses.secrets),
     ];
     given.map(|(name, value)| (name.to_owned(), value.to_owned())).into()
 }

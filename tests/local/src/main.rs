@@ -12,7 +12,7 @@ use tokio::signal::unix::{SignalKind, signal};
 #[derive(Parser)]
 #[command(bin_name = "cargo local")]
 struct Arguments {
-    /// The API's port; console, Netaxept sandbox and issuer have the next three. 0 means any free ports.
+    /// The API's port; console, Netaxept sandbox, issuer and Secrets Manager have the next four. 0 means any free ports.
     #[arg(long, default_value_t = 3000)]
     port: u16,
     /// The database's port, which speaks as Amazon's does. 0 means any free port.
@@ -76,7 +76,7 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
 }
 
 fn welcome(addresses: &Addresses) -> String {
-    let Addresses { api, console, netaxept, issuer, dynamodb } = addresses;
+    let Addresses { api, console, netaxept, issuer, dynamodb, secrets } = addresses;
     format!(
         "API               {api}
 Console           {console}
@@ -84,6 +84,7 @@ Inbox             {console}/inbox (POST notifications here)
 Netaxept sandbox  {netaxept}
 Token issuer      {issuer}
 DynamoDB          {dynamodb}
+Secrets Manager   {secrets}
 
 Try it:
   TOKEN=$(curl -s {issuer}/oauth/token -d grant_type=client_credentials -d client_id=partner-demo \\

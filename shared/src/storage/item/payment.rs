@@ -99,6 +99,18 @@ struct StoredCard {
     expires_at: i64,
 }
 
+impl Payment {
+    /// Since when it is EXPIRED, if it is stored so.
+    pub(super) fn expired_at(&self) -> Option<i64> {
+        match &self.state {
+            StoredState::Expired { card } => Some(card.expires_at),
+            StoredState::Created { .. }
+            | StoredState::Active { .. }
+            | StoredState::Cancelled { .. } => None,
+        }
+    }
+}
+
 impl From<&RecurringPayment> for Payment {
     fn from(payment: &RecurringPayment) -> Self {
         Self {

@@ -1,13 +1,16 @@
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::*;
 use crate::Addresses;
 use crate::clock::Clock;
 use crate::dynamodb::Dynamodb;
+use crate::iam::Policies;
 use crate::inbox::Inbox;
 use crate::lambda::tests::{Runtime, function, lambda_of};
 use crate::netaxept::Netaxept;
 use crate::scheduler::Scheduler;
+use crate::secrets::Secrets;
 use crate::template::Function;
 
 /// A console whose only scheduled function is `waits`, which the test plays, and its address.
@@ -23,12 +26,15 @@ async fn console() -> (Local, String) {
             console: nowhere.clone(),
             netaxept: nowhere.clone(),
             issuer: nowhere.clone(),
-            dynamodb: nowhere,
+            dynamodb: nowhere.clone(),
+            secrets: nowhere,
         },
         dynamodb: Dynamodb::start(0, None).await.unwrap(),
         netaxept: Netaxept::new(clock.clone()),
         scheduler: Scheduler::new(lambda.clone(), clock.clone(), &functions),
         inbox: Inbox::new(clock.clone()),
+        secrets: Secrets::new(BTreeMap::new(), Policies::default()),
+        policies: Policies::default(),
         lambda,
         clock,
     };

@@ -1,0 +1,47 @@
+//! What a request costs: counted for the invocation at hand.
+
+use aws_sdk_dynamodb::config::interceptors::BeforeTransmitInterceptorContextRef;
+use aws_sdk_dynamodb::config::{ConfigBag, Intercept, RuntimeComponents};
+use aws_sdk_dynamodb::error::BoxError;
+use aws_sdk_dynamodb::types::ConsumedCapacity;
+use aws_smithy_runtime_api::client::retries::RequestAttempts;
+
+use crate::invocation::note;
+
+/// Counts what goes out, also what the SDK repeats by itself.
+#[derive(Debug)]
+pub(super) struct Requests;
+
+impl Intercept for Requests {
+    fn name(&self) -> &'static str {
+        "Requests"
+    }
+
+    fn read_before_attempt(
+        &self,
+        _: &BeforeTransmitInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        bag: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let again = bag.load::<RequestAttempts>().is_some_and(|attempt| attempt.attempts() > 1);
+        note(|at_hand| {
+            at_hand.dynamodb_requests += 1;
+            at_hand.dynamodb_retries += u64::from(again);
+        });
+        Ok(())
+    }
+}
+
+/// A read was answered.
+pub(super) fn read(capacity: Option<&ConsumedCapacity>) {
+    note(|at_hand| at_hand.read_units += units(capacity));
+}
+
+/// A write was carried out.
+pub(super) fn written(capacity: Option<&ConsumedCapacity>) {
+    note(|at_hand| at_hand.write_units += units(capacity));
+}
+
+fn units(capacity: Option<&ConsumedCapacity>) -> f64 {
+    capacity.and_then(ConsumedCapacity::capacity_units).unwrap_or_default()
+}

@@ -1,0 +1,151 @@
+//! The door: what functions send comes through here, and what they may not or shall not have done does not.
+
+use std::borrow::Cow;
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::{DefaultBodyLimit, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::routing::post;
+use serde::Deserialize;
+use serde_json::json;
+
+use super::engine::{Answer, CONTENT_TYPE, JSON, TARGET};
+use super::faults::Kind;
+use super::{Dynamodb, Request};
+
+const INTERNAL: &str = "com.amazonaws.dynamodb.v20120810#InternalServerError";
+const THROTTLED: &str = "com.amazon.coral.availability#ThrottlingException";
+const EXCEEDED: &str = "com.amazonaws.dynamodb.v20120810#ProvisionedThroughputExceededException";
+const DENIED: &str = "com.amazon.coral.service#AccessDeniedException";
+
+/// What of a request counts here; the rest is not even looked at.
+#[derive(Deserialize)]
+struct Asked<'a> {
+    #[serde(rename = "TableName", borrow)]
+    table: Option<Cow<'a, str>>,
+    #[serde(rename = "IndexName", borrow)]
+    index: Option<Cow<'a, str>>,
+}
+
+/// What of an answer counts here.
+#[derive(Deserialize)]
+struct Told {
+    #[serde(rename = "ConsumedCapacity")]
+    consumed: Option<Consumed>,
+}
+
+#[derive(Deserialize)]
+struct Consumed {
+    #[serde(rename = "CapacityUnits")]
+    units: f64,
+}
+
+pub(super) fn router(dynamodb: Dynamodb) -> Router {
+    Router::new().route("/", post(pass)).layer(DefaultBodyLimit::disable()).with_state(dynamodb)
+}
+
+async fn pass(State(dynamodb): State<Dynamodb>, headers: HeaderMap, body: Bytes) -> Response {
+    let request = Request::read(&headers, &body);
+    if !dynamodb.inner.guard.get().is_none_or(|allows| allows(&request)) {
+        return dynamodb.deny(request);
+    }
+    let target = text(&headers, TARGET).to_owned();
+    let Some((kind, delay)) = dynamodb.inner.trouble.next(&request) else {
+        return dynamodb.ask(request, &target, body).await;
+    };
+    match kind {
+        Kind::Late => {
+            let done = async move {
+                tokio::time::sleep(delay).await;
+                dynamodb.ask(request, &target, body).await
+            };
+            // Whoever sent it may hang up meanwhile.
+            tokio::spawn(done).await.unwrap_or_else(|failed| unreachable(&failed))
+        }
+        Kind::Slow => {
+            let answer = dynamodb.ask(request, &target, body).await;
+            tokio::time::sleep(delay).await;
+            answer
+        }
+        Kind::Broken => {
+            drop(dynamodb.ask(request, &target, body).await);
+            crate::broken_connection()
+        }
+        Kind::Lost => {
+            drop(dynamodb.ask(request, &target, body).await);
+            error(StatusCode::INTERNAL_SERVER_ERROR, INTERNAL, "lost")
+        }
+        Kind::Failed => dynamodb.refuse(request, StatusCode::INTERNAL_SERVER_ERROR, INTERNAL),
+        Kind::Throttled => dynamodb.refuse(request, StatusCode::BAD_REQUEST, THROTTLED),
+        Kind::Exceeded => dynamodb.refuse(request, StatusCode::BAD_REQUEST, EXCEEDED),
+    }
+}
+
+impl Dynamodb {
+    async fn ask(&self, request: Request, target: &str, body: Bytes) -> Response {
+        let answer = self.inner.reach.ask(target, body).await;
+        let units = answer.as_ref().ok().and_then(|answer| units(&answer.body));
+        let capacity = units.and_then(|units| self.engine().units(units));
+        self.remember(Request { capacity, ..request });
+        match answer {
+            Ok(Answer { status, headers, body }) => (status, headers, body).into_response(),
+            Err(failed) => unreachable(&failed),
+        }
+    }
+
+    fn refuse(&self, request: Request, status: StatusCode, kind: &str) -> Response {
+        self.remember(request);
+        error(status, kind, "on order")
+    }
+
+    fn deny(&self, request: Request) -> Response {
+        let Request { function, operation, table, .. } = &request;
+        let message =
+            format!("{function} is not authorized to perform: dynamodb:{operation} on {table}");
+        self.remember(Request { denied: true, ..request });
+        error(StatusCode::BAD_REQUEST, DENIED, &message)
+    }
+}
+
+impl Request {
+    fn read(headers: &HeaderMap, body: &[u8]) -> Self {
+        let asked = serde_json::from_slice(body).unwrap_or(Asked { table: None, index: None });
+        let operation = text(headers, TARGET).split_once('.').unwrap_or_default().1;
+        Self {
+            operation: operation.to_owned(),
+            function: caller(headers),
+            table: asked.table.unwrap_or_default().into_owned(),
+            index: asked.index.map(Cow::into_owned),
+            capacity: None,
+            denied: false,
+        }
+    }
+}
+
+/// Who signed a request: each function's access key is its name.
+pub(crate) fn caller(headers: &HeaderMap) -> String {
+    let credential = text(headers, "authorization").split_once("Credential=").unwrap_or_default().1;
+    credential.split('/').next().unwrap_or_default().to_owned()
+}
+
+fn text<'a>(headers: &'a HeaderMap, name: &str) -> &'a str {
+    headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+}
+
+/// Batches tell it table by table, which nobody here asks for.
+fn units(answer: &[u8]) -> Option<f64> {
+    serde_json::from_slice::<Told>(answer).ok()?.consumed.map(|consumed| consumed.units)
+}
+
+/// An answer of `DynamoDB`'s that is an error.
+fn error(status: StatusCode, kind: &str, message: &str) -> Response {
+    let body = json!({ "__type": kind, "message": message });
+    (status, [(CONTENT_TYPE, JSON)], body.to_string()).into_response()
+}
+
+/// The engine is not there.
+fn unreachable(failed: &dyn std::fmt::Display) -> Response {
+    (StatusCode::BAD_GATEWAY, failed.to_string()).into_response()
+}

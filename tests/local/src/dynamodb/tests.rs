@@ -1,0 +1,236 @@
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use super::*;
+
+async fn send(dynamodb: &Dynamodb, operation: &str, body: Value) -> u16 {
+    sent(dynamodb, operation, &body).await.unwrap().0
+}
+
+/// The answer's status and type of error; nothing when the connection broke.
+async fn sent(dynamodb: &Dynamodb, operation: &str, body: &Value) -> Option<(u16, String)> {
+    let request = crate::http_client().unwrap().post(dynamodb.address());
+    let credential = "Credential=get-thing/20261123/eu-north-1/dynamodb/aws4_request";
+    let request = request
+        .header("content-type", "application/x-amz-json-1.0")
+        .header("x-amz-target", format!("DynamoDB_20120810.{operation}"))
+        .header("x-amz-date", "20261123T000000Z")
+        .header(
+            "authorization",
+            format!("AWS4-HMAC-SHA256 {credential}, SignedHeaders=host, Signature=0"),
+        );
+    let answer = request.body(body.to_string()).send().await.ok()?;
+    let status = answer.status().as_u16();
+    let body: Value = answer.json().await.unwrap();
+    let kind = body["__type"].as_str().and_then(|kind| kind.split_once('#'));
+    Some((status, kind.unwrap_or_default().1.to_owned()))
+}
+
+fn things() -> Value {
+    json!({
+        "TableName": "Things",
+        "BillingMode": "PAY_PER_REQUEST",
+        "AttributeDefinitions": [
+            { "AttributeName": "id", "AttributeType": "S" },
+            { "AttributeName": "kind", "AttributeType": "S" },
+        ],
+        "KeySchema": [{ "AttributeName": "id", "KeyType": "HASH" }],
+        "GlobalSecondaryIndexes": [{
+            "IndexName": "ByKind",
+            "KeySchema": [{ "AttributeName": "kind", "KeyType": "HASH" }],
+            "Projection": { "ProjectionType": "ALL" },
+        }],
+    })
+}
+
+async fn started() -> Dynamodb {
+    let dynamodb = Dynamodb::start(0, None).await.unwrap();
+    dynamodb.inner.reach.create(&things()).await.unwrap();
+    dynamodb
+}
+
+#[tokio::test]
+async fn a_write_whose_reply_is_lost_is_done() {
+    let dynamodb = started().await;
+    dynamodb.lose_replies_to_writes(2);
+    let key = json!({ "id": { "S": "1" } });
+    let get = json!({ "TableName": "Things", "Key": key });
+    assert_eq!(send(&dynamodb, "GetItem", get.clone()).await, 200);
+    let item = json!({ "id": { "S": "1" }, "kind": { "S": "a" } });
+    let put = json!({ "TableName": "Things", "Item": item });
+    assert_eq!(send(&dynamodb, "PutItem", put).await, 500);
+    let update = json!({
+        "TableName": "Things",
+        "Key": key,
+        "UpdateExpression": "SET kind = :kind",
+        "ExpressionAttributeValues": { ":kind": { "S": "b" } },
+    });
+    assert_eq!(send(&dynamodb, "UpdateItem", update.clone()).await, 500);
+    let item = dynamodb.call("GetItem", &get).await.unwrap();
+    assert_eq!(item["Item"]["kind"]["S"], "b");
+    assert_eq!(send(&dynamodb, "UpdateItem", update).await, 200);
+}
+
+#[tokio::test]
+async fn a_request_tells_of_its_index() {
+    let dynamodb = started().await;
+    let query = json!({
+        "TableName": "Things",
+        "IndexName": "ByKind",
+        "KeyConditionExpression": "kind = :kind",
+        "ExpressionAttributeValues": { ":kind": { "S": "a" } },
+        "ReturnConsumedCapacity": "TOTAL",
+    });
+    assert_eq!(send(&dynamodb, "Query", query).await, 200);
+    let expected = Request {
+        operation: "Query".to_owned(),
+        function: "get-thing".to_owned(),
+        table: "Things".to_owned(),
+        index: Some("ByKind".to_owned()),
+        capacity: Some(0.5),
+        denied: false,
+    };
+    assert_eq!(dynamodb.requests(), [expected]);
+}
+
+fn put(id: u32) -> Value {
+    let item = json!({ "id": { "S": id.to_string() }, "kind": { "S": "a" } });
+    json!({ "TableName": "Things", "Item": item })
+}
+
+async fn is_there(dynamodb: &Dynamodb, id: u32) -> bool {
+    let key = json!({ "id": { "S": id.to_string() } });
+    let get = json!({ "TableName": "Things", "Key": key, "ConsistentRead": true });
+    dynamodb.call("GetItem", &get).await.unwrap()["Item"].is_object()
+}
+
+#[tokio::test]
+async fn each_kind_of_trouble_is_done_or_not_and_answered_in_its_way() {
+    let dynamodb = started().await;
+    let always = Faults { delay_ms: 50, ..Faults::default() };
+    let some = |status: u16, kind: &str| Some((status, kind.to_owned()));
+    let cases = [
+        (Faults { lost: 1, ..always }, true, some(500, "InternalServerError")),
+        (Faults { broken: 1, ..always }, true, None),
+        (Faults { failed: 1, ..always }, false, some(500, "InternalServerError")),
+        (Faults { throttled: 1, ..always }, false, some(400, "ThrottlingException")),
+        (
+            Faults { exceeded: 1, ..always },
+            false,
+            some(400, "ProvisionedThroughputExceededException"),
+        ),
+        (Faults { late: 1, ..always }, true, some(200, "")),
+        (Faults { slow: 1, ..always }, true, some(200, "")),
+        (Faults::default(), true, some(200, "")),
+    ];
+    for (id, (faults, done, answer)) in (0..).zip(cases) {
+        dynamodb.disturb(faults);
+        let began = Instant::now();
+        assert_eq!(sent(&dynamodb, "PutItem", &put(id)).await, answer, "{faults:?}");
+        let late = faults.late + faults.slow > 0;
+        assert!(!late || began.elapsed().as_millis() >= 50, "{faults:?}");
+        assert_eq!(is_there(&dynamodb, id).await, done, "{faults:?}");
+    }
+    let once: Vec<_> = dynamodb.disturbed().into_values().collect();
+    assert_eq!(once, [1; 7]);
+    assert_eq!(dynamodb.requests().len(), 8, "what was not done was asked for all the same");
+}
+
+/// A client that has hung up does not take its write back.
+#[tokio::test]
+async fn a_late_write_is_done_though_nobody_waits() {
+    let dynamodb = started().await;
+    dynamodb.disturb(Faults { late: 1, delay_ms: 100, ..Faults::default() });
+    let arrived = async {
+        while dynamodb.disturbed().is_empty() {
+            tokio::task::yield_now().await;
+        }
+    };
+    let body = put(1);
+    tokio::select! {
+        answer = sent(&dynamodb, "PutItem", &body) => panic!("{answer:?} is early"),
+        () = arrived => {}
+    }
+    let done = async {
+        while !is_there(&dynamodb, 1).await {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), done).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_seed_meets_the_same_requests_again() {
+    let dynamodb = started().await;
+    let faults = Faults { seed: 4711, failed: 3, throttled: 5, ..Faults::default() };
+    let run = async |faults: Faults| {
+        dynamodb.disturb(faults);
+        let mut statuses = Vec::new();
+        for _ in 0..60 {
+            statuses.push(send(&dynamodb, "PutItem", put(1)).await);
+        }
+        statuses
+    };
+    let first = run(faults).await;
+    assert_eq!(run(faults).await, first);
+    assert_ne!(run(Faults { seed: 4712, ..faults }).await, first);
+    for status in [200, 400, 500] {
+        assert!(first.contains(&status), "{status} in {first:?}");
+    }
+    let expected: BTreeMap<_, _> = [(Kind::Failed, 40..80), (Kind::Throttled, 15..40)].into();
+    let met = dynamodb.disturbed();
+    assert_eq!(met.keys().collect::<Vec<_>>(), expected.keys().collect::<Vec<_>>());
+    for (kind, count) in met {
+        assert!(expected[&kind].contains(&count), "{kind:?} {count} times in 180");
+    }
+}
+
+#[tokio::test]
+async fn what_the_guard_does_not_allow_is_refused_and_recorded() {
+    let dynamodb = started().await;
+    dynamodb.guard(|request| request.operation != "PutItem");
+    let denied = Some((400, "AccessDeniedException".to_owned()));
+    assert_eq!(sent(&dynamodb, "PutItem", &put(1)).await, denied);
+    assert!(!is_there(&dynamodb, 1).await);
+    let get = json!({ "TableName": "Things", "Key": { "id": { "S": "1" } } });
+    assert_eq!(send(&dynamodb, "GetItem", get).await, 200);
+    let requests = dynamodb.requests().into_iter();
+    let recorded: Vec<_> = requests.map(|one| (one.operation, one.denied)).collect();
+    assert_eq!(recorded, [("PutItem".to_owned(), true), ("GetItem".to_owned(), false)]);
+}
+
+/// Two of us on one engine: each sees its own table, which is gone when it ends.
+#[test]
+fn on_an_engine_of_others_the_tables_are_ours_alone_and_go_with_us() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let engine = runtime.block_on(async { Dynamodb::start(0, None).await.unwrap() });
+    let tables = || runtime.block_on(engine.call("ListTables", &json!({}))).unwrap();
+    let count = || tables()["TableNames"].as_array().unwrap().len();
+    let before = count();
+    let other = tokio::runtime::Runtime::new().unwrap();
+    other.block_on(async {
+        let on = async || {
+            let listener = crate::listen("DynamoDB", 0).await.unwrap();
+            let dynamodb =
+                Dynamodb::with(listener, Reach::outside(engine.address()).unwrap()).unwrap();
+            dynamodb.inner.reach.create(&things()).await.unwrap();
+            dynamodb
+        };
+        let (one, two) = (on().await, on().await);
+        assert_eq!(one.engine(), Engine::Other);
+        assert_eq!(send(&one, "PutItem", put(1)).await, 200);
+        assert!(is_there(&one, 1).await && !is_there(&two, 1).await);
+        let batch =
+            json!({ "RequestItems": { "Things": [{ "PutRequest": { "Item": put(2)["Item"] } }] } });
+        one.call("BatchWriteItem", &batch).await.unwrap();
+        assert!(is_there(&one, 2).await);
+        assert_eq!(one.requests()[0].table, "Things");
+        let described = one.call("DescribeTable", &json!({ "TableName": "Things" })).await;
+        assert_eq!(described.unwrap()["Table"]["TableName"], "Things");
+    });
+    assert_eq!(count(), before + 2);
+    drop(other);
+    assert_eq!(count(), before);
+}
