@@ -16,7 +16,8 @@ use uuid::Uuid;
 
 use crate::config::{Environment, LogConfig};
 use crate::error::{Cause, Error, chain};
-use crate::{invocation, log};
+use crate::invocation;
+use crate::log;
 pub use reply::Reply;
 use request::About;
 pub use request::Request;

@@ -20,6 +20,7 @@ use aws_types::SdkConfig;
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
+use crate::aws;
 use crate::config::{AwsConfig, Environment, StorageConfig};
 use crate::domain::audit::Audit;
 use crate::domain::caller::{Caller, CustomerNumber};
@@ -27,7 +28,8 @@ use crate::domain::id::{RecurringPaymentId, Slot};
 use crate::domain::owner::{Customer, IdKey, Owner};
 use crate::domain::wallet::{Contents, Wallet};
 use crate::error::{Cause, Error, Refusal};
-use crate::{aws, invocation, log};
+use crate::invocation;
+use crate::log;
 pub use due::{Due, Kind, Page};
 use item::Item;
 

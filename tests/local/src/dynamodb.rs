@@ -7,7 +7,9 @@ mod door;
 mod engine;
 mod faults;
 mod names;
+mod short;
 mod signature;
+mod tables;
 #[cfg(test)]
 mod tests;
 

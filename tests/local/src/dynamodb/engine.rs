@@ -1,16 +1,17 @@
 //! What really keeps the tables: dynoxide in this process, or whatever [`VARIABLE`] names.
 
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::sync::Mutex;
+use std::time::SystemTime;
 
 use axum::body::Bytes;
 use axum::http::{HeaderMap, StatusCode};
 use dynoxide::Database;
 use dynoxide::server::serve_with_shutdown;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::names::Names;
+use super::short;
 use super::signature::Signer;
 use crate::Error;
 
@@ -24,9 +25,6 @@ const AUTHORIZATION: &str = "authorization";
 const VERSION: &str = "DynamoDB_20120810";
 /// One caller for all: some engines keep each caller's tables apart.
 const NOBODY: &str = "AWS4-HMAC-SHA256 Credential=local/20261123/eu-north-1/dynamodb/aws4_request, SignedHeaders=host, Signature=0";
-/// How often a new table is looked at, and how long that takes at most.
-const LOOKS: u32 = 600;
-const BETWEEN_LOOKS: Duration = Duration::from_millis(100);
 
 pub(super) type Headers = Vec<(String, String)>;
 
@@ -61,11 +59,14 @@ impl Engine {
 /// An engine, and the way to it.
 pub(super) struct Reach {
     pub(super) engine: Engine,
-    address: String,
-    http: reqwest::Client,
-    names: Option<Names>,
-    signer: Option<Signer>,
-    created: Mutex<Vec<String>>,
+    /// dynoxide itself, when it is that.
+    pub(super) database: Option<Database>,
+    pub(super) address: String,
+    pub(super) http: reqwest::Client,
+    pub(super) names: Option<Names>,
+    pub(super) signer: Option<Signer>,
+    /// The tables that have to go again.
+    pub(super) created: Mutex<Vec<String>>,
 }
 
 /// What an engine answers.
@@ -93,7 +94,8 @@ impl Reach {
         };
         let address = format!("{}/", address.trim_end_matches('/'));
         let (http, names) = (crate::http_client()?, Some(Names::new()));
-        Ok(Self { engine, address, http, names, signer, created: Mutex::default() })
+        let (database, created) = (None, Mutex::default());
+        Ok(Self { engine, database, address, http, names, signer, created })
     }
 
     async fn within(data: Option<&Path>) -> Result<Self, Error> {
@@ -108,13 +110,18 @@ impl Reach {
         let database = database.map_err(|error| Error::Data(error.to_string()))?;
         let listener = crate::listen("DynamoDB's engine", 0).await?;
         let (address, http) = (crate::address(&listener)?, crate::http_client()?);
-        tokio::spawn(serve_with_shutdown(listener, database, std::future::pending()));
-        let engine = Engine::Dynoxide;
-        Ok(Self { engine, address, http, names: None, signer: None, created: Mutex::default() })
+        tokio::spawn(serve_with_shutdown(listener, database.clone(), std::future::pending()));
+        let (engine, database) = (Engine::Dynoxide, Some(database));
+        let (names, signer, created) = (None, None, Mutex::default());
+        Ok(Self { engine, database, address, http, names, signer, created })
     }
 
     /// Asks for an operation, as it stands in the header `x-amz-target`.
     pub(super) async fn ask(&self, target: &str, body: Bytes) -> Result<Answer, Error> {
+        let short = self.database.as_ref().and_then(|own| short::ask(own, target, &body));
+        if let Some(answer) = short {
+            return Ok(answer);
+        }
         let body = match &self.names {
             Some(names) => names.request(&body),
             None => body,
@@ -159,73 +166,5 @@ impl Reach {
             return Err(Error::Data(String::from_utf8_lossy(&answer.body).into_owned()));
         }
         serde_json::from_slice(&answer.body).map_err(|error| Error::Data(error.to_string()))
-    }
-
-    /// Creates a table, unless it is there already, and waits until it can be used.
-    pub(super) async fn create(&self, table: &Value) -> Result<(), Error> {
-        let name = table["TableName"].as_str().unwrap_or_default();
-        if let Some(names) = &self.names {
-            let mut created = self.created.lock().unwrap_or_else(PoisonError::into_inner);
-            created.push(names.outside(name));
-        }
-        match self.call("CreateTable", table).await {
-            Err(Error::Data(fault)) if fault.contains("ResourceInUseException") => {}
-            other => drop(other?),
-        }
-        for _ in 0..LOOKS {
-            let found = self.call("DescribeTable", &json!({ "TableName": name })).await?;
-            if is_active(&found["Table"]) {
-                return Ok(());
-            }
-            tokio::time::sleep(BETWEEN_LOOKS).await;
-        }
-        Err(Error::Data(format!("the table {name} is not ready")))
-    }
-}
-
-fn is_active(table: &Value) -> bool {
-    let indexes = table["GlobalSecondaryIndexes"].as_array();
-    // Some engines do not say how an index is.
-    let ready = |index: &Value| index["IndexStatus"].as_str().unwrap_or("ACTIVE") == "ACTIVE";
-    table["TableStatus"] == "ACTIVE" && indexes.is_none_or(|indexes| indexes.iter().all(ready))
-}
-
-/// Tables on an engine that is not ours are deleted, as far as that is possible: nobody waits for this, and a process that is
-/// killed leaves them there.
-impl Drop for Reach {
-    fn drop(&mut self) {
-        let created =
-            std::mem::take(&mut *self.created.lock().unwrap_or_else(PoisonError::into_inner));
-        if created.is_empty() {
-            return;
-        }
-        let reach = Self {
-            engine: self.engine,
-            address: self.address.clone(),
-            http: self.http.clone(),
-            names: None,
-            signer: self.signer.take(),
-            created: Mutex::default(),
-        };
-        // The runtime that this happens in may be ending.
-        let deletes = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-            runtime.map(|runtime| runtime.block_on(reach.delete(&created)))
-        });
-        drop(deletes.join());
-    }
-}
-
-impl Reach {
-    async fn delete(mut self, tables: &[String]) {
-        // The client's connections belong to the runtime that is ending.
-        if let Ok(http) = crate::http_client() {
-            self.http = http;
-        }
-        for table in tables {
-            if let Err(error) = self.call("DeleteTable", &json!({ "TableName": table })).await {
-                tracing::warn!(%error, table, "a table stays");
-            }
-        }
     }
 }
