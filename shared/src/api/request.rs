@@ -45,7 +45,7 @@ pub struct About {
     pub correlation_id: String,
     /// When it came in.
     pub received_at: Option<DateTime<Utc>>,
-    /// The path that was called.
+    /// The path that was called, or its template where a part of it is secret or personal.
     pub path: String,
     trace_id: Option<String>,
     route: String,
