@@ -154,16 +154,26 @@ impl Run {
                     return;
                 }
             };
-            let mut done = stream::iter(dues)
-                .take_while(|_| ready(!self.is_over()))
-                .map(|due| async move { (due, timeout_at(self.end, work(due)).await) })
-                .buffer_unordered(AT_ONCE);
-            while let Some((due, done)) = done.next().await {
-                tally.add(self, due, done.unwrap_or_else(|late| Err(out_of_time(late.into()))));
-            }
-            let Some(next) = next else { return };
+            self.page(dues, work, tally).await;
+            let Some(next) = next.filter(|_| !tally.out_of_time) else { return };
             page = Some(next);
         }
+    }
+
+    async fn page<F>(self, dues: Vec<Due>, work: &impl Fn(Due) -> F, tally: &mut Tally)
+    where
+        F: Future<Output = Result<Option<Done>, Error>>,
+    {
+        let mut left = dues.len();
+        let mut done = stream::iter(dues)
+            .take_while(|_| ready(!self.is_over()))
+            .map(|due| async move { (due, timeout_at(self.end, work(due)).await) })
+            .buffer_unordered(AT_ONCE);
+        while let Some((due, done)) = done.next().await {
+            left -= 1;
+            tally.add(self, due, done.unwrap_or_else(|late| Err(out_of_time(late.into()))));
+        }
+        tally.out_of_time |= left > 0;
     }
 
     fn is_over(self) -> bool {
@@ -220,6 +230,18 @@ impl Tally {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::id::Slot;
+
+    /// Also in the last page of the last shard: what is left is said to be left.
+    #[tokio::test]
+    async fn a_page_that_is_cut_short_is_out_of_time() {
+        let dues: Vec<_> = (0..20).map(|slot| Due { slot: Slot::new(slot), at: 0 }).collect();
+        for (left, looked_at) in [(LAST_CALL, 0), (Duration::from_mins(2), 20)] {
+            let (run, mut tally) = (Run::new(DateTime::UNIX_EPOCH, left), Tally::default());
+            run.page(dues.clone(), &|_| ready(Ok(None)), &mut tally).await;
+            assert_eq!((tally.looked_at, tally.out_of_time), (looked_at, looked_at < dues.len()));
+        }
+    }
 
     #[tokio::test]
     async fn with_no_time_left_nothing_is_begun() {

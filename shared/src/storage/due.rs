@@ -36,7 +36,7 @@ pub struct Due {
     /// Which one.
     pub slot: Slot,
     /// Since when, in milliseconds since 1970.
-    at: i64,
+    pub at: i64,
 }
 
 /// Where the next page begins.
