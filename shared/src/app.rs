@@ -14,8 +14,7 @@ use aws_types::SdkConfig;
 use chrono::{DateTime, Utc};
 use futures_util::future::try_join;
 
-use crate::aws;
-use crate::config::{AwsConfig, Environment, NetaxeptConfig, SecretVariable, SecretsConfig};
+use crate::config::{Environment, NetaxeptConfig, SecretVariable};
 use crate::domain::id::{RecurringPaymentId, Slot, TransactionId};
 use crate::domain::recurring_payment::View;
 use crate::domain::terminal::{Finding, Visit};
@@ -46,8 +45,7 @@ impl App {
     /// # Errors
     /// Names the variable that is missing or wrong; a secret cannot be had; or the TLS stack cannot be set up.
     pub async fn start(environment: &Environment<'_>) -> Result<Self, Cause> {
-        let sdk = aws::sdk(AwsConfig::read(environment)?)?;
-        let secrets = Secrets::new(&sdk, SecretsConfig::read(environment)?);
+        let (sdk, secrets) = Secrets::start(environment)?;
         Self::with(environment, &sdk, &secrets).await
     }
 
@@ -59,8 +57,7 @@ impl App {
         environment: &Environment<'_>,
         another: SecretVariable,
     ) -> Result<(Self, Secret), Cause> {
-        let sdk = aws::sdk(AwsConfig::read(environment)?)?;
-        let secrets = Secrets::new(&sdk, SecretsConfig::read(environment)?);
+        let (sdk, secrets) = Secrets::start(environment)?;
         let app = Self::with(environment, &sdk, &secrets);
         try_join(app, secrets.fetch(environment, another)).await
     }

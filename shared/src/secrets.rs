@@ -4,7 +4,8 @@
 use aws_sdk_secretsmanager::Client;
 use aws_types::SdkConfig;
 
-use crate::config::{Environment, SecretVariable, SecretsConfig};
+use crate::aws;
+use crate::config::{AwsConfig, Environment, SecretVariable, SecretsConfig};
 use crate::error::{Cause, Error};
 use crate::secret::Secret;
 
@@ -14,15 +15,18 @@ pub struct Secrets {
 }
 
 impl Secrets {
-    /// A client.
-    #[must_use]
-    pub fn new(sdk: &SdkConfig, config: SecretsConfig) -> Self {
-        let sdk = aws_sdk_secretsmanager::config::Builder::from(sdk);
-        let sdk = match config.endpoint {
-            Some(endpoint) => sdk.endpoint_url(endpoint),
-            None => sdk,
+    /// A client from the environment, and what other clients of AWS begin with.
+    ///
+    /// # Errors
+    /// Names the variable that is missing or wrong; or the TLS stack cannot be set up.
+    pub fn start(environment: &Environment<'_>) -> Result<(SdkConfig, Self), Cause> {
+        let sdk = aws::sdk(AwsConfig::read(environment)?)?;
+        let own = aws_sdk_secretsmanager::config::Builder::from(&sdk);
+        let own = match SecretsConfig::read(environment)?.endpoint {
+            Some(endpoint) => own.endpoint_url(endpoint),
+            None => own,
         };
-        Self { client: Client::from_conf(sdk.build()) }
+        Ok((sdk, Self { client: Client::from_conf(own.build()) }))
     }
 
     /// The current version of a secret.

@@ -49,7 +49,7 @@ fn allowed(module: &str) -> &'static [&'static str] {
         "invocation" => &["domain"],
         "log" => &["config", "domain", "invocation", "log"],
         "aws" => &["config", "error", "secret"],
-        "secrets" => &["config", "error", "secret"],
+        "secrets" => &["aws", "config", "error", "secret"],
         "domain" => &["domain", "error", "secret"],
         "config" => &["domain", "secret"],
         "outbound" => &["error"],
@@ -58,7 +58,6 @@ fn allowed(module: &str) -> &'static [&'static str] {
         "token" => &["config", "domain", "error", "outbound", "secret"],
         "notify" => &["config", "domain", "error", "outbound"],
         "app" => &[
-            "aws",
             "config",
             "domain",
             "error",

@@ -33,6 +33,17 @@ const VISA: &str = "4925000000000004";
 /// The scheduled functions.
 const SCHEDULED: [&str; 2] = ["expire-recurring-payments", "finish-terminals"];
 
+/// Every operation on a recurring payment: method, end of the path, and the body where there is one.
+fn with_an_id(body: &Value) -> [(&'static str, &'static str, Option<&Value>); 5] {
+    [
+        ("GET", "", None),
+        ("PATCH", "", Some(body)),
+        ("DELETE", "", None),
+        ("POST", "/terminal", Some(body)),
+        ("PUT", "/authorize", None),
+    ]
+}
+
 /// A service of its own, and a partner's token for it.
 struct World {
     local: Local,

@@ -8,7 +8,7 @@ use local::netaxept::{CALLBACK_SECRET, Kind, Operation};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
-use crate::{Answer, PAYMENTS, VISA, World};
+use crate::{Answer, PAYMENTS, VISA, World, with_an_id};
 
 /// All that an erased wallet has: what ids need, and what a write needs.
 const LEFT: [&str; 9] = [
@@ -120,13 +120,7 @@ async fn everything_is_destroyed_at_once() {
 
     for id in &ids {
         let url = json!({ "redirectUrl": "https://shop.example" });
-        for (method, tail, body) in [
-            ("GET", "", None),
-            ("PATCH", "", Some(&url)),
-            ("DELETE", "", None),
-            ("POST", "/terminal", Some(&url)),
-            ("PUT", "/authorize", None),
-        ] {
+        for (method, tail, body) in with_an_id(&url) {
             let answer = world.call(method, &format!("{PAYMENTS}/{id}{tail}"), body).await;
             assert_eq!(answer.problem(), (404, "not-found".to_owned()), "{method} {tail}");
         }

@@ -5,7 +5,7 @@ use local::netaxept::{Kind, Operation};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
-use crate::{PAYMENTS, VISA, World};
+use crate::{PAYMENTS, VISA, World, with_an_id};
 
 #[tokio::test]
 async fn without_a_good_token() {
@@ -74,13 +74,7 @@ async fn a_foreign_id_and_an_unknown_one_answer_alike() {
     let stranger = world.token("traveller-demo", json!({ "customer_number": "4712" })).await;
     let url = json!({ "redirectUrl": "https://shop.example" });
     for token in [&other, &stranger] {
-        for (method, tail, body) in [
-            ("GET", "", None),
-            ("PATCH", "", Some(&url)),
-            ("DELETE", "", None),
-            ("POST", "/terminal", Some(&url)),
-            ("PUT", "/authorize", None),
-        ] {
+        for (method, tail, body) in with_an_id(&url) {
             let mut answers = Vec::new();
             for id in [id, unknown] {
                 world.local.dynamodb().forget_requests();

@@ -4,10 +4,7 @@ use aws_types::SdkConfig;
 use chrono::{DateTime, Utc};
 use futures_util::future::join_all;
 
-use crate::aws;
-use crate::config::{
-    AwsConfig, CallbackAddresses, Environment, NotificationConfig, SecretsConfig, StorageConfig,
-};
+use crate::config::{CallbackAddresses, Environment, NotificationConfig, StorageConfig};
 use crate::domain::notification::Notification;
 use crate::error::{Cause, Error, chain};
 use crate::invocation;
@@ -41,8 +38,7 @@ impl Teller {
     /// # Errors
     /// Names the variable that is missing or wrong; the secret cannot be had; or the TLS stack cannot be set up.
     pub async fn start(environment: &Environment<'_>) -> Result<Self, Cause> {
-        let sdk = aws::sdk(AwsConfig::read(environment)?)?;
-        let secrets = Secrets::new(&sdk, SecretsConfig::read(environment)?);
+        let (sdk, secrets) = Secrets::start(environment)?;
         Self::with(environment, &sdk, &secrets).await
     }
 

@@ -4,8 +4,7 @@ use chrono::{DateTime, Utc};
 use url::Url;
 
 use super::netaxept;
-use crate::aws;
-use crate::config::{AwsConfig, CallbackAddresses, Environment, SecretsConfig, StorageConfig};
+use crate::config::{CallbackAddresses, Environment, StorageConfig};
 use crate::domain::id::RecurringPaymentId;
 use crate::domain::owner::Owner;
 use crate::domain::terminal::{Asked, Closing, Visit};
@@ -46,8 +45,7 @@ impl Terminals {
     /// # Errors
     /// Names the variable that is missing or wrong; the token cannot be had; or the TLS stack cannot be set up.
     pub async fn start(environment: &Environment<'_>) -> Result<Self, Cause> {
-        let sdk = aws::sdk(AwsConfig::read(environment)?)?;
-        let secrets = Secrets::new(&sdk, SecretsConfig::read(environment)?);
+        let (sdk, secrets) = Secrets::start(environment)?;
         Ok(Self {
             store: Store::new(&sdk, StorageConfig::read(environment)?),
             addresses: CallbackAddresses::read(environment)?,

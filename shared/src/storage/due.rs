@@ -131,13 +131,12 @@ impl Store {
             Met::Unclear(cause) => (self.get(due.slot).await?, Some(cause)),
         };
         // The answer was lost, and the SDK's repetition met what it had done.
-        let (item, done) = match item {
-            Some(item) if item.was_expired_by(own) => (None, Some(item.before_expiry(due.at))),
-            item => (item, None),
+        let item = match item {
+            Some(item) if item.was_expired_by(own) => {
+                return expired(due, item.before_expiry(due.at), now);
+            }
+            item => item,
         };
-        if let Some(item) = done {
-            return expired(due, item, now);
-        }
         if let Some(cause) = doubt {
             return Err(unavailable(cause));
         }
