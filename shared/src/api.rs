@@ -2,6 +2,7 @@
 
 pub mod authorizer;
 pub mod context;
+mod event;
 pub mod reply;
 pub mod request;
 mod status;
@@ -11,19 +12,21 @@ use std::future::Future;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use lambda_http::{Body, Response, service_fn};
+use aws_lambda_events::apigw::{ApiGatewayV2httpRequest, ApiGatewayV2httpResponse};
+use lambda_runtime::{LambdaEvent, service_fn};
 use uuid::Uuid;
 
 use crate::config::{Environment, LogConfig};
 use crate::error::{Cause, Error, chain};
 use crate::invocation;
 use crate::log;
+use event::Event;
 pub use reply::Reply;
 use request::About;
 pub use request::Request;
 
 /// Why a function could not start.
-pub type Fatal = lambda_http::Error;
+pub type Fatal = lambda_runtime::Error;
 
 /// Every answer arrives before 28 s, whatever the dependencies do (api.md §4).
 const LIMIT: Duration = Duration::from_secs(26);
@@ -47,19 +50,23 @@ where
     let log = &log::begin(LogConfig::read(&environment)?);
     let state: &'static S = Box::leak(Box::new(Box::pin(start(&environment)).await?));
     let (answer, cold) = (&answer, &AtomicBool::new(true));
-    lambda_http::run(service_fn(move |event: lambda_http::Request| async move {
-        let began = Instant::now();
-        let request = Request::new(event, correlation_id);
-        let about = request.about();
-        let answered = invocation::of(operation, in_time(answer(state, request), &about));
-        let (result, known) = answered.await;
-        let error = result.as_ref().err().map(|error| chain(error));
-        let response = result
-            .map_or_else(|error| status::problem(&error, &about), |reply| reply.response(&about));
-        let (took, cold) = (began.elapsed(), cold.swap(false, Ordering::Relaxed));
-        log.write(&about.line(&known, response.status(), took, cold, error.as_deref()));
-        Ok::<Response<Body>, Infallible>(response)
-    }))
+    lambda_runtime::run(service_fn(
+        move |event: LambdaEvent<Event<ApiGatewayV2httpRequest>>| async move {
+            let began = Instant::now();
+            let request = Request::new(event, correlation_id);
+            let about = request.about();
+            let answered = invocation::of(operation, in_time(answer(state, request), &about));
+            let (result, known) = answered.await;
+            let error = result.as_ref().err().map(|error| chain(error));
+            let response = result.map_or_else(
+                |error| status::problem(&error, &about),
+                |reply| reply.response(&about),
+            );
+            let (took, cold) = (began.elapsed(), cold.swap(false, Ordering::Relaxed));
+            log.write(&about.line(&known, response.status_code, took, cold, error.as_deref()));
+            Ok::<ApiGatewayV2httpResponse, Infallible>(response)
+        },
+    ))
     .await
 }
 

@@ -1,38 +1,40 @@
 //! How AWS is reached: one TLS stack, the function's own credentials, and a limit on everything that is waited for.
 
+mod http;
+
 use std::time::Duration;
 
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
-use aws_sdk_dynamodb::config::{BehaviorVersion, Region};
-use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
-use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
+use aws_sdk_dynamodb::config::{BehaviorVersion, Region, StalledStreamProtectionConfig};
 use aws_types::SdkConfig;
+use rustls::RootCertStore;
+use rustls::pki_types::CertificateDer;
 
 use crate::config::AwsConfig;
-use crate::error::Error;
+use crate::error::{Cause, Error};
+use crate::outbound;
+use http::Http;
 
-/// The pinned roots that Amazon's services chain to (Amazon Trust Services' repository): parsing the machine's whole list
-/// would be most of a cold start.
-const AMAZON_ROOTS: &[u8] = include_bytes!("aws/amazon-roots.pem");
+/// The roots that Amazon's services chain to, as <https://www.amazontrust.com/repository/> has them: to read the machine's
+/// whole list would be most of a cold start.
+const AMAZON_ROOTS: [&[u8]; 5] = [
+    include_bytes!("aws/amazon-root-ca-1.der"),
+    include_bytes!("aws/amazon-root-ca-2.der"),
+    include_bytes!("aws/amazon-root-ca-3.der"),
+    include_bytes!("aws/amazon-root-ca-4.der"),
+    include_bytes!("aws/starfield-services-root-ca-g2.der"),
+];
 
 /// What every client of an AWS service begins with.
 ///
 /// # Errors
 /// `Internal` when the TLS stack cannot be set up.
 pub fn sdk(config: AwsConfig) -> Result<SdkConfig, Error> {
-    let roots = if config.system_roots {
-        TrustStore::default()
-    } else {
-        TrustStore::empty().with_pem_certificate(AMAZON_ROOTS)
-    };
-    let tls = TlsContext::builder().with_trust_store(roots).build();
-    let tls = tls.map_err(|cause| Error::Internal { what: "TLS for AWS", cause: cause.into() })?;
-    let http = aws_smithy_http_client::Builder::new()
-        .tls_provider(Provider::Rustls(CryptoMode::Ring))
-        .tls_context(tls);
+    let roots = if config.system_roots { system_roots() } else { amazon_roots() };
+    let roots = roots.map_err(|cause| Error::Internal { what: "the roots of TLS", cause })?;
     let keys = config.credentials;
     let credentials = Credentials::new(
         keys.access_key_id,
@@ -43,16 +45,68 @@ pub fn sdk(config: AwsConfig) -> Result<SdkConfig, Error> {
     );
     Ok(SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())
-        .http_client(http.build_https())
+        .http_client(Http::new(outbound::tls(roots)?))
         .region(Region::new(config.region))
         .credentials_provider(SharedCredentialsProvider::new(credentials))
         .retry_config(RetryConfig::standard().with_max_attempts(3))
         .timeout_config(
             TimeoutConfig::builder()
-                .connect_timeout(Duration::from_secs(1))
                 .operation_attempt_timeout(Duration::from_millis(1500))
                 .operation_timeout(Duration::from_secs(4))
                 .build(),
         )
+        // What is slow is given up by the limits above.
+        .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
         .build())
+}
+
+fn amazon_roots() -> Result<RootCertStore, Cause> {
+    let mut roots = RootCertStore::empty();
+    for root in AMAZON_ROOTS {
+        roots.add(CertificateDer::from(root))?;
+    }
+    Ok(roots)
+}
+
+/// Those of them that can be read; none at all is an error.
+fn system_roots() -> Result<RootCertStore, Cause> {
+    let mut found = rustls_native_certs::load_native_certs();
+    let mut roots = RootCertStore::empty();
+    let (read, _) = roots.add_parsable_certificates(found.certs);
+    match found.errors.pop() {
+        Some(error) if read == 0 => Err(error.into()),
+        None if read == 0 => Err("the machine has none".into()),
+        Some(_) | None => Ok(roots),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Write;
+
+    use sha2::{Digest, Sha256};
+
+    use super::*;
+
+    /// The fingerprints that Amazon publishes; the last one is of the root that vouched for Amazon's before they were known.
+    #[test]
+    fn the_roots_are_amazons() {
+        let fingerprint = |root: &[u8]| {
+            Sha256::digest(root).iter().fold(String::new(), |mut text, byte| {
+                write!(text, "{byte:02x}").unwrap();
+                text
+            })
+        };
+        assert_eq!(
+            AMAZON_ROOTS.map(fingerprint),
+            [
+                "8ecde6884f3d87b1125ba31ac3fcb13d7016de7f57cc904fe1cb97c6ae98196e",
+                "1ba5b2aa8c65401a82960118f80bec4f62304d83cec4713a19c39c011ea46db4",
+                "18ce6cfe7bf14e60b2e347b8dfe868cb31d02ebb3ada271569f50343b46db3a4",
+                "e35d28419ed02025cfa69038cd623962458da5c695fbdea3c22b0bfb25897092",
+                "568d6905a2c88708a4b3025190edcfedb1974a606a13c6e5290fcb2ae63edab5",
+            ]
+        );
+        assert_eq!(amazon_roots().unwrap().len(), AMAZON_ROOTS.len());
+    }
 }

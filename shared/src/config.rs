@@ -58,6 +58,21 @@ impl<'a> Environment<'a> {
         self.text(name)?.parse().map_err(|_| Misconfigured { name, fault })
     }
 
+    /// Whether it is the first of two words.
+    fn either(
+        &self,
+        name: &'static str,
+        one: &'static str,
+        other: &'static str,
+    ) -> Result<bool, Misconfigured> {
+        let text = self.text(name)?;
+        if text == one || text == other {
+            Ok(text == one)
+        } else {
+            Err(Misconfigured { name, fault: "is none of the words that it can be" })
+        }
+    }
+
     fn address(&self, name: &'static str) -> Result<Url, Misconfigured> {
         let url: Url = self.parsed(name, "is not an address")?;
         if is_private_channel(&url) {
@@ -100,17 +115,9 @@ impl AwsConfig {
     /// # Errors
     /// Names the variable that is missing or wrong.
     pub fn read(environment: &Environment<'_>) -> Result<Self, Misconfigured> {
-        let roots = "TLS_ROOTS";
         Ok(Self {
             region: environment.text("AWS_REGION")?,
-            system_roots: match environment.text(roots)?.as_str() {
-                "amazon" => false,
-                "system" => true,
-                _ => {
-                    let fault = "is neither amazon nor system";
-                    return Err(Misconfigured { name: roots, fault });
-                }
-            },
+            system_roots: environment.either("TLS_ROOTS", "system", "amazon")?,
             credentials: Credentials {
                 access_key_id: environment.text("AWS_ACCESS_KEY_ID")?,
                 secret_access_key: Secret::new(environment.text("AWS_SECRET_ACCESS_KEY")?),
@@ -146,6 +153,8 @@ pub struct StorageConfig {
     pub id_key: IdKey,
     /// Another address than the region's.
     pub endpoint: Option<String>,
+    /// Whether the connection is opened at the start, before anybody waits for it.
+    pub warm_up: bool,
 }
 
 impl StorageConfig {
@@ -164,6 +173,7 @@ impl StorageConfig {
             allowances: environment.text("ALLOWANCE_TABLE_NAME")?,
             id_key: IdKey::new(&id_key),
             endpoint: environment.optional("AWS_ENDPOINT_URL_DYNAMODB")?,
+            warm_up: environment.either("WARM_UP", "connect", "none")?,
         })
     }
 }
@@ -267,12 +277,8 @@ impl CallbackAddresses {
     /// # Errors
     /// Names the variable that is missing or wrong.
     pub fn read(environment: &Environment<'_>) -> Result<Self, Misconfigured> {
-        let name = "CALLBACK_ADDRESSES";
-        match environment.text(name)?.as_str() {
-            "public" => Ok(Self::Public),
-            "local" => Ok(Self::Local),
-            _ => Err(Misconfigured { name, fault: "is neither public nor local" }),
-        }
+        let local = environment.either("CALLBACK_ADDRESSES", "local", "public")?;
+        Ok(if local { Self::Local } else { Self::Public })
     }
 }
 

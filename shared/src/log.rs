@@ -4,6 +4,7 @@
 //! function, in the stack's namespace, without a call to anybody.
 
 mod audit;
+mod events;
 
 use std::io::Write;
 use std::sync::{Mutex, PoisonError};
@@ -19,6 +20,7 @@ use metrique_writer_format_emf::Emf;
 use crate::config::LogConfig;
 use crate::invocation::Invocation;
 pub use audit::audit;
+use events::Events;
 
 /// The one dimension of every metric: the function.
 const DIMENSION: &str = "Operation";
@@ -47,13 +49,8 @@ enum Field {
 /// Begins it, once in a process.
 #[must_use]
 pub fn begin(config: LogConfig) -> Log {
-    tracing_subscriber::fmt()
-        .json()
-        .flatten_event(true)
-        .without_time()
-        .with_current_span(false)
-        .with_span_list(false)
-        .init();
+    // In a process that has a subscriber already, a test say, that one stays.
+    tracing::subscriber::set_global_default(Events).unwrap_or_default();
     let metrics = Emf::builder(config.namespace, vec![vec![DIMENSION.to_owned()]]);
     Log { metrics: Mutex::new(metrics.skip_all_validations(!cfg!(debug_assertions)).build()) }
 }

@@ -20,23 +20,28 @@ pub fn client(
     limit: Duration,
     more: impl FnOnce(ClientBuilder) -> ClientBuilder,
 ) -> Result<Client, Error> {
-    let internal = |cause: Cause| Error::Internal { what: "TLS for calls to others", cause };
-    let tls =
-        ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-            .with_safe_default_protocol_versions()
-            .map_err(|cause| internal(cause.into()))?
-            .with_root_certificates(RootCertStore {
-                roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
-            })
-            .with_no_client_auth();
+    let roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
     let builder = Client::builder()
-        .tls_backend_preconfigured(tls)
+        .tls_backend_preconfigured(tls(roots)?)
         .redirect(Policy::none())
         .retry(reqwest::retry::never())
         .no_proxy()
         .connect_timeout(Duration::from_secs(2))
         .timeout(limit);
-    more(builder).build().map_err(|cause| internal(cause.into()))
+    let what = "TLS for calls to others";
+    more(builder).build().map_err(|cause| Error::Internal { what, cause: cause.into() })
+}
+
+/// The one TLS stack, trusting these roots.
+///
+/// # Errors
+/// `Internal` when it cannot be set up.
+pub fn tls(roots: RootCertStore) -> Result<ClientConfig, Error> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|cause| Error::Internal { what: "TLS", cause: cause.into() })?;
+    Ok(builder.with_root_certificates(roots).with_no_client_auth())
 }
 
 /// The whole body of a reply, if it is no larger than 64 KiB.

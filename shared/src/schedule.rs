@@ -251,6 +251,7 @@ mod tests {
             ("ALLOWANCE_TABLE_NAME", "Allowances"),
             ("AWS_REGION", "eu-north-1"),
             ("TLS_ROOTS", "amazon"),
+            ("WARM_UP", "none"),
             ("AWS_ENDPOINT_URL_DYNAMODB", "http://127.0.0.1:1"),
             ("AWS_ACCESS_KEY_ID", "x"),
             ("AWS_SECRET_ACCESS_KEY", "x"),

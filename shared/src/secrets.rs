@@ -39,7 +39,7 @@ impl Secrets {
         variable: SecretVariable,
     ) -> Result<Secret, Cause> {
         let arn = variable.arn(environment)?;
-        let fetched = self.client.get_secret_value().secret_id(arn).send().await;
+        let fetched = Box::pin(self.client.get_secret_value().secret_id(arn).send()).await;
         let fetched = fetched
             .map_err(|cause| Error::Unavailable { what: "Secrets Manager", cause: cause.into() })?;
         let text = fetched.secret_string.filter(|text| !text.is_empty());

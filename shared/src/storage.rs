@@ -27,7 +27,7 @@ use crate::domain::caller::{Caller, CustomerNumber};
 use crate::domain::id::{RecurringPaymentId, Slot};
 use crate::domain::owner::{Customer, IdKey, Owner};
 use crate::domain::wallet::{Contents, Wallet};
-use crate::error::{Cause, Error, Refusal};
+use crate::error::{Cause, Error, Refusal, chain};
 use crate::invocation;
 use crate::log;
 pub use due::{Due, Kind, Page};
@@ -35,6 +35,8 @@ use item::Item;
 
 /// How often a change is decided before [`Error::Busy`].
 const TRIES: u32 = 5;
+/// For how long a start waits for its connection.
+const WARM_UP: Duration = Duration::from_secs(1);
 /// How many slots are looked at for a customer. With 2^39 of them the second is already rare.
 const PROBES: u8 = 64;
 
@@ -125,13 +127,32 @@ impl Store {
     ///
     /// # Errors
     /// Names the variable that is missing or wrong; or the TLS stack cannot be set up.
-    #[expect(
-        clippy::unused_async,
-        reason = "`serve` begins with it as with states that fetch secrets"
-    )]
     pub async fn start(environment: &Environment<'_>) -> Result<Self, Cause> {
-        let sdk = aws::sdk(AwsConfig::read(environment)?)?;
-        Ok(Self::new(&sdk, StorageConfig::read(environment)?))
+        Self::with(environment, &aws::sdk(AwsConfig::read(environment)?)?).await
+    }
+
+    /// The same, with the client of AWS that there is already.
+    ///
+    /// # Errors
+    /// Names the variable that is missing or wrong.
+    pub async fn with(environment: &Environment<'_>, sdk: &SdkConfig) -> Result<Self, Cause> {
+        let config = StorageConfig::read(environment)?;
+        let warm_up = config.warm_up;
+        let store = Self::new(sdk, config);
+        if warm_up {
+            store.warm_up().await;
+        }
+        Ok(store)
+    }
+
+    /// Reads what cannot be there, before anybody waits: so the first request finds an open connection, and all in its place.
+    /// Should it fail, the first request sees for itself.
+    async fn warm_up(&self) {
+        match tokio::time::timeout(WARM_UP, self.get(Slot::NOWHERE)).await {
+            Ok(Ok(_)) => {}
+            Ok(Err(error)) => tracing::warn!(error = chain(&error), "not warmed up"),
+            Err(late) => tracing::warn!(error = chain(&late), "not warmed up"),
+        }
     }
 
     /// The owner that a privileged caller names beside an id; what a customer says is not considered (api.md §5).
@@ -278,12 +299,8 @@ impl Store {
             .get_item()
             .table_name(&self.table)
             .key("slot", AttributeValue::N(slot.number().to_string()));
-        let got = get
-            .consistent_read(true)
-            .return_consumed_capacity(ReturnConsumedCapacity::Total)
-            .send()
-            .await;
-        let got = got.map_err(|cause| unavailable(cause.into()))?;
+        let get = get.consistent_read(true).return_consumed_capacity(ReturnConsumedCapacity::Total);
+        let got = Box::pin(get.send()).await.map_err(|cause| unavailable(cause.into()))?;
         meter::read(got.consumed_capacity());
         got.item.map(Item::read).transpose()
     }
@@ -300,7 +317,7 @@ impl Store {
         let put = put
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .return_consumed_capacity(ReturnConsumedCapacity::Total);
-        match put.send().await {
+        match Box::pin(put.send()).await {
             Ok(put) => {
                 meter::written(put.consumed_capacity());
                 Ok(Put::Written)

@@ -48,6 +48,7 @@ fn store(dynamodb: &Dynamodb, id_key: IdKey) -> Store {
         allowances: "Allowances".to_owned(),
         id_key,
         endpoint: Some(dynamodb.address().to_owned()),
+        warm_up: false,
     };
     let aws = AwsConfig { region: "eu-north-1".to_owned(), system_roots: false, credentials };
     Store::new(&aws::sdk(aws).unwrap(), config)

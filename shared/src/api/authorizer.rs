@@ -3,11 +3,12 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
+use aws_lambda_events::apigw::ApiGatewayV2CustomAuthorizerV2Request;
 use chrono::DateTime;
-use lambda_http::aws_lambda_events::apigw::ApiGatewayV2CustomAuthorizerV2Request;
 use lambda_runtime::{LambdaEvent, service_fn};
 use serde_json::{Value, json};
 
+use crate::api::event::Event;
 use crate::api::{Fatal, context};
 use crate::config::{Environment, LogConfig};
 use crate::error::{Cause, Error, chain};
@@ -31,16 +32,17 @@ pub async fn serve(
     let tokens = &start(&environment)?;
     let cold = &AtomicBool::new(true);
     lambda_runtime::run(service_fn(
-        move |event: LambdaEvent<ApiGatewayV2CustomAuthorizerV2Request>| async move {
+        move |event: LambdaEvent<Event<ApiGatewayV2CustomAuthorizerV2Request>>| async move {
             let began = Instant::now();
-            let at = event.payload.request_context.time_epoch;
-            let (checked, known) = invocation::of(operation, answer(tokens, event.payload)).await;
+            let LambdaEvent { payload: Event(asked), context, .. } = event;
+            let at = asked.request_context.time_epoch;
+            let (checked, known) = invocation::of(operation, answer(tokens, asked)).await;
             let error = checked.as_ref().err().map(|error| chain(error));
             let line = Line::new(
                 DateTime::from_timestamp_millis(at).unwrap_or_default(),
                 if error.is_some() { "ERROR" } else { "INFO" },
                 "checked",
-                event.context.xray_trace_id.as_deref(),
+                context.xray_trace_id.as_deref(),
                 &known,
             );
             let line = line

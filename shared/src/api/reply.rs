@@ -2,12 +2,11 @@
 
 #![expect(clippy::struct_field_names, reason = "the names are those of the wire")]
 
+use aws_lambda_events::apigw::ApiGatewayV2httpResponse;
+use aws_lambda_events::encodings::Body;
 use chrono::{DateTime, SecondsFormat, Utc};
-use lambda_http::http::header::{
-    CACHE_CONTROL, CONTENT_TYPE, HeaderName, LOCATION, WWW_AUTHENTICATE,
-};
-use lambda_http::http::{HeaderValue, StatusCode};
-use lambda_http::{Body, Response};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, LOCATION, WWW_AUTHENTICATE};
+use http::{HeaderValue, StatusCode};
 use serde::Serialize;
 use url::Url;
 
@@ -154,12 +153,12 @@ fn reply(
 }
 
 impl Reply {
-    pub(super) fn response(self, about: &About) -> Response<Body> {
+    pub(super) fn response(self, about: &About) -> ApiGatewayV2httpResponse {
         let mut response = response(self.status, "application/hal+json", self.body, about);
         if let Some(location) =
             self.location.and_then(|location| HeaderValue::try_from(location).ok())
         {
-            response.headers_mut().insert(LOCATION, location);
+            response.headers.insert(LOCATION, location);
         }
         response
     }
@@ -171,14 +170,14 @@ pub(super) fn response(
     content_type: &'static str,
     body: String,
     about: &About,
-) -> Response<Body> {
-    let mut response = Response::new(Body::Empty);
-    *response.status_mut() = status;
+) -> ApiGatewayV2httpResponse {
+    let mut response = ApiGatewayV2httpResponse::default();
+    response.status_code = status.as_u16().into();
+    let headers = &mut response.headers;
     if !body.is_empty() {
-        *response.body_mut() = Body::Text(body);
-        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+        response.body = Some(Body::Text(body));
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     }
-    let headers = response.headers_mut();
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     if let Ok(correlation_id) = HeaderValue::try_from(&about.correlation_id) {
         headers.insert(HeaderName::from_static("x-correlation-id"), correlation_id);

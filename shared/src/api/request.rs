@@ -1,17 +1,19 @@
 //! Text becomes types: after this file no text of the caller's means anything but words to show.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
+use aws_lambda_events::apigw::ApiGatewayV2httpRequest;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, Utc};
-use lambda_http::RequestExt;
-use lambda_http::aws_lambda_events::apigw::ApiGatewayV2httpRequestContext;
-use lambda_http::http::StatusCode;
-use lambda_http::request::RequestContext;
+use lambda_runtime::LambdaEvent;
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::{Map, Value};
 
 use crate::api::context;
+use crate::api::event::Event;
 use crate::domain::caller::{Caller, CustomerNumber, Organisation, Permission};
 use crate::domain::id::{RecurringPaymentId, TransactionId};
 use crate::domain::owner::hash;
@@ -32,10 +34,10 @@ const SECRET: &str = "secret";
 /// The parameter of query and path that is personal.
 const CUSTOMER: &str = "customerNumber";
 
-/// A request of API Gateway's HTTP API.
+/// A request of API Gateway's HTTP API, as its payload format 2.0 has it.
 pub struct Request {
-    event: lambda_http::Request,
-    context: ApiGatewayV2httpRequestContext,
+    event: ApiGatewayV2httpRequest,
+    trace_id: Option<String>,
     correlation_id: String,
 }
 
@@ -56,18 +58,17 @@ pub struct About {
 
 impl Request {
     /// Takes an event in; `new_id` makes a correlation id where the caller has none.
-    pub(super) fn new(event: lambda_http::Request, new_id: fn() -> String) -> Self {
-        let context = match event.request_context_ref() {
-            Some(RequestContext::ApiGatewayV2(context)) => context.clone(),
-            // Another kind of event, or one added by a later version of the library: it has no caller and no time.
-            _ => ApiGatewayV2httpRequestContext::default(),
-        };
+    pub(super) fn new(
+        event: LambdaEvent<Event<ApiGatewayV2httpRequest>>,
+        new_id: fn() -> String,
+    ) -> Self {
+        let LambdaEvent { payload: Event(event), context, .. } = event;
         let given = event
-            .headers()
+            .headers
             .get("x-correlation-id")
             .map(|given| String::from_utf8_lossy(given.as_bytes()));
         let correlation_id = correlation_id(given.as_deref()).unwrap_or_else(new_id);
-        Self { event, context, correlation_id }
+        Self { event, trace_id: context.xray_trace_id, correlation_id }
     }
 
     /// What log and answers say about it.
@@ -78,11 +79,8 @@ impl Request {
             correlation_id: self.correlation_id.clone(),
             received_at: self.received_at().ok(),
             path: self.path(),
-            trace_id: self
-                .event
-                .lambda_context_ref()
-                .and_then(|context| context.xray_trace_id.clone()),
-            route: self.context.route_key.clone().unwrap_or_default(),
+            trace_id: self.trace_id.clone(),
+            route: self.event.request_context.route_key.clone().unwrap_or_default(),
             client_name: short(self.client_name().unwrap_or_default()),
             point_of_sale: header("entur-pos"),
             channel: header("entur-distribution-channel"),
@@ -91,15 +89,19 @@ impl Request {
 
     /// The path that was called; where a part of it is secret or personal, as the template has it.
     fn path(&self) -> String {
-        let parameters = self.event.path_parameters();
-        let hidden = [SECRET, CUSTOMER].into_iter().find_map(|name| parameters.first(name));
-        match (hidden, self.context.route_key.as_deref()) {
+        let hidden = [SECRET, CUSTOMER].into_iter().find_map(|name| self.path_parameter(name));
+        match (hidden, self.event.request_context.route_key.as_deref()) {
             (Some(_), Some(route)) => {
                 route.split_once(' ').map_or(route, |(_, path)| path).to_owned()
             }
             (Some(_), None) => String::new(),
-            (None, _) => self.event.uri().path().to_owned(),
+            (None, _) => self.event.raw_path.clone().unwrap_or_default(),
         }
+    }
+
+    /// A parameter of the path, which API Gateway has decoded.
+    fn path_parameter(&self, name: &str) -> Option<&str> {
+        self.event.path_parameters.get(name).map(String::as_str)
     }
 
     /// The path has to have this secret in it.
@@ -107,8 +109,7 @@ impl Request {
     /// # Errors
     /// `NoSuchPath`.
     pub fn knows(&self, secret: &Secret) -> Result<(), Error> {
-        let given = self.event.path_parameters();
-        let known = given.first(SECRET).is_some_and(|given| secret.is(given));
+        let known = self.path_parameter(SECRET).is_some_and(|given| secret.is(given));
         if known { Ok(()) } else { Err(Error::NoSuchPath) }
     }
 
@@ -127,7 +128,7 @@ impl Request {
     }
 
     fn caller_unchecked(&self) -> Result<Caller, String> {
-        match &self.context.authorizer {
+        match &self.event.request_context.authorizer {
             Some(authorizer) => context::read(&authorizer.fields),
             None => Err("no authorizer".to_owned()),
         }
@@ -140,9 +141,8 @@ impl Request {
     pub fn received_at(&self) -> Result<DateTime<Utc>, Error> {
         let cause =
             || Error::Internal { what: "the event has no time", cause: Cause::from("timeEpoch") };
-        DateTime::from_timestamp_millis(self.context.time_epoch)
-            .filter(|_| self.context.time_epoch > 0)
-            .ok_or_else(cause)
+        let at = self.event.request_context.time_epoch;
+        DateTime::from_timestamp_millis(at).filter(|_| at > 0).ok_or_else(cause)
     }
 
     /// The id in the path.
@@ -151,9 +151,8 @@ impl Request {
     /// `Invalid`.
     pub fn recurring_payment_id(&self) -> Result<RecurringPaymentId, Error> {
         const NAME: &str = "recurringPaymentId";
-        let parameters = self.event.path_parameters();
         let id: Option<RecurringPaymentId> =
-            parameters.first(NAME).and_then(|text| text.parse().ok());
+            self.path_parameter(NAME).and_then(|text| text.parse().ok());
         let id = id
             .ok_or_else(|| Flaw::new("id", "must be a whole number between 0 and 2^53").of(NAME))?;
         invocation::note(|at_hand| at_hand.recurring_payment_id = Some(id.number()));
@@ -162,8 +161,13 @@ impl Request {
 
     /// A parameter of the query; given twice, it is no single text and fits no rule.
     fn query(&self, name: &'static str) -> Option<String> {
-        let parameters = self.event.query_string_parameters();
-        parameters.all(name).map(|all| all.join(","))
+        // Not as the event has it parsed: there, what is given twice has been joined before it was decoded.
+        let query = self.event.raw_query_string.as_deref().unwrap_or_default();
+        let pairs = form_urlencoded::parse(query.as_bytes());
+        pairs
+            .filter(|(given, _)| given == name)
+            .map(|(_, text)| text.into_owned())
+            .reduce(|before, text| format!("{before},{text}"))
     }
 
     /// `customerNumber` of the query: plain or `eq:`. Any other operator would list other customers.
@@ -184,8 +188,7 @@ impl Request {
     /// # Errors
     /// `Invalid`.
     pub fn customer_in_path(&self) -> Result<CustomerNumber, Error> {
-        let parameters = self.event.path_parameters();
-        let text = parameters.first(CUSTOMER).unwrap_or_default();
+        let text = self.path_parameter(CUSTOMER).unwrap_or_default();
         Ok(CustomerNumber::try_from(text).map_err(|flaw| flaw.of(CUSTOMER))?)
     }
 
@@ -212,7 +215,7 @@ impl Request {
         let number =
             |text: &str| text.trim().parse().map(Organisation::new).map_err(|_| wrong().into());
         self.event
-            .headers()
+            .headers
             .get("entur-on-behalf-of")
             .map(|given| number(given.to_str().unwrap_or_default()))
             .transpose()
@@ -223,7 +226,7 @@ impl Request {
     /// # Errors
     /// `Invalid`.
     pub fn idempotency_key(&self) -> Result<Option<[u8; 16]>, Error> {
-        let Some(given) = self.event.headers().get("idempotency-key") else { return Ok(None) };
+        let Some(given) = self.event.headers.get("idempotency-key") else { return Ok(None) };
         let text = given.to_str().unwrap_or_default();
         if text.trim().is_empty() || text.len() > 255 || text.trim().contains('\t') {
             return Err(Flaw::new("key", "must have 1 to 255 visible characters")
@@ -238,7 +241,7 @@ impl Request {
     /// # Errors
     /// `TooLarge`, `NotJson`, `Invalid`.
     pub fn body(&self) -> Result<Fields, Error> {
-        let bytes: &[u8] = self.event.body();
+        let bytes = self.bytes()?;
         if bytes.len() > LARGEST_BODY {
             return Err(Error::TooLarge);
         }
@@ -250,18 +253,28 @@ impl Request {
         }
         let invalid = |message| Flaw::new("json", message).of("body");
         if !bytes.trim_ascii_start().starts_with(b"{") {
-            let message = if serde_json::from_slice::<Value>(bytes).is_ok() {
+            let message = if serde_json::from_slice::<Value>(&bytes).is_ok() {
                 "must be a JSON object"
             } else {
                 "must be JSON"
             };
             return Err(invalid(message).into());
         }
-        match serde_json::from_slice(bytes) {
+        match serde_json::from_slice(&bytes) {
             Ok(Members(members)) => Ok(Fields { members, faults: Vec::new() }),
             Err(error) if error.is_data() => Err(invalid("may have each member once").into()),
             Err(_) => Err(invalid("must be JSON, at most 127 levels deep").into()),
         }
+    }
+
+    /// The body as it was sent: API Gateway encodes what may be no text.
+    fn bytes(&self) -> Result<Cow<'_, [u8]>, Error> {
+        let text = self.event.body.as_deref().unwrap_or_default();
+        if !self.event.is_base64_encoded {
+            return Ok(text.as_bytes().into());
+        }
+        let internal = |cause: Cause| Error::Internal { what: "the event has no body", cause };
+        Ok(STANDARD.decode(text).map_err(|cause| internal(cause.into()))?.into())
     }
 
     /// Whether the caller says who is calling, as `<company>-<application>`.
@@ -279,7 +292,7 @@ impl Request {
     }
 
     fn header(&self, name: &str) -> Option<&str> {
-        self.event.headers().get(name).and_then(|value| value.to_str().ok())
+        self.event.headers.get(name).and_then(|value| value.to_str().ok())
     }
 }
 
@@ -401,24 +414,25 @@ impl About {
     pub(super) fn line(
         &self,
         known: &Invocation,
-        status: StatusCode,
+        status: i64,
         took: Duration,
         cold: bool,
         error: Option<&str>,
     ) -> Line {
         // Refusals are the caller's affair; whatever is ours to mend stands out.
-        let level = if status.is_server_error() { "ERROR" } else { "INFO" };
+        let (is_refused, has_failed) = ((400..500).contains(&status), status >= 500);
+        let level = if has_failed { "ERROR" } else { "INFO" };
         let at = self.received_at.unwrap_or_default();
         Line::new(at, level, "answered", self.trace_id.as_deref(), known)
             .text("route", &self.route)
-            .number("status", Some(status.as_u16().into()))
+            .number("status", status.try_into().ok())
             .text("client_name", &self.client_name)
             .text("point_of_sale", &self.point_of_sale)
             .text("channel", &self.channel)
             .text("error", error.unwrap_or_default())
             .count("Requests", 1)
-            .count("ClientErrors", status.is_client_error().into())
-            .count("ServerErrors", status.is_server_error().into())
+            .count("ClientErrors", is_refused.into())
+            .count("ServerErrors", has_failed.into())
             .some("ColdStarts", cold.into())
             .milliseconds("Latency", took)
     }

@@ -1,9 +1,9 @@
 //! What a caller is told of each error: the one table, and the body that it becomes (RFC 9457 and Entur's `PaymentError`).
 
+use aws_lambda_events::apigw::ApiGatewayV2httpResponse;
 use chrono::SecondsFormat;
-use lambda_http::http::header::RETRY_AFTER;
-use lambda_http::http::{HeaderValue, StatusCode};
-use lambda_http::{Body, Response};
+use http::header::RETRY_AFTER;
+use http::{HeaderValue, StatusCode};
 use serde::Serialize;
 
 use crate::api::reply;
@@ -202,7 +202,7 @@ struct Wrong<'a> {
 }
 
 /// The answer to an error.
-pub(super) fn problem(error: &Error, about: &About) -> Response<Body> {
+pub(super) fn problem(error: &Error, about: &About) -> ApiGatewayV2httpResponse {
     let Row { status, slug, detail, error_reason, retry_after_seconds } = row(error);
     let title = status.canonical_reason().unwrap_or_default();
     let other = [Flaw::new("other-customer", "can not be updated").of("customerNumber")];
@@ -244,7 +244,7 @@ pub(super) fn problem(error: &Error, about: &About) -> Response<Body> {
     let body = serde_json::to_string(&problem).unwrap_or_default();
     let mut response = reply::response(status, "application/problem+json", body, about);
     if let Some(seconds) = retry_after_seconds {
-        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+        response.headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
     }
     response
 }

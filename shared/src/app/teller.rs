@@ -2,9 +2,9 @@
 
 use aws_types::SdkConfig;
 use chrono::{DateTime, Utc};
-use futures_util::future::join_all;
+use futures_util::future::{join_all, try_join};
 
-use crate::config::{CallbackAddresses, Environment, NotificationConfig, StorageConfig};
+use crate::config::{CallbackAddresses, Environment, NotificationConfig};
 use crate::domain::notification::Notification;
 use crate::error::{Cause, Error, chain};
 use crate::invocation;
@@ -47,9 +47,9 @@ impl Teller {
         sdk: &SdkConfig,
         secrets: &Secrets,
     ) -> Result<Self, Cause> {
-        let store = Store::new(sdk, StorageConfig::read(environment)?);
         let addresses = CallbackAddresses::read(environment)?;
-        let secret = secrets.fetch(environment, NotificationConfig::SECRET).await?;
+        let secret = secrets.fetch(environment, NotificationConfig::SECRET);
+        let (store, secret) = try_join(Store::with(environment, sdk), secret).await?;
         Ok(Self { store, notifier: Notifier::new(&NotificationConfig { secret, addresses })? })
     }
 

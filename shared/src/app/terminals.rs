@@ -1,10 +1,11 @@
 //! Opens terminals: the visit is written down first, and then Nets is asked to register it.
 
 use chrono::{DateTime, Utc};
+use futures_util::future::try_join;
 use url::Url;
 
 use super::netaxept;
-use crate::config::{CallbackAddresses, Environment, StorageConfig};
+use crate::config::{CallbackAddresses, Environment};
 use crate::domain::id::RecurringPaymentId;
 use crate::domain::owner::Owner;
 use crate::domain::terminal::{Asked, Closing, Visit};
@@ -46,11 +47,10 @@ impl Terminals {
     /// Names the variable that is missing or wrong; the token cannot be had; or the TLS stack cannot be set up.
     pub async fn start(environment: &Environment<'_>) -> Result<Self, Cause> {
         let (sdk, secrets) = Secrets::start(environment)?;
-        Ok(Self {
-            store: Store::new(&sdk, StorageConfig::read(environment)?),
-            addresses: CallbackAddresses::read(environment)?,
-            netaxept: netaxept(environment, &secrets).await?,
-        })
+        let addresses = CallbackAddresses::read(environment)?;
+        let netaxept = netaxept(environment, &secrets);
+        let (store, netaxept) = try_join(Store::with(environment, &sdk), netaxept).await?;
+        Ok(Self { store, netaxept, addresses })
     }
 
     /// An address that a caller names, if it is one that could ever be told something.

@@ -24,6 +24,8 @@ pub struct Slot(u64);
 impl Slot {
     /// How many bits a slot has.
     pub const BITS: u32 = SLOT_BITS;
+    /// Just beyond the last one: no wallet can lie there.
+    pub const NOWHERE: Self = Self(1 << SLOT_BITS);
 
     /// The slot of a number, of which the lowest 39 bits count.
     #[must_use]

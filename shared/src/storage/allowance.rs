@@ -24,7 +24,7 @@ impl Store {
         }
         let number = |number: i64| AttributeValue::N(number.to_string());
         let second = now.timestamp();
-        let counted = self
+        let count = self
             .client
             .update_item()
             .table_name(&self.allowances)
@@ -34,10 +34,8 @@ impl Store {
             .expression_attribute_values(":forgotten", number(second + KEPT))
             .expression_attribute_values(":one", number(1))
             .expression_attribute_values(":most", number(A_MINUTE.into()))
-            .return_consumed_capacity(ReturnConsumedCapacity::Total)
-            .send()
-            .await;
-        match counted {
+            .return_consumed_capacity(ReturnConsumedCapacity::Total);
+        match Box::pin(count.send()).await {
             Ok(counted) => {
                 meter::written(counted.consumed_capacity());
                 Ok(())

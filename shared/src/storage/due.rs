@@ -85,7 +85,7 @@ impl Store {
         page: Option<Page>,
     ) -> Result<(Vec<Due>, Option<Page>), Error> {
         let index = kind.index();
-        let queried = self
+        let query = self
             .client
             .query()
             .table_name(&self.table)
@@ -95,10 +95,8 @@ impl Store {
             .expression_attribute_values(":now", instant(now))
             .limit(PAGE)
             .set_exclusive_start_key(page.map(|Page(key)| key))
-            .return_consumed_capacity(ReturnConsumedCapacity::Total)
-            .send()
-            .await
-            .map_err(|cause| unavailable(cause.into()))?;
+            .return_consumed_capacity(ReturnConsumedCapacity::Total);
+        let queried = Box::pin(query.send()).await.map_err(|cause| unavailable(cause.into()))?;
         meter::read(queried.consumed_capacity());
         let next = queried.last_evaluated_key.map(Page);
         let entries = serde_dynamo::from_items(queried.items.unwrap_or_default());
@@ -150,7 +148,7 @@ impl Store {
 
     async fn expire(&self, due: Due, own: u64) -> Result<Met, Error> {
         let slot = AttributeValue::N(due.slot.number().to_string());
-        let updated = self
+        let update = self
             .client
             .update_item()
             .table_name(&self.table)
@@ -162,10 +160,8 @@ impl Store {
             .expression_attribute_values(":own", AttributeValue::N(own.to_string()))
             .return_values(ReturnValue::AllOld)
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
-            .return_consumed_capacity(ReturnConsumedCapacity::Total)
-            .send()
-            .await;
-        match updated {
+            .return_consumed_capacity(ReturnConsumedCapacity::Total);
+        match Box::pin(update.send()).await {
             Ok(updated) => {
                 meter::written(updated.consumed_capacity());
                 Ok(Met::Expired(Item::read(updated.attributes.unwrap_or_default())?))

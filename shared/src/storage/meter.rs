@@ -1,9 +1,13 @@
 //! What a request costs: counted for the invocation at hand.
 
-use aws_sdk_dynamodb::config::interceptors::BeforeTransmitInterceptorContextRef;
+use aws_runtime::user_agent::UserAgentInterceptor;
+use aws_sdk_dynamodb::config::interceptors::{
+    BeforeSerializationInterceptorContextRef, BeforeTransmitInterceptorContextRef,
+};
 use aws_sdk_dynamodb::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_dynamodb::error::BoxError;
 use aws_sdk_dynamodb::types::ConsumedCapacity;
+use aws_smithy_runtime_api::client::interceptors::disable_interceptor;
 use aws_smithy_runtime_api::client::retries::RequestAttempts;
 
 use crate::invocation::note;
@@ -15,6 +19,16 @@ pub(super) struct Requests;
 impl Intercept for Requests {
     fn name(&self) -> &'static str {
         "Requests"
+    }
+
+    /// What the SDK says of itself in a header is made anew, hashed and signed for every request, and nobody reads it.
+    fn read_before_execution(
+        &self,
+        _: &BeforeSerializationInterceptorContextRef<'_>,
+        bag: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        bag.interceptor_state().store_put(disable_interceptor::<UserAgentInterceptor>("unread"));
+        Ok(())
     }
 
     fn read_before_attempt(

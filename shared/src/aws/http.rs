@@ -1,0 +1,102 @@
+//! HTTP for AWS's SDK: HTTP/1.1 on hyper's client, which keeps connections open.
+//!
+//! The SDK's own client brings HTTP/2 and proxies along, which no service that is called here needs: a fifth of a function.
+
+use std::error::Error as _;
+use std::fmt;
+use std::time::Duration;
+
+use aws_smithy_runtime_api::client::connection::{CaptureSmithyConnection, ConnectionMetadata};
+use aws_smithy_runtime_api::client::http::{
+    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector,
+};
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_runtime_api::client::result::ConnectorError;
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_types::body::SdkBody;
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy::connect::{self, CaptureConnection, capture_connection};
+use hyper_util::client::legacy::{self, Client};
+use hyper_util::rt::TokioExecutor;
+use rustls::ClientConfig;
+
+/// How long it may take until a host is reached.
+const CONNECT: Duration = Duration::from_secs(1);
+
+/// The client, and its connections. Clones share them.
+#[derive(Clone)]
+pub(super) struct Http(Client<HttpsConnector<connect::HttpConnector>, SdkBody>);
+
+impl Http {
+    pub(super) fn new(tls: ClientConfig) -> Self {
+        let mut tcp = connect::HttpConnector::new();
+        tcp.enforce_http(false);
+        tcp.set_nodelay(true);
+        tcp.set_connect_timeout(Some(CONNECT));
+        let https = HttpsConnectorBuilder::new()
+            .with_tls_config(tls)
+            .https_or_http()
+            .enable_http1()
+            .wrap_connector(tcp);
+        Self(Client::builder(TokioExecutor::new()).build(https))
+    }
+}
+
+impl fmt::Debug for Http {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Http")
+    }
+}
+
+impl HttpClient for Http {
+    fn http_connector(
+        &self,
+        _: &HttpConnectorSettings,
+        _: &RuntimeComponents,
+    ) -> SharedHttpConnector {
+        SharedHttpConnector::new(self.clone())
+    }
+}
+
+impl HttpConnector for Http {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let mut request = match request.try_into_http1x() {
+            Ok(request) => request,
+            Err(error) => {
+                return HttpConnectorFuture::ready(Err(ConnectorError::user(error.into())));
+            }
+        };
+        let used = capture_connection(&mut request);
+        if let Some(capture) = request.extensions().get::<CaptureSmithyConnection>() {
+            capture.set_connection_retriever(move || connection(&used));
+        }
+        let answered = self.0.request(request);
+        HttpConnectorFuture::new(async move {
+            let answer = answered.await.map_err(failure)?;
+            HttpResponse::try_from(answer.map(SdkBody::from_body_1_x))
+                .map_err(|error| ConnectorError::other(error.into(), None))
+        })
+    }
+}
+
+/// The connection that was used, so that the SDK can have it closed when the host behind it does not answer as it should.
+fn connection(used: &CaptureConnection) -> Option<ConnectionMetadata> {
+    let to_close = used.clone();
+    used.connection_metadata().as_ref()?;
+    let close = move || {
+        if let Some(connection) = to_close.connection_metadata().as_ref() {
+            connection.poison();
+        }
+    };
+    Some(ConnectionMetadata::builder().proxied(false).poison_fn(close).build())
+}
+
+/// Whatever the network does may go well the next time; a request that cannot be sent will not.
+fn failure(error: legacy::Error) -> ConnectorError {
+    let cause = error.source().and_then(|cause| cause.downcast_ref::<hyper::Error>());
+    if cause.is_some_and(hyper::Error::is_user) {
+        ConnectorError::user(error.into())
+    } else {
+        ConnectorError::io(error.into())
+    }
+}
