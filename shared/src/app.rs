@@ -12,7 +12,6 @@ use std::time::Duration;
 
 use aws_types::SdkConfig;
 use chrono::{DateTime, Utc};
-use futures_util::future::try_join;
 
 use crate::config::{Environment, NetaxeptConfig, SecretVariable};
 use crate::domain::id::{RecurringPaymentId, Slot, TransactionId};
@@ -58,19 +57,19 @@ impl App {
         another: SecretVariable,
     ) -> Result<(Self, Secret), Cause> {
         let (sdk, secrets) = Secrets::start(environment)?;
-        let app = Self::with(environment, &sdk, &secrets);
-        try_join(app, secrets.fetch(environment, another)).await
+        let app = Self::with(environment, &sdk, &secrets).await?;
+        Ok((app, secrets.fetch(environment, another).await?))
     }
+
+    /// One secret after the other, over one connection: at once, each would open its own.
 
     async fn with(
         environment: &Environment<'_>,
         sdk: &SdkConfig,
         secrets: &Secrets,
     ) -> Result<Self, Cause> {
-        let (teller, netaxept) =
-            try_join(Teller::with(environment, sdk, secrets), netaxept(environment, secrets))
-                .await?;
-        Ok(Self { teller, netaxept })
+        let teller = Teller::with(environment, sdk, secrets).await?;
+        Ok(Self { teller, netaxept: netaxept(environment, secrets).await? })
     }
 
     /// Looks at every visit that may have brought a card, has the card verified, keeps it, and tells how it ended. The first
