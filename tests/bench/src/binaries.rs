@@ -1,0 +1,82 @@
+//! The programs that are measured, built as they are deployed, and their sizes.
+
+use std::io::{Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use tokio::process::Command;
+use zip::write::SimpleFileOptions;
+
+use crate::Error;
+
+/// How large a program is, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Size {
+    /// Stripped, as the profile has it.
+    pub(crate) binary: u64,
+    /// As it is uploaded.
+    pub(crate) zip: u64,
+}
+
+/// `target`, or what cargo was told instead.
+pub(crate) fn target() -> Result<PathBuf, Error> {
+    let program = std::env::current_exe().map_err(|error| Error::failed("this program", error))?;
+    let folder = program.parent().filter(|folder| !folder.ends_with("deps"));
+    let target = folder.or(program.parent().and_then(Path::parent)).and_then(Path::parent);
+    target.map(Path::to_owned).ok_or_else(|| Error::failed("this program", "it is in no folder"))
+}
+
+/// Builds functions in release: the folder that they are in.
+pub(crate) async fn functions(functions: &[&str]) -> Result<PathBuf, Error> {
+    let mut cargo = cargo(&local::binaries::root());
+    // Together, as `.ci/release` does: features depend on what is built together.
+    for function in functions {
+        cargo.args(["--package", function]);
+    }
+    let target = target()?;
+    run(cargo.arg("--target-dir").arg(&target)).await?;
+    Ok(target.join("release"))
+}
+
+/// Builds a peer in release: its binary.
+pub(crate) async fn peer(name: &str) -> Result<PathBuf, Error> {
+    let root = local::binaries::root();
+    let (peers, target) = (root.join("tests/bench/peers"), target()?.join("peers"));
+    // The versions that we have; what we do not have is settled by cargo.
+    let failed = |error| Error::failed("Cargo.lock", error);
+    std::fs::copy(root.join("Cargo.lock"), peers.join("Cargo.lock")).map_err(failed)?;
+    run(cargo(&peers).args(["--package", name]).arg("--target-dir").arg(&target)).await?;
+    Ok(target.join("release").join(name))
+}
+
+fn cargo(folder: &Path) -> Command {
+    let mut cargo = Command::new(option_env!("CARGO").unwrap_or("cargo"));
+    cargo.args(["build", "--release"]).current_dir(folder).kill_on_drop(true);
+    // What cargo tells a running program about itself would make the build look like another one.
+    for (name, _) in std::env::vars_os() {
+        let name = name.to_string_lossy();
+        if name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_") {
+            cargo.env_remove(name.as_ref());
+        }
+    }
+    cargo
+}
+
+async fn run(cargo: &mut Command) -> Result<(), Error> {
+    let status = cargo.status().await.map_err(|error| Error::failed("cargo", error))?;
+    if status.success() { Ok(()) } else { Err(Error::failed("cargo", status)) }
+}
+
+/// How large a program is, by itself and zipped as cargo-lambda does.
+pub(crate) fn size(program: &Path) -> Result<Size, Error> {
+    let failed = |error: &dyn std::fmt::Display| Error::failed(program.to_string_lossy(), error);
+    let binary = std::fs::read(program).map_err(|error| failed(&error))?;
+    let mut zipped = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    zipped
+        .start_file("bootstrap", SimpleFileOptions::default().unix_permissions(0o755))
+        .map_err(|error| failed(&error))?;
+    zipped.write_all(&binary).map_err(|error| failed(&error))?;
+    let mut zipped = zipped.finish().map_err(|error| failed(&error))?;
+    let zip = zipped.seek(SeekFrom::End(0)).map_err(|error| failed(&error))?;
+    Ok(Size { binary: binary.len() as u64, zip })
+}
