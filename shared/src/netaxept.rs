@@ -87,7 +87,7 @@ impl TerminalWish {
 }
 
 /// What came of a registration.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Registered {
     /// The terminal is there.
     Yes,
@@ -96,7 +96,7 @@ pub enum Registered {
 }
 
 /// What Nets knows of a visit.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Progress {
     /// Nothing, or something else under the same id.
     NeverRegistered,
@@ -109,7 +109,7 @@ pub enum Progress {
 }
 
 /// What came of a verification.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Verification {
     /// The card is good.
     Verified,

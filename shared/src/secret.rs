@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 /// A text that no log, error or answer may ever show: no `Display`, no `Serialize`, and `Debug` says `[secret]`.
 ///
 /// The `secrecy` crate's string can be neither cloned nor compared, which a wallet's pan hash must be.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Secret(String);
 
 impl Secret {

@@ -7,7 +7,7 @@ use chrono::{DateTime, Months, NaiveDate, NaiveTime, Utc};
 use crate::secret::Secret;
 
 /// The last four digits of a card's number: all that anybody ever sees of it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct LastFour(String);
 
 impl LastFour {
@@ -27,7 +27,7 @@ impl LastFour {
 }
 
 /// The month that is printed on a card: it is good to the month's end. A month, not an instant.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct CardExpiry(NaiveDate);
 
 impl CardExpiry {
@@ -108,7 +108,7 @@ impl PaymentType {
 }
 
 /// What is shown of a card.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Card {
     /// What kind it is.
     pub payment_type: PaymentType,
@@ -119,7 +119,7 @@ pub struct Card {
 }
 
 /// A card that Nets verified, with what Nets calls it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct VerifiedCard {
     /// What is shown of it.
     pub card: Card,
@@ -128,7 +128,7 @@ pub struct VerifiedCard {
 }
 
 /// A card that was stored, from its activation on.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Registration {
     /// What is shown of the card.
     pub card: Card,

@@ -7,7 +7,7 @@ use crate::domain::recurring_payment::RecurringStatus;
 use crate::domain::text::CallbackUrl;
 
 /// One fact to be told: to whom, and how far that has come.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Notification {
     /// Where it is told.
     pub to: CallbackUrl,
@@ -33,7 +33,7 @@ pub enum Event {
 }
 
 /// What was tried so far.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Tries {
     /// When the first try began.
     pub first_at: DateTime<Utc>,

@@ -9,7 +9,7 @@ use crate::domain::text::{CallbackUrl, Nickname};
 use crate::secret::Secret;
 
 /// A recurring payment, which its wallet keeps.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct RecurringPayment {
     /// Its place in the wallet.
     pub sequence: Sequence,
@@ -24,7 +24,7 @@ pub struct RecurringPayment {
 }
 
 /// Where a recurring payment is in its life. It only moves forward, and only here has it a pan hash: while ACTIVE.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum State {
     /// Waits for a card.
     Created {

@@ -7,7 +7,7 @@ use crate::domain::id::TransactionId;
 use crate::error::Decline;
 
 /// One visit: when it began and what came of it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Terminal {
     /// When Nets was asked for it.
     pub opened_at: DateTime<Utc>,
@@ -101,7 +101,7 @@ impl Terminal {
 }
 
 /// A visit with its id, to ask Nets about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Visit {
     /// Nets' and the caller's name for it.
     pub transaction_id: TransactionId,
@@ -121,7 +121,7 @@ impl Visit {
 }
 
 /// What a look at a visit brought.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Finding {
     /// The customer entered a card, and it is good.
     Card(VerifiedCard),

@@ -137,7 +137,7 @@ impl TryFrom<&str> for RedirectUrl {
 }
 
 /// Where the end of a setup is told to: as a redirect's address, with the same length, and without a user's name in it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct CallbackUrl(Url);
 
 impl CallbackUrl {

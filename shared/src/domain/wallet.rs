@@ -20,7 +20,7 @@ use crate::domain::text::{CallbackUrl, Nickname};
 use crate::error::{Decline, Refusal};
 
 /// What a wallet has in it: what is stored, and nothing that can be derived.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Contents {
     /// Whose customer it is.
     pub organisation: Organisation,
