@@ -70,6 +70,33 @@ async fn a_register_that_fails_is_looked_up() {
     }
 }
 
+/// Found by `tests/model`: a client that repeats its request with the same key may be registering the visit while the first
+/// request gives up. So that one leaves the visit open, and whoever repeats the request gets it.
+#[tokio::test]
+async fn a_register_that_fails_leaves_the_visit_to_whoever_asks_again_with_its_key() {
+    let mut world = World::new().await;
+    let id = new(&world).await;
+    world.local.netaxept().fail(Operation::Register, Kind::Http500, 1);
+    let bearer = format!("Bearer {}", world.partner);
+    let headers = [
+        ("authorization", bearer.as_str()),
+        ("et-client-name", "tests-api"),
+        ("content-type", "application/json"),
+        ("idempotency-key", "one"),
+    ];
+    let tell = format!("{}/inbox/{id}", world.local.addresses().console);
+    let body =
+        json!({ "redirectUrl": "https://shop.example/done", "callbackUrl": tell }).to_string();
+    let path = format!("{PAYMENTS}/{id}/terminal");
+    let opened = world.send("POST", &path, &headers, Some(&body)).await;
+    assert_eq!(opened.problem(), (503, "unavailable".to_owned()));
+    assert_eq!(world.authorize(&id).await.problem(), (409, "no-terminal".to_owned()));
+    let opened = world.send("POST", &path, &headers, Some(&body)).await.json();
+    assert_eq!(opened["transactionId"], id.as_u64().unwrap() << 4, "the first visit");
+    world.press(opened["terminalUri"].as_str().unwrap(), VISA, "okButton").await;
+    ends_with_one_card(&mut world, &id).await;
+}
+
 #[tokio::test]
 async fn a_register_and_its_query_that_fail_leave_a_harmless_visit() {
     let mut world = World::new().await;
@@ -182,10 +209,10 @@ fn calling(
     tokio::spawn(async move { world.call(method, &path, body.as_ref()).await })
 }
 
-/// Create-terminal writes the visit down, asks Nets, and writes down that Nets knows nothing of it: killed while Nets
-/// registers, and killed just before the second write.
+/// Create-terminal writes the visit down, asks Nets to register it, and looks it up when the answer is not clear: killed while
+/// Nets registers, and while Nets is asked.
 #[tokio::test]
-async fn create_terminal_is_killed_between_its_writes() {
+async fn create_terminal_is_killed_after_its_write() {
     for (register, query) in [(Kind::Delay, None), (Kind::Http500, Some(Kind::Delay))] {
         let world = Arc::new(World::new().await);
         let id = new(&world).await;

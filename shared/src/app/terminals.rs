@@ -79,18 +79,22 @@ impl Terminals {
                 wallet.open_terminal(id, new.tell.clone(), new.asked)
             });
             let Opened { visit, again } = opened.await?;
-            let refused = if again && self.is_registered(&visit).await? {
-                None
-            } else {
-                self.register(&visit, &new.wish).await?
-            };
-            let Some(refused) = refused else {
-                return Ok((visit, self.netaxept.terminal_uri(visit.transaction_id)));
-            };
+            let there = Ok((visit, self.netaxept.terminal_uri(visit.transaction_id)));
+            if again {
+                if self.is_registered(&visit).await? {
+                    return there;
+                }
+                if !self.store.change(key, now, |wallet| wallet.take_over(&visit)).await? {
+                    continue;
+                }
+            }
+            if self.register(&visit, &new.wish).await? {
+                return there;
+            }
+            // The id is another transaction's for good: nobody will ever register this visit.
             self.store
                 .change(key, now, |wallet| wallet.close_terminal(&visit, Closing::NeverRegistered))
                 .await?;
-            refused?;
         }
         Err(Error::Unavailable { what: "Netaxept", cause: "every transaction id was taken".into() })
     }
@@ -102,22 +106,18 @@ impl Terminals {
         }
     }
 
-    /// Has Nets register a visit; what it said when it certainly did not.
-    async fn register(
-        &self,
-        visit: &Visit,
-        wish: &TerminalWish,
-    ) -> Result<Option<Result<(), Error>>, Error> {
-        let registered = self.netaxept.register(visit, wish).await;
-        let said = match registered {
-            Ok(Registered::Yes) => return Ok(None),
-            Ok(Registered::IdTaken) => Ok(()),
-            Err(failure) => Err(failure.into()),
-        };
-        match self.is_registered(visit).await {
-            Ok(true) => Ok(None),
-            Ok(false) => Ok(Some(said)),
-            Err(unclear) => Err(said.err().unwrap_or(unclear)),
+    /// Has Nets register a visit; not, if its id is another transaction's.
+    ///
+    /// When Nets does not say that it did, the visit stays open, also when Nets does not know it: somebody else with the same
+    /// key may just be registering it, and give its address to the customer. The first look at it finds out.
+    async fn register(&self, visit: &Visit, wish: &TerminalWish) -> Result<bool, Error> {
+        match self.netaxept.register(visit, wish).await {
+            Ok(Registered::Yes) => Ok(true),
+            Ok(Registered::IdTaken) => self.is_registered(visit).await,
+            Err(failure) => match self.is_registered(visit).await {
+                Ok(true) => Ok(true),
+                Ok(false) | Err(_) => Err(failure.into()),
+            },
         }
     }
 }

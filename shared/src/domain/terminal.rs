@@ -55,6 +55,8 @@ impl Terminal {
     ];
     /// After a look that brought no clear answer.
     const AGAIN: TimeDelta = TimeDelta::minutes(1);
+    /// Longer than a request lives (`template.yaml`: 29 seconds).
+    const REQUEST: TimeDelta = TimeDelta::seconds(30);
 
     /// A visit that begins.
     #[must_use]
@@ -80,6 +82,23 @@ impl Terminal {
         let soon = now + Self::AGAIN;
         let planned = self.look_at.filter(|look_at| now < *look_at);
         Self { look_at: Some(planned.map_or(soon, |planned| planned.min(soon))), ..self }
+    }
+
+    /// The same when Nets does not know it. Before a look is due, somebody may just be registering it, and be about to give its
+    /// address to the customer.
+    #[must_use]
+    pub fn unknown(self, now: DateTime<Utc>) -> Self {
+        if self.look_at.is_some_and(|look_at| now < look_at) {
+            return self;
+        }
+        self.closed(Closing::NeverRegistered, now)
+    }
+
+    /// The same when another request is going to register it: it is over before the next look.
+    #[must_use]
+    pub fn taken_over(self, now: DateTime<Utc>) -> Self {
+        let far = self.look_at.filter(|look_at| now + Self::REQUEST <= *look_at);
+        Self { look_at: far.or(Some(now + Self::LOOKS[0])), ..self }
     }
 
     /// The same with what came of it.

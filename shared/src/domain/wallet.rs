@@ -335,6 +335,16 @@ impl Wallet {
         Ok(Opened { visit, again: false })
     }
 
+    /// Writes down that a request is going to register a visit that another one opened and did not register, so that no look
+    /// writes it off meanwhile. Whether it is still open.
+    ///
+    /// # Errors
+    /// `NotFound`.
+    pub fn take_over(&mut self, visit: &Visit) -> Result<bool, Refusal> {
+        let now = self.now;
+        Ok(self.keep_open(visit, |terminal| terminal.taken_over(now))?.is_some())
+    }
+
     /// The visit that was asked for with this key within its day, and what was asked.
     fn asked_before(&self, id: RecurringPaymentId, asked: Option<Asked>) -> Option<(Visit, Asked)> {
         let key = asked?.key;
@@ -380,7 +390,8 @@ impl Wallet {
         )
     }
 
-    /// Writes down what a look at a visit brought: the one rule for request, callback and schedule.
+    /// Writes down what a look at a visit brought: the one rule for request, callback and schedule. That Nets does not know a
+    /// visit says nothing before a look at it is due: see [`Terminal::unknown`].
     ///
     /// # Errors
     /// As for [`Self::activate`] and [`Self::close_terminal`].
@@ -394,6 +405,9 @@ impl Wallet {
         match finding {
             Finding::Card(card) => {
                 self.activate(visit.transaction_id, card.clone(), lifetime).map(drop)
+            }
+            Finding::Closed(Closing::NeverRegistered) => {
+                self.keep_open(visit, |terminal| terminal.unknown(now)).map(drop)
             }
             Finding::Closed(closing) => self.close_terminal(visit, *closing),
             Finding::Waiting => self.keep_open(visit, |terminal| terminal.looked(now)).map(drop),

@@ -1022,6 +1022,7 @@ fn whatever_is_over_is_looked_at_no_more() {
         let mut wallet = wallet();
         let id = wallet.add();
         let visit = wallet.open(id, None).unwrap();
+        let mut wallet = wallet.after(Terminal::LOOKS[0]);
         wallet.conclude(&visit, &finding, LIFETIME).unwrap();
         assert_eq!(wallet.due().chore, None, "{finding:?}");
         assert_eq!(wallet.clone().after(TimeDelta::days(2)).visits_due(), []);
@@ -1034,6 +1035,52 @@ fn whatever_is_over_is_looked_at_no_more() {
     assert_eq!(wallet.due().chore, Some(start() + TimeDelta::minutes(1)), "it may go well later");
     wallet.end(id).unwrap();
     assert_eq!(wallet.due().chore, None);
+}
+
+/// Found by `tests/model`: `authorize`, or Nets' callback of an older visit, comes while `create-terminal` has written a visit
+/// down and not yet registered it. The customer gets its address next, and must not find that nobody looks at it any more.
+#[test]
+fn a_visit_that_nets_does_not_know_yet_is_not_written_off_while_it_may_be_on_its_way() {
+    let mut wallet = wallet();
+    let id = wallet.add();
+    let visit = wallet.open(id, None).unwrap();
+    let unknown = Finding::Closed(Closing::NeverRegistered);
+    for earlier in [TimeDelta::seconds(-2), TimeDelta::zero(), TimeDelta::seconds(29)] {
+        let before = wallet.clone().after(earlier);
+        let mut looked = before.clone();
+        looked.conclude(&visit, &unknown, LIFETIME).unwrap();
+        assert_eq!(looked, before, "nothing is written, and the look that was planned stays");
+    }
+    let mut wallet = wallet.after(Terminal::LOOKS[0]);
+    assert_eq!(wallet.visits_due(), [visit]);
+    wallet.conclude(&visit, &unknown, LIFETIME).unwrap();
+    assert_eq!(wallet.setup(id), Err(Refusal::NoTerminal));
+    assert_eq!(wallet.take_over(&visit), Ok(false), "it is over");
+}
+
+/// Found by `tests/model`, too: the request is repeated with its key, and the schedule has just heard that Nets knows no such
+/// visit.
+#[test]
+fn a_visit_that_is_taken_over_is_not_written_off_while_it_may_be_on_its_way() {
+    let mut wallet = wallet();
+    let id = wallet.add();
+    let visit = wallet.open(id, None).unwrap();
+    let unknown = Finding::Closed(Closing::NeverRegistered);
+    // At first the planned look is far enough, and nothing is written.
+    let mut soon = wallet.clone().after(TimeDelta::seconds(30));
+    let before = soon.clone();
+    assert_eq!((soon.take_over(&visit), soon), (Ok(true), before));
+    for later in [TimeDelta::milliseconds(30_001), TimeDelta::hours(3)] {
+        let mut wallet = wallet.clone().after(later);
+        assert_eq!(wallet.take_over(&visit), Ok(true));
+        let mut wallet = wallet.after(TimeDelta::seconds(59));
+        wallet.conclude(&visit, &unknown, LIFETIME).unwrap();
+        assert_eq!(wallet.setup(id).map(|_| wallet.visits_due()), Ok(vec![]), "it is open");
+        let mut wallet = wallet.after(TimeDelta::seconds(1));
+        assert_eq!(wallet.visits_due().len(), 1);
+        wallet.conclude(&visit, &unknown, LIFETIME).unwrap();
+        assert_eq!(wallet.setup(id), Err(Refusal::NoTerminal));
+    }
 }
 
 #[test]
