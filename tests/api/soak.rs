@@ -230,6 +230,7 @@ async fn soak() {
         exceeded: 300,
         late: 600,
         slow: 100,
+        stale: 2,
         delay_ms: 400,
     });
     let (mut memory, mut running) = (BTreeMap::new(), JoinSet::new());

@@ -22,7 +22,9 @@ use serde_json::Value;
 use tokio::net::TcpListener;
 
 use crate::Error;
+use crate::doors::Doors;
 use crate::template::Template;
+pub use door::Exchange;
 pub(crate) use door::caller;
 use engine::Reach;
 pub use engine::{Engine, VARIABLE};
@@ -56,6 +58,13 @@ impl Request {
         format!("dynamodb:{}", self.operation)
     }
 
+    /// Whether it changes anything.
+    #[must_use]
+    pub fn is_write(&self) -> bool {
+        let reads = ["BatchGetItem", "DescribeTable", "GetItem", "ListTables", "Query", "Scan"];
+        !reads.contains(&self.operation.as_str())
+    }
+
     /// What it does it to: `Table`, or `Table/index/Index`.
     #[must_use]
     pub fn resource(&self) -> String {
@@ -67,6 +76,7 @@ impl Request {
 }
 
 type Guard = Box<dyn Fn(&Request) -> bool + Send + Sync>;
+type Observer = Box<dyn Fn(&Exchange<'_>) + Send + Sync>;
 
 /// The engine. Clones are the same.
 #[derive(Clone)]
@@ -79,7 +89,9 @@ struct Inner {
     reach: Arc<Reach>,
     requests: Mutex<VecDeque<Request>>,
     guard: OnceLock<Guard>,
+    observer: OnceLock<Observer>,
     trouble: Trouble,
+    doors: Doors,
 }
 
 impl Dynamodb {
@@ -89,20 +101,26 @@ impl Dynamodb {
     /// # Errors
     /// The port is taken, or the folder cannot be used.
     pub async fn start(port: u16, data: Option<&Path>) -> Result<Self, Error> {
-        Self::on(crate::listen("DynamoDB", port).await?, data).await
+        Self::on(crate::listen("DynamoDB", port).await?, data, Doors::default()).await
     }
 
-    pub(crate) async fn on(listener: TcpListener, data: Option<&Path>) -> Result<Self, Error> {
-        Self::with(listener, Reach::start(data).await?)
+    pub(crate) async fn on(
+        listener: TcpListener,
+        data: Option<&Path>,
+        doors: Doors,
+    ) -> Result<Self, Error> {
+        Self::with(listener, Reach::start(data).await?, doors)
     }
 
-    fn with(listener: TcpListener, reach: Reach) -> Result<Self, Error> {
+    fn with(listener: TcpListener, reach: Reach, doors: Doors) -> Result<Self, Error> {
         let inner = Inner {
             address: crate::address(&listener)?,
             reach: Arc::new(reach),
             requests: Mutex::default(),
             guard: OnceLock::new(),
+            observer: OnceLock::new(),
             trouble: Trouble::default(),
+            doors,
         };
         let dynamodb = Self { inner: Arc::new(inner) };
         let door = door::router(dynamodb.clone());
@@ -145,9 +163,21 @@ impl Dynamodb {
         requests.push_back(request);
     }
 
+    /// Where its writes pass, to be counted and held.
+    #[must_use]
+    pub fn doors(&self) -> &Doors {
+        &self.inner.doors
+    }
+
     /// From now on, what is not allowed is refused as AWS does, and not done. The first guard stays.
     pub fn guard(&self, allows: impl Fn(&Request) -> bool + Send + Sync + 'static) {
         self.inner.guard.get_or_init(|| Box::new(allows));
+    }
+
+    /// From now on tells of everything that the engine does for whoever comes through the door, right when it is done, whatever
+    /// becomes of the answer. The first observer stays.
+    pub fn observe(&self, observer: impl Fn(&Exchange<'_>) + Send + Sync + 'static) {
+        self.inner.observer.get_or_init(|| Box::new(observer));
     }
 
     /// Creates the template's tables. One that is there already stays as it is.

@@ -25,6 +25,7 @@ use serde_json::Value;
 
 use crate::clock::{self, Clock};
 use crate::console;
+use crate::doors::{Change, Doors};
 pub use answer::{Answer, NotAnAnswer};
 pub use signature::{NOTIFICATION_SECRET, Signature};
 
@@ -65,6 +66,7 @@ pub struct Inbox {
 }
 
 struct Inner {
+    doors: Doors,
     clock: Clock,
     kept: Mutex<Kept>,
 }
@@ -79,7 +81,12 @@ impl Inbox {
     /// An empty inbox.
     #[must_use]
     pub fn new(clock: Clock) -> Self {
-        Self { inner: Arc::new(Inner { clock, kept: Mutex::default() }) }
+        Self::behind(Doors::default(), clock)
+    }
+
+    /// The same, behind these doors.
+    pub(crate) fn behind(doors: Doors, clock: Clock) -> Self {
+        Self { inner: Arc::new(Inner { doors, clock, kept: Mutex::default() }) }
     }
 
     /// The notifications since the start, or since the last [`Self::forget`], oldest first; the last 1000 at most.
@@ -156,14 +163,17 @@ async fn receive(
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    match inbox.keep(&uri, &headers, &body) {
-        Answer::Status(status) => status.into_response(),
-        Answer::Redirect => (StatusCode::FOUND, [("location", REDIRECTED)]).into_response(),
-        Answer::Nothing => {
-            tokio::time::sleep(PATIENCE).await;
-            crate::broken_connection()
+    let answer = async {
+        match inbox.keep(&uri, &headers, &body) {
+            Answer::Status(status) => status.into_response(),
+            Answer::Redirect => (StatusCode::FOUND, [("location", REDIRECTED)]).into_response(),
+            Answer::Nothing => {
+                tokio::time::sleep(PATIENCE).await;
+                crate::broken_connection()
+            }
         }
-    }
+    };
+    inbox.inner.doors.pass(Change::new("POST inbox"), answer).await
 }
 
 #[derive(Deserialize)]

@@ -16,6 +16,7 @@ use tokio::net::TcpListener;
 pub mod binaries;
 pub mod clock;
 mod console;
+pub mod doors;
 pub mod dynamodb;
 pub mod gateway;
 pub mod iam;
@@ -30,6 +31,7 @@ pub mod template;
 pub mod yaml;
 
 use clock::Clock;
+use doors::Doors;
 use dynamodb::Dynamodb;
 use gateway::Gateway;
 use iam::Policies;
@@ -79,6 +81,10 @@ pub struct Options {
     pub schedules: bool,
     /// Whether the Netaxept sandbox calls the API back when something happened to a transaction.
     pub callbacks: bool,
+    /// A folder with other function binaries, which are taken as they are. Without it they are built.
+    pub functions: Option<PathBuf>,
+    /// More variables for every function.
+    pub environment: BTreeMap<String, String>,
 }
 
 /// Base addresses, without a trailing slash.
@@ -110,6 +116,7 @@ pub struct Local {
     inbox: Inbox,
     secrets: Secrets,
     policies: Policies,
+    doors: Doors,
 }
 
 impl Local {
@@ -139,9 +146,12 @@ impl Local {
         let values = template.secrets(&parameters, &generated())?;
         let functions = template.functions(&parameters, &values)?;
         let policies = Policies::read(&template)?;
-        let folder = binaries::build(options.echo).await?;
-        let clock = Clock::default();
-        let dynamodb = Dynamodb::on(database, options.data.as_deref()).await?;
+        let folder = match options.functions {
+            Some(folder) => folder,
+            None => binaries::build(options.echo).await?.to_owned(),
+        };
+        let (clock, doors) = (Clock::default(), Doors::default());
+        let dynamodb = Dynamodb::on(database, options.data.as_deref(), doors.clone()).await?;
         dynamodb.create_tables(&template).await?;
         let (guard, known) = (policies.clone(), functions.clone());
         dynamodb.guard(move |request| {
@@ -150,11 +160,12 @@ impl Local {
             !is_function || guard.allows(&request.function, &request.action(), &request.resource())
         });
         let secrets = Secrets::new(values, policies.clone());
-        let lambda =
-            Lambda::start(functions.clone(), folder, environment(&addresses), options.echo).await?;
-        let netaxept = Netaxept::new(clock.clone());
+        let mut variables = environment(&addresses);
+        variables.extend(options.environment);
+        let lambda = Lambda::start(functions.clone(), &folder, variables, options.echo).await?;
+        let netaxept = Netaxept::behind(doors.clone(), clock.clone());
         let scheduler = Scheduler::new(lambda.clone(), clock.clone(), &functions);
-        let inbox = Inbox::new(clock.clone());
+        let inbox = Inbox::behind(doors.clone(), clock.clone());
         let gateway = Gateway::new(lambda.clone(), clock.clone(), functions, template.authorizer());
         let issuer = Issuer::new(addresses.issuer.clone(), clock.clone())?;
         let local = Self {
@@ -167,6 +178,7 @@ impl Local {
             inbox,
             secrets,
             policies,
+            doors,
         };
         for (listener, router) in [
             (api, gateway.router()),
@@ -237,6 +249,12 @@ impl Local {
     #[must_use]
     pub fn policies(&self) -> &Policies {
         &self.policies
+    }
+
+    /// What functions change outside of themselves, to count it and to hold it.
+    #[must_use]
+    pub fn doors(&self) -> &Doors {
+        &self.doors
     }
 
     /// The notifications to a caller.

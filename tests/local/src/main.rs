@@ -54,6 +54,7 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
         echo: true,
         schedules: !arguments.no_schedules,
         callbacks: !arguments.no_callbacks,
+        ..Options::default()
     };
     let end = async {
         tokio::select! {

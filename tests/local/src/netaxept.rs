@@ -26,6 +26,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::clock::Clock;
+use crate::doors::{Change, Doors};
 use callbacks::Callbacks;
 use exception::Exception;
 use faults::Faults;
@@ -65,6 +66,7 @@ pub struct Netaxept {
 }
 
 struct Inner {
+    doors: Doors,
     clock: Clock,
     transactions: Mutex<BTreeMap<String, Transaction>>,
     faults: Faults,
@@ -75,9 +77,14 @@ impl Netaxept {
     /// An empty sandbox.
     #[must_use]
     pub fn new(clock: Clock) -> Self {
+        Self::behind(Doors::default(), clock)
+    }
+
+    /// The same, behind these doors.
+    pub(crate) fn behind(doors: Doors, clock: Clock) -> Self {
         let (transactions, faults) = (Mutex::default(), Faults::default());
         let callbacks = Callbacks::default();
-        Self { inner: Arc::new(Inner { clock, transactions, faults, callbacks }) }
+        Self { inner: Arc::new(Inner { doors, clock, transactions, faults, callbacks }) }
     }
 
     /// Everything is found whatever the case of its path.
@@ -166,7 +173,13 @@ impl Netaxept {
             // Errors too have status 200: so it was recorded.
             (HEADERS, done.unwrap_or_else(Exception::element).document()).into_response()
         };
-        self.inner.faults.pass(operation, &parameters, perform).await
+        let passing = self.inner.faults.pass(operation, &parameters, perform);
+        match operation {
+            Operation::Register | Operation::Process => {
+                self.inner.doors.pass(Change::new(format!("Netaxept {operation:?}")), passing).await
+            }
+            Operation::Query | Operation::Terminal => passing.await,
+        }
     }
 }
 

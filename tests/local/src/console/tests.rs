@@ -4,6 +4,7 @@ use std::time::Duration;
 use super::*;
 use crate::Addresses;
 use crate::clock::Clock;
+use crate::doors::Doors;
 use crate::dynamodb::Dynamodb;
 use crate::iam::Policies;
 use crate::inbox::Inbox;
@@ -35,6 +36,7 @@ async fn console() -> (Local, String) {
         inbox: Inbox::new(clock.clone()),
         secrets: Secrets::new(BTreeMap::new(), Policies::default()),
         policies: Policies::default(),
+        doors: Doors::default(),
         lambda,
         clock,
     };

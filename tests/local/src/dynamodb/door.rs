@@ -14,11 +14,37 @@ use serde_json::json;
 use super::engine::{Answer, CONTENT_TYPE, JSON, TARGET};
 use super::faults::Kind;
 use super::{Dynamodb, Request};
+use crate::doors::Change;
 
 const INTERNAL: &str = "com.amazonaws.dynamodb.v20120810#InternalServerError";
 const THROTTLED: &str = "com.amazon.coral.availability#ThrottlingException";
 const EXCEEDED: &str = "com.amazonaws.dynamodb.v20120810#ProvisionedThroughputExceededException";
 const DENIED: &str = "com.amazon.coral.service#AccessDeniedException";
+
+const TRACE_ID: &str = "x-amzn-trace-id";
+
+/// What the engine did for somebody.
+#[derive(Debug)]
+pub struct Exchange<'a> {
+    /// What was asked.
+    pub request: &'a Request,
+    /// Of which invocation it is a part: what the SDK passes on of `Lambda-Runtime-Trace-Id`; empty when it did not.
+    pub trace_id: &'a str,
+    /// The request's body.
+    pub asked: &'a [u8],
+    /// The answer's status. Whether it arrives is another thing.
+    pub status: StatusCode,
+    /// The answer's body.
+    pub answered: &'a [u8],
+}
+
+/// A request at the door.
+struct Asking {
+    request: Request,
+    target: String,
+    trace_id: String,
+    body: Bytes,
+}
 
 /// What of a request counts here; the rest is not even looked at.
 #[derive(Deserialize)]
@@ -51,44 +77,73 @@ async fn pass(State(dynamodb): State<Dynamodb>, headers: HeaderMap, body: Bytes)
     if !dynamodb.inner.guard.get().is_none_or(|allows| allows(&request)) {
         return dynamodb.deny(request);
     }
-    let target = text(&headers, TARGET).to_owned();
-    let Some((kind, delay)) = dynamodb.inner.trouble.next(&request) else {
-        return dynamodb.ask(request, &target, body).await;
-    };
-    match kind {
-        Kind::Late => {
-            let done = async move {
-                tokio::time::sleep(delay).await;
-                dynamodb.ask(request, &target, body).await
-            };
-            // Whoever sent it may hang up meanwhile.
-            tokio::spawn(done).await.unwrap_or_else(|failed| unreachable(&failed))
-        }
-        Kind::Slow => {
-            let answer = dynamodb.ask(request, &target, body).await;
-            tokio::time::sleep(delay).await;
-            answer
-        }
-        Kind::Broken => {
-            drop(dynamodb.ask(request, &target, body).await);
-            crate::broken_connection()
-        }
-        Kind::Lost => {
-            drop(dynamodb.ask(request, &target, body).await);
-            error(StatusCode::INTERNAL_SERVER_ERROR, INTERNAL, "lost")
-        }
-        Kind::Failed => dynamodb.refuse(request, StatusCode::INTERNAL_SERVER_ERROR, INTERNAL),
-        Kind::Throttled => dynamodb.refuse(request, StatusCode::BAD_REQUEST, THROTTLED),
-        Kind::Exceeded => dynamodb.refuse(request, StatusCode::BAD_REQUEST, EXCEEDED),
+    let (target, trace_id) =
+        (text(&headers, TARGET).to_owned(), text(&headers, TRACE_ID).to_owned());
+    let change =
+        request.is_write().then(|| Change::new(format!("{} {}", request.operation, request.table)));
+    let asking = Asking { request, target, trace_id, body };
+    match change {
+        Some(change) => dynamodb.inner.doors.pass(change, dynamodb.meet(asking)).await,
+        None => dynamodb.meet(asking).await,
     }
 }
 
 impl Dynamodb {
-    async fn ask(&self, request: Request, target: &str, body: Bytes) -> Response {
-        let answer = self.inner.reach.ask(target, body).await;
+    /// Has a request done, unless it meets trouble.
+    async fn meet(&self, asking: Asking) -> Response {
+        let Some((kind, delay)) = self.inner.trouble.next(&asking.request) else {
+            return self.ask(asking).await;
+        };
+        match kind {
+            Kind::Late => {
+                let own = self.clone();
+                let done = async move {
+                    tokio::time::sleep(delay).await;
+                    own.ask(asking).await
+                };
+                // Whoever sent it may hang up meanwhile.
+                tokio::spawn(done).await.unwrap_or_else(|failed| unreachable(&failed))
+            }
+            Kind::Slow => {
+                let answer = self.ask(asking).await;
+                tokio::time::sleep(delay).await;
+                answer
+            }
+            Kind::Broken => {
+                drop(self.ask(asking).await);
+                crate::broken_connection()
+            }
+            Kind::Lost => {
+                drop(self.ask(asking).await);
+                error(StatusCode::INTERNAL_SERVER_ERROR, INTERNAL, "lost")
+            }
+            Kind::Failed => {
+                self.refuse(asking.request, StatusCode::INTERNAL_SERVER_ERROR, INTERNAL)
+            }
+            Kind::Throttled => self.refuse(asking.request, StatusCode::BAD_REQUEST, THROTTLED),
+            Kind::Exceeded => self.refuse(asking.request, StatusCode::BAD_REQUEST, EXCEEDED),
+        }
+    }
+
+    async fn ask(&self, asking: Asking) -> Response {
+        let Asking { request, target, trace_id, body } = asking;
+        let stale = self.inner.trouble.stale(&request, &body);
+        let answer = match stale {
+            Some(answer) => Ok(answer),
+            None => self.inner.reach.ask(&target, body.clone()).await,
+        };
         let units = answer.as_ref().ok().and_then(|answer| units(&answer.body));
         let capacity = units.and_then(|units| self.engine().units(units));
-        self.remember(Request { capacity, ..request });
+        let request = Request { capacity, ..request };
+        if let (Ok(answer), Some(observer)) = (&answer, self.inner.observer.get()) {
+            let (asked, answered) = (&*body, &*answer.body);
+            let (request, status) = (&request, answer.status);
+            observer(&Exchange { request, trace_id: &trace_id, asked, status, answered });
+        }
+        if let Ok(answer) = &answer {
+            self.inner.trouble.answered(&request, &body, answer);
+        }
+        self.remember(request);
         match answer {
             Ok(Answer { status, headers, body }) => (status, headers, body).into_response(),
             Err(failed) => unreachable(&failed),

@@ -70,6 +70,7 @@ pub(super) struct Reach {
 }
 
 /// What an engine answers.
+#[derive(Clone)]
 pub(super) struct Answer {
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,

@@ -1,12 +1,14 @@
 //! Trouble on order: what the network or `DynamoDB` could do to anybody's request, by chance, and again for the same seed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use fastrand::Rng;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
+use super::engine::Answer;
 use super::{Dynamodb, Request};
 
 /// Trouble by chance: each kind meets one in so many requests, 0 being none. It meets the same requests for the same seed,
@@ -30,6 +32,8 @@ pub struct Faults {
     pub late: u32,
     /// See [`Kind::Slow`].
     pub slow: u32,
+    /// One in so many `GetItem`s that do not ask for a consistent answer gets the one that the last `GetItem` of that item got.
+    pub stale: u32,
     /// How late the late and slow ones are, in milliseconds.
     pub delay_ms: u64,
 }
@@ -81,6 +85,8 @@ struct State {
     ordered: Option<(Faults, Rng)>,
     lost_writes: u32,
     met: BTreeMap<Kind, u64>,
+    /// What was last answered of each item, while reads can be stale.
+    answered: HashMap<String, Answer>,
 }
 
 impl Trouble {
@@ -100,6 +106,48 @@ impl Trouble {
         let kind = faults.meet(chance)?;
         *state.met.entry(kind).or_default() += 1;
         Some((kind, Duration::from_millis(faults.delay_ms)))
+    }
+}
+
+/// What of a read counts here.
+#[derive(Deserialize)]
+struct Read {
+    #[serde(rename = "Key")]
+    key: Value,
+    #[serde(rename = "ConsistentRead", default)]
+    consistent: bool,
+}
+
+impl Read {
+    fn of(request: &Request, body: &[u8]) -> Option<Self> {
+        let body = Some(body).filter(|_| request.operation == "GetItem");
+        serde_json::from_slice(body?).ok()
+    }
+
+    fn item(&self, request: &Request) -> String {
+        format!("{} {}", request.table, self.key)
+    }
+}
+
+impl Trouble {
+    /// What a read is answered that is stale.
+    pub(super) fn stale(&self, request: &Request, body: &[u8]) -> Option<Answer> {
+        let state = &mut *self.state();
+        let (faults, chance) = state.ordered.as_mut().filter(|(faults, _)| faults.stale > 0)?;
+        let read = Read::of(request, body).filter(|read| !read.consistent)?;
+        (chance.u32(0..faults.stale) == 0)
+            .then(|| state.answered.get(&read.item(request)).cloned())?
+    }
+
+    /// Keeps what a read was answered.
+    pub(super) fn answered(&self, request: &Request, body: &[u8], answer: &Answer) {
+        let state = &mut *self.state();
+        if state.ordered.as_ref().is_none_or(|(faults, _)| faults.stale == 0) {
+            return;
+        }
+        if let Some(read) = Read::of(request, body) {
+            state.answered.insert(read.item(request), answer.clone());
+        }
     }
 }
 

@@ -201,6 +201,34 @@ async fn what_the_guard_does_not_allow_is_refused_and_recorded() {
     assert_eq!(recorded, [("PutItem".to_owned(), true), ("GetItem".to_owned(), false)]);
 }
 
+#[tokio::test]
+async fn a_read_is_stale_only_if_it_asks_for_no_consistency() {
+    let dynamodb = started().await;
+    dynamodb.disturb(Faults { stale: 1, ..Faults::default() });
+    let statuses = Arc::new(Mutex::new(Vec::new()));
+    let seen = statuses.clone();
+    dynamodb.observe(move |exchange| {
+        let answer: Value = serde_json::from_slice(exchange.answered).unwrap();
+        let found = answer["Item"].is_object();
+        seen.lock().unwrap().push((
+            exchange.request.operation.clone(),
+            exchange.status.as_u16(),
+            found,
+        ));
+    });
+    for consistent in [false, true] {
+        let key = json!({ "id": { "S": "1" } });
+        let get = json!({ "TableName": "Things", "Key": key, "ConsistentRead": consistent });
+        assert_eq!(send(&dynamodb, "GetItem", get.clone()).await, 200);
+        assert_eq!(send(&dynamodb, "PutItem", put(1)).await, 200);
+        assert_eq!(send(&dynamodb, "GetItem", get).await, 200);
+    }
+    let seen = statuses.lock().unwrap();
+    let found = seen.iter().filter(|seen| seen.0 == "GetItem").map(|seen| seen.2);
+    assert_eq!(found.collect::<Vec<_>>(), [false, false, true, true]);
+    assert_eq!(seen.len(), 6);
+}
+
 /// Two of us on one engine: each sees its own table, which is gone when it ends.
 #[test]
 fn on_an_engine_of_others_the_tables_are_ours_alone_and_go_with_us() {
@@ -213,8 +241,12 @@ fn on_an_engine_of_others_the_tables_are_ours_alone_and_go_with_us() {
     other.block_on(async {
         let on = async || {
             let listener = crate::listen("DynamoDB", 0).await.unwrap();
-            let dynamodb =
-                Dynamodb::with(listener, Reach::outside(engine.address()).unwrap()).unwrap();
+            let dynamodb = Dynamodb::with(
+                listener,
+                Reach::outside(engine.address()).unwrap(),
+                Doors::default(),
+            )
+            .unwrap();
             dynamodb.inner.reach.create(&things()).await.unwrap();
             dynamodb
         };

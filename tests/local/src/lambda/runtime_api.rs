@@ -33,7 +33,8 @@ async fn next(
         return StatusCode::NOT_FOUND.into_response();
     };
     loop {
-        let Some(Invocation { id, payload }) = pool.receive.lock().await.recv().await else {
+        let Some(Invocation { id, trace_id, payload }) = pool.receive.lock().await.recv().await
+        else {
             return StatusCode::GONE.into_response();
         };
         match lambda.begin(&id, instance) {
@@ -41,7 +42,7 @@ async fn next(
             Begun::NobodyWaits => continue,
             // Back into the queue with it: whoever asked here died before it was told, and has not begun.
             Begun::Dead => {
-                pool.send.send(Invocation { id, payload }).unwrap_or_default();
+                pool.send.send(Invocation { id, trace_id, payload }).unwrap_or_default();
                 return StatusCode::GONE.into_response();
             }
         }
@@ -58,10 +59,7 @@ async fn next(
                 "lambda-runtime-invoked-function-arn",
                 format!("arn:aws:lambda:eu-north-1:000000000000:function:{function}"),
             ),
-            (
-                "lambda-runtime-trace-id",
-                "Root=1-00000000-000000000000000000000000;Sampled=0".to_owned(),
-            ),
+            ("lambda-runtime-trace-id", trace_id),
         ];
         return (headers, payload).into_response();
     }

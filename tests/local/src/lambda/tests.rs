@@ -98,10 +98,12 @@ async fn an_event_is_fetched_and_answered() {
         let deadline: u128 = header("lambda-runtime-deadline-ms").parse().unwrap();
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_millis();
         assert!(deadline > now && deadline <= now + LONG.as_millis());
+        assert_eq!(header("lambda-runtime-trace-id"), "Root=1-2-3");
         assert_eq!(next.text().await.unwrap(), "question");
         (runtime.respond(&id, "answer").await, runtime.respond(&id, "again").await)
     };
-    let (answer, statuses) = tokio::join!(lambda.invoke("waits", b"question".to_vec()), runtime);
+    let (answer, statuses) =
+        tokio::join!(lambda.invoke_traced("waits", "Root=1-2-3", b"question".to_vec()), runtime);
     assert_eq!((answer.unwrap().as_slice(), statuses), (&b"answer"[..], (202, 400)));
     assert_eq!(lambda.instances("waits").len(), 1, "it stays for the next event");
 }
