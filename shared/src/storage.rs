@@ -4,6 +4,7 @@
 //! winner left. That is what keeps a single primary, with no transaction and no lock.
 
 mod allowance;
+mod doubt;
 mod due;
 mod item;
 mod meter;
@@ -30,6 +31,7 @@ use crate::domain::wallet::{Contents, Wallet};
 use crate::error::{Cause, Error, Refusal, chain};
 use crate::invocation;
 use crate::log;
+use doubt::Doubt;
 pub use due::{Due, Kind, Page};
 use item::Item;
 
@@ -102,7 +104,9 @@ impl<T> Decided<T> {
 
 enum Put {
     Written,
-    Beaten(Option<Box<Item>>),
+    /// Somebody else's version is there: the item, where the refusal said so, and why an earlier request of ours may all the
+    /// same have been carried out.
+    Beaten(Option<Box<Item>>, Option<Cause>),
     Unclear(Cause),
 }
 
@@ -201,10 +205,12 @@ impl Store {
     /// Changes a wallet: read it, decide, write it on the condition that nobody else did meanwhile. Beaten, it decides again
     /// on what the winner left, so `decide` has to be pure. What changes nothing is not written.
     ///
-    /// A write whose answer was lost is recognised by its id when the wallet is read again, so nothing happens twice.
+    /// A write whose answer was lost is recognised by its id when the wallet is read again, so nothing happens twice. When so
+    /// many others wrote meanwhile that the item may have forgotten it, nothing is decided again.
     ///
     /// # Errors
-    /// What `decide` refuses with; as for [`Store::load`]; `Busy` after five lost races.
+    /// What `decide` refuses with; as for [`Store::load`]; `Busy` after five lost races; `Unavailable` when nobody knows whether
+    /// it was done.
     pub async fn change<T>(
         &self,
         key: Key<'_>,
@@ -236,10 +242,11 @@ impl Store {
                 Some(found) => found,
                 None => self.load(key, now).await?,
             };
-            if let (Some(own), Some(item)) = (decided.take(), &item)
-                && item.was_written_by(write_id)
-            {
-                return Ok(Decided::done(own));
+            if let (Some(own), Some(item)) = (decided.take(), &item) {
+                if item.was_written_by(write_id) {
+                    return Ok(Decided::done(own));
+                }
+                doubt = Doubt::after(doubt, item)?;
             }
             let outcome = decide(&mut wallet)?;
             let misleads = item.as_ref().is_some_and(|item| item.misleads(&wallet, now));
@@ -248,22 +255,29 @@ impl Store {
             }
             let audit = Audit::between(&Wallet::as_stored(wallet.slot(), before), &wallet);
             let own = Decided { outcome, audit };
+            let replaces = item.as_ref().map_or(0, Item::version);
+            let doubtful = |cause| Doubt { replaces, cause };
             match self.put(Item::new(&wallet, item.as_ref(), write_id), item.as_ref()).await? {
                 Put::Written => return Ok(own.done()),
-                Put::Beaten(Some(item)) if item.was_written_by(write_id) => return Ok(own.done()),
-                Put::Beaten(winner) => {
+                Put::Beaten(Some(item), _) if item.was_written_by(write_id) => {
+                    return Ok(own.done());
+                }
+                Put::Beaten(winner, repeated) => {
                     invocation::note(|at_hand| at_hand.conflicts += 1);
-                    doubt = None;
+                    doubt = repeated.map(doubtful).or(doubt);
+                    if let Some(item) = &winner {
+                        doubt = Doubt::after(doubt, item)?;
+                    }
                     seen = winner
                         .and_then(|item| self.look_into(key, wallet.slot(), *item, now).transpose())
                         .transpose()?;
                 }
-                Put::Unclear(cause) => doubt = Some(cause),
+                Put::Unclear(cause) => doubt = Some(doubtful(cause)),
             }
             decided = Some(own);
             pause(attempt).await;
         }
-        let Some(cause) = doubt else { return Err(Error::Busy { tries: TRIES }) };
+        let Some(Doubt { cause, .. }) = doubt else { return Err(Error::Busy { tries: TRIES }) };
         let written =
             self.load(key, now).await?.item.is_some_and(|item| item.was_written_by(write_id));
         decided.filter(|_| written).map(Decided::done).ok_or_else(|| unavailable(cause))
@@ -317,7 +331,8 @@ impl Store {
         let put = put
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .return_consumed_capacity(ReturnConsumedCapacity::Total);
-        match Box::pin(put.send()).await {
+        let (put, repeated) = meter::repeated(Box::pin(put.send())).await;
+        match put {
             Ok(put) => {
                 meter::written(put.consumed_capacity());
                 Ok(Put::Written)
@@ -326,7 +341,8 @@ impl Store {
                 let error = refused.into_err();
                 if let PutItemError::ConditionalCheckFailedException(failed) = error {
                     let winner = failed.item.map(Item::read).transpose()?;
-                    return Ok(Put::Beaten(winner.map(Box::new)));
+                    let lost = repeated.then(|| "the answer to a write was lost".into());
+                    return Ok(Put::Beaten(winner.map(Box::new), lost));
                 }
                 Ok(Put::Unclear(error.into()))
             }

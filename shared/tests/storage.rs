@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Months, TimeDelta, Utc};
 use local::binaries;
+use local::doors::Moment;
 use local::dynamodb::Dynamodb;
 use local::template::Template;
 use serde_json::json;
@@ -261,6 +262,43 @@ async fn a_write_whose_answer_is_lost_happens_once() {
         let listed =
             store.load(Key::Customer(&customer(number)), now()).await.unwrap().wallet.list(true);
         assert_eq!(listed.iter().map(|view| view.id).collect::<Vec<_>>(), [created.id, again.id]);
+    }
+}
+
+/// The answer to a write is lost, and before anybody looks, so many others wrote that the item does not remember it: whether
+/// it was done cannot be known, and it is not decided again.
+#[tokio::test]
+async fn a_write_that_may_be_forgotten_is_not_done_twice() {
+    let dynamodb = engine().await;
+    let store = store(&dynamodb, IdKey::new(KEY));
+    for others in [7, 8, 12] {
+        let number = others.to_string();
+        let first = create(&store, &number).await.unwrap().id;
+        let mut held = dynamodb.doors().hold(0, Moment::After);
+        let (customer, mut decisions) = (customer(&number), 0);
+        let lost = store.change(Key::Customer(&customer), now(), |wallet| {
+            decisions += 1;
+            wallet.create(plain())
+        });
+        let meanwhile = async {
+            held.met().await.unwrap();
+            for other in 0..others {
+                let nickname = Some(Some(Nickname::try_from(format!("{other}").as_str()).unwrap()));
+                let change = Change { nickname, primary: None };
+                let update = |wallet: &mut Wallet| wallet.update(first, change.clone());
+                store.change(Key::Payment(&partner(1), first), now(), update).await.unwrap();
+            }
+            drop(held);
+        };
+        let (lost, ()) = tokio::join!(lost, meanwhile);
+        match lost {
+            Ok(_) => assert!(others < 8, "{others}"),
+            Err(Error::Unavailable { .. }) => assert!(others >= 8, "{others}"),
+            Err(error) => panic!("{error:?}"),
+        }
+        assert_eq!(decisions, 1, "{others}");
+        let found = store.load(Key::Customer(&customer), now()).await.unwrap();
+        assert_eq!(found.wallet.list(false).len(), 2, "{others}");
     }
 }
 

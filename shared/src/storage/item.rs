@@ -139,6 +139,11 @@ impl Item {
         self.writes.chunks(size_of::<u64>()).any(|write| write == write_id.to_be_bytes())
     }
 
+    /// Whether a write that took the place of a version could have been done, and is not among the last ones any more.
+    pub(super) fn may_have_forgotten(&self, replaced: u64) -> bool {
+        self.version > replaced + WRITES as u64
+    }
+
     /// Whether an index says that something is overdue which is not: whoever meets that puts it right.
     pub(super) fn misleads(&self, wallet: &Wallet, now: DateTime<Utc>) -> bool {
         let due = wallet.due();

@@ -1,5 +1,8 @@
 //! What a request costs: counted for the invocation at hand.
 
+use std::cell::Cell;
+use std::future::Future;
+
 use aws_runtime::user_agent::UserAgentInterceptor;
 use aws_sdk_dynamodb::config::interceptors::{
     BeforeSerializationInterceptorContextRef, BeforeTransmitInterceptorContextRef,
@@ -11,6 +14,11 @@ use aws_smithy_runtime_api::client::interceptors::disable_interceptor;
 use aws_smithy_runtime_api::client::retries::RequestAttempts;
 
 use crate::invocation::note;
+
+tokio::task_local! {
+    /// Whether the request at hand was repeated.
+    static REPEATED: Cell<bool>;
+}
 
 /// Counts what goes out, also what the SDK repeats by itself.
 #[derive(Debug)]
@@ -38,12 +46,22 @@ impl Intercept for Requests {
         bag: &mut ConfigBag,
     ) -> Result<(), BoxError> {
         let again = bag.load::<RequestAttempts>().is_some_and(|attempt| attempt.attempts() > 1);
+        if again {
+            REPEATED.try_with(|repeated| repeated.set(true)).unwrap_or_default();
+        }
         note(|at_hand| {
             at_hand.dynamodb_requests += 1;
             at_hand.dynamodb_retries += u64::from(again);
         });
         Ok(())
     }
+}
+
+/// Does a request, and says whether the SDK repeated it by itself: then an earlier sending may have been carried out, and its
+/// answer lost.
+pub(super) async fn repeated<T>(request: impl Future<Output = T>) -> (T, bool) {
+    let told = async { (request.await, REPEATED.with(Cell::get)) };
+    REPEATED.scope(Cell::new(false), told).await
 }
 
 /// A read was answered.
