@@ -1,0 +1,277 @@
+//! An item's attributes, in `DynamoDB`'s JSON.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::str::FromStr;
+
+use serde::Deserialize;
+
+use crate::order::spec::{Card, Key, Outcome, Payment, Reason, State, Visit, Wallet};
+
+#[derive(Deserialize)]
+struct Number<'a> {
+    #[serde(rename = "N", borrow)]
+    n: Cow<'a, str>,
+}
+
+#[derive(Deserialize)]
+struct Text<'a> {
+    #[serde(rename = "S", borrow)]
+    s: Cow<'a, str>,
+}
+
+#[derive(Deserialize)]
+struct Bytes<'a> {
+    #[serde(rename = "B", borrow)]
+    b: Cow<'a, str>,
+}
+
+#[derive(Deserialize)]
+struct Flag {
+    #[serde(rename = "BOOL")]
+    flag: bool,
+}
+
+#[derive(Deserialize)]
+struct List<T> {
+    #[serde(rename = "L")]
+    l: Vec<T>,
+}
+
+#[derive(Deserialize)]
+struct Map<T> {
+    #[serde(rename = "M")]
+    m: T,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Head<'a> {
+    #[serde(borrow)]
+    slot: Number<'a>,
+    version: Number<'a>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Item<'a> {
+    #[serde(borrow)]
+    slot: Number<'a>,
+    version: Number<'a>,
+    organisation: Number<'a>,
+    owner: Bytes<'a>,
+    last_sequence: Number<'a>,
+    choices: List<Number<'a>>,
+    payments: List<Map<StoredPayment<'a>>>,
+    opened: Option<List<Number<'a>>>,
+    lapsing: Option<Map<BTreeMap<Cow<'a, str>, Text<'a>>>>,
+    expiry_at: Option<Number<'a>>,
+    chore_at: Option<Number<'a>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct StoredPayment<'a> {
+    #[serde(borrow)]
+    sequence: Number<'a>,
+    created_at: Number<'a>,
+    nickname: Option<Text<'a>>,
+    key: Option<Map<StoredKey>>,
+    state: Map<StoredState<'a>>,
+}
+
+#[derive(Deserialize)]
+struct StoredKey {
+    primary: Flag,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+enum StoredState<'a> {
+    #[serde(borrow)]
+    Created(Map<Created<'a>>),
+    Active(Map<Active<'a>>),
+    Expired(Map<Expired<'a>>),
+    Cancelled(Map<Cancelled<'a>>),
+}
+
+#[derive(Deserialize)]
+struct Created<'a> {
+    #[serde(borrow)]
+    terminals: Option<List<Map<StoredVisit<'a>>>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Active<'a> {
+    #[serde(borrow)]
+    card: Map<StoredCard<'a>>,
+    pan_hash: Option<Text<'a>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Expired<'a> {
+    #[serde(borrow)]
+    card: Map<StoredCard<'a>>,
+    pan_hash: Option<Text<'a>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Cancelled<'a> {
+    #[serde(borrow)]
+    reason: Text<'a>,
+    at: Number<'a>,
+    card: Option<Map<StoredCard<'a>>>,
+    pan_hash: Option<Text<'a>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct StoredVisit<'a> {
+    #[serde(borrow)]
+    opened_at: Number<'a>,
+    outcome: Text<'a>,
+    look_at: Option<Number<'a>>,
+    asked: Option<serde::de::IgnoredAny>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct StoredCard<'a> {
+    #[serde(rename = "type", borrow)]
+    kind: Text<'a>,
+    last_four: Text<'a>,
+    expiry: Text<'a>,
+    activated_at: Number<'a>,
+    expires_at: Number<'a>,
+}
+
+impl Number<'_> {
+    fn read<T: FromStr>(&self) -> Result<T, String> {
+        self.n.parse().map_err(|_| format!("{} is not such a number", self.n))
+    }
+
+    fn optional<T: FromStr>(number: Option<&Self>) -> Result<Option<T>, String> {
+        number.map(Self::read).transpose()
+    }
+}
+
+impl Head<'_> {
+    pub(super) fn read(&self) -> Result<super::Head, String> {
+        Ok(super::Head { slot: self.slot.read()?, version: self.version.read()? })
+    }
+}
+
+impl Item<'_> {
+    pub(super) fn read(&self) -> Result<super::Item, String> {
+        let mut payments = Vec::with_capacity(self.payments.l.len());
+        let mut right_pan_hashes = true;
+        for Map { m: stored } in &self.payments.l {
+            let apart = self.lapsing.as_ref().map(|lapsing| &lapsing.m);
+            let apart = apart.is_some_and(|all| all.contains_key(&stored.sequence.n));
+            let (payment, has_hash) = stored.read(apart)?;
+            right_pan_hashes &= has_hash == matches!(payment.state, State::Active(_));
+            payments.push(payment);
+        }
+        let opened = self.opened.as_ref().map_or(&[][..], |opened| &opened.l);
+        Ok(super::Item {
+            wallet: Wallet {
+                slot: self.slot.read()?,
+                organisation: self.organisation.read()?,
+                customer: String::new(),
+                last: self.last_sequence.read()?,
+                payments,
+                choices: self.choices.l.iter().map(Number::read).collect::<Result<_, _>>()?,
+                opened: opened.iter().map(Number::read).collect::<Result<_, _>>()?,
+            },
+            version: self.version.read()?,
+            owner: self.owner.b.clone().into_owned(),
+            expiry_at: Number::optional(self.expiry_at.as_ref())?,
+            chore_at: Number::optional(self.chore_at.as_ref())?,
+            right_pan_hashes,
+        })
+    }
+}
+
+impl StoredPayment<'_> {
+    /// A recurring payment, and whether it has a pan hash. What is stored as EXPIRED is ACTIVE while its pan hash lies apart.
+    fn read(&self, apart: bool) -> Result<(Payment, bool), String> {
+        let (state, has_hash) = self.state.m.read(apart)?;
+        let key = self.key.as_ref().map(|key| Key {
+            text: String::new(),
+            nickname: None,
+            chosen: false,
+            primary: key.m.primary.flag,
+        });
+        let payment = Payment {
+            place: self.sequence.read()?,
+            created_at: self.created_at.read()?,
+            nickname: self.nickname.as_ref().map(|text| text.s.clone().into_owned()),
+            key,
+            state,
+        };
+        Ok((payment, has_hash || apart))
+    }
+}
+
+impl StoredState<'_> {
+    fn read(&self, apart: bool) -> Result<(State, bool), String> {
+        Ok(match self {
+            Self::Created(Map { m: created }) => {
+                let visits = created.terminals.as_ref().map_or(&[][..], |visits| &visits.l);
+                let visits = visits.iter().map(|visit| visit.m.read());
+                (State::Created(visits.collect::<Result<_, _>>()?), false)
+            }
+            Self::Active(Map { m: active }) => {
+                (State::Active(active.card.m.read()?), active.pan_hash.is_some())
+            }
+            Self::Expired(Map { m: expired }) => {
+                let card = expired.card.m.read()?;
+                let state = if apart { State::Active(card) } else { State::Expired(card) };
+                (state, expired.pan_hash.is_some())
+            }
+            Self::Cancelled(Map { m: cancelled }) => {
+                let reason = match &*cancelled.reason.s {
+                    "ended" => Reason::Ended,
+                    "abandoned" => Reason::Abandoned,
+                    other => return Err(format!("{other} is no reason")),
+                };
+                let card = cancelled.card.as_ref().map(|card| card.m.read()).transpose()?;
+                let state = State::Cancelled(reason, cancelled.at.read()?, card);
+                (state, cancelled.pan_hash.is_some())
+            }
+        })
+    }
+}
+
+impl StoredVisit<'_> {
+    fn read(&self) -> Result<Visit, String> {
+        let outcome = match &*self.outcome.s {
+            "open" => Outcome::Open,
+            "failed" => Outcome::Failed,
+            "cancelled" => Outcome::Cancelled,
+            "declined" => Outcome::Declined,
+            other => return Err(format!("{other} is no outcome")),
+        };
+        Ok(Visit {
+            opened_at: self.opened_at.read()?,
+            outcome,
+            look_at: Number::optional(self.look_at.as_ref())?,
+            key: self.asked.is_some().then(String::new),
+        })
+    }
+}
+
+impl StoredCard<'_> {
+    fn read(&self) -> Result<Card, String> {
+        let text = |text: &Text<'_>| text.s.clone().into_owned();
+        Ok(Card {
+            kind: text(&self.kind),
+            last_four: text(&self.last_four),
+            expiry: text(&self.expiry),
+            activated_at: self.activated_at.read()?,
+            expires_at: self.expires_at.read()?,
+        })
+    }
+}
