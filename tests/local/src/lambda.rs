@@ -248,6 +248,8 @@ impl Lambda {
 
     fn launch(&self, pool: &Pool) -> Result<(), NoAnswer> {
         let (id, name) = (Uuid::new_v4(), pool.function.binary.clone());
+        // Until it is known it cannot be told anything: it may ask before this thread goes on.
+        let mut instances = lock(&self.inner.instances);
         let mut child = Command::new(&pool.program)
             .env_clear()
             .envs(&pool.function.environment)
@@ -271,7 +273,8 @@ impl Lambda {
         self.collect(&name, child.stderr.take());
         let kill = Arc::new(Notify::new());
         let instance = Instance { function: name.clone(), process: child.id(), kill: kill.clone() };
-        lock(&self.inner.instances).insert(id, instance);
+        instances.insert(id, instance);
+        drop(instances);
         tokio::spawn(self.clone().watch(id, name, child, kill));
         Ok(())
     }
