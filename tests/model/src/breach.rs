@@ -37,6 +37,7 @@ breaches! {
     KeyTwice = "one idempotency key makes one thing",
     IdGivenAgain = "a place that was given out is not given to another one",
     FalseAnswer = "who is answered is answered what was written",
+    FalseRefusal = "what is refused is what the contract refuses",
     DeniedAndDone = "who is refused, or told Busy, changed nothing",
     StaleAnswer = "an answer knows of every write before its request",
     CardLost = "a completed card is stored, or a look at its visit is due",

@@ -4,6 +4,9 @@
 //! the order in which the writes were made, and `judge` compares what callers see with it.
 
 mod deeds;
+mod refusals;
+
+pub use refusals::Verdict;
 
 use chrono::{DateTime, Months, TimeDelta, Utc};
 use shared::domain::id::TransactionId;

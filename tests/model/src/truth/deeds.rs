@@ -24,8 +24,14 @@ impl Truth {
                 if self.primary() != Some(*place) {
                     self.choose(*place);
                 }
+                self.settle(now);
+                breaches.unless(self.primary() == Some(*place), Breach::FalseAnswer);
             }
-            Deed::Rename(place, name) => self.change(*place, |fact| fact.name = Some(*name)),
+            Deed::Rename(place, name) => self.change(*place, |fact| {
+                let over = matches!(fact.fate, Fate::Cancelled { .. });
+                breaches.unless(!over, Breach::FalseRefusal);
+                fact.name = Some(*name);
+            }),
             Deed::End(place) => self.change(*place, |fact| {
                 if !matches!(fact.fate, Fate::Cancelled { .. }) {
                     let card = fact.fate.card();
@@ -127,6 +133,7 @@ impl Truth {
     fn open(&mut self, visit: &Visit, key: Option<u8>, tell: bool, now: DateTime<Utc>) -> Breaches {
         let mut breaches = Breaches::default();
         self.change(place_of(visit.transaction_id), |fact| {
+            breaches.unless(fact.fate == Fate::Waiting, Breach::FalseRefusal);
             let attempt = usize::from(visit.transaction_id.attempt().number());
             breaches.unless(attempt == fact.visits.len(), Breach::IdGivenAgain);
             let before = |seen: &Seen| {

@@ -15,6 +15,7 @@ use crate::nets::Page;
 use crate::operation::Operation;
 use crate::protocol::Given;
 use crate::run::{CameTo, Progressed, Run};
+use crate::truth::Verdict;
 use crate::wire::{Failure, Reply, Request};
 
 /// A step. Parties and late requests are numbered.
@@ -177,6 +178,7 @@ impl World {
         }
         self.check_claims(&done, denied);
         let knows = version >= run.floor || !run.operation.is_request();
+        let decided = version == self.version() && done.is_empty();
         match came_to {
             CameTo::Waits(request) => {
                 self.check_request(&request, &run);
@@ -186,6 +188,7 @@ impl World {
             }
             CameTo::Gives(given) => {
                 self.breaches.unless(knows, Breach::StaleAnswer);
+                self.check_refusal(&run, None, decided);
                 self.give(given);
             }
             CameTo::Fails(Failure::Refused(refusal)) => {
@@ -193,6 +196,7 @@ impl World {
                     rules.note(Event::CardTooLate);
                 }
                 self.breaches.unless(knows, Breach::StaleAnswer);
+                self.check_refusal(&run, Some(refusal), decided);
             }
             CameTo::Fails(Failure::Busy | Failure::Unavailable) => {}
         }
@@ -207,6 +211,16 @@ impl World {
             self.denied.add(id);
             self.breaches.unless(!self.written.has(id), Breach::DeniedAndDone);
         }
+    }
+
+    /// What is answered is what the contract says, if it was decided on what is stored now, and without a write.
+    fn check_refusal(&mut self, run: &Run, refusal: Option<Refusal>, on_this: bool) {
+        let right = match self.truth.verdict(run.operation, run.now) {
+            Verdict::Carried => refusal.is_none(),
+            Verdict::Refused(expected) => refusal == Some(expected),
+            Verdict::Open => refusal != Some(Refusal::NotFound),
+        };
+        self.breaches.unless(right || !on_this, Breach::FalseRefusal);
     }
 
     fn check_request(&mut self, request: &Request, run: &Run) {
