@@ -62,7 +62,6 @@ impl App {
     }
 
     /// One secret after the other, over one connection: at once, each would open its own.
-
     async fn with(
         environment: &Environment<'_>,
         sdk: &SdkConfig,

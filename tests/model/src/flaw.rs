@@ -19,7 +19,7 @@ pub enum Flaw {
     NoLookAfterDoubt,
     /// A write whose answer was lost is taken for done.
     AnswersFirst,
-    /// The refusal of a last put that brings no item is taken for a lost race.
+    /// The refusal of a last put that was sent twice, and that brings no item, is taken for a lost race.
     BeatenWithoutALook,
     /// Nets is asked to verify without being asked what it knows.
     VerifiesWithoutQuery,

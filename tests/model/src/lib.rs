@@ -57,7 +57,8 @@
 //! - One customer, one slot: wallets do not know of each other, and probes have tests of their own.
 //! - Who may see what: it is decided before anything is changed.
 //! - Pauses between tries: whoever is between two steps waits anyhow, as long as the model likes.
-//! - All ids of writes are remembered, not eight: no bound here has nine writes between one and its recognition.
+//! - All ids of writes are remembered, not eight: no bound here has nine writes between one and its recognition. What is said
+//!   then is held by `shared/tests/storage.rs`, and was found by `tests/proofs`.
 //! - A change is tried two or three times, not five. More of the same.
 //! - A function that is killed while it waits to *read* is not a step: what it leaves it would have left before.
 //! - Of two parties with the same script, the first begins first: the other way round is the same with other names.

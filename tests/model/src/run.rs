@@ -25,6 +25,8 @@ pub struct Run {
     pub replies: Vec<Reply>,
     /// The request that it waits with. It follows from the replies.
     pub request: Request,
+    /// Whether that request was sent before, and its reply lost on the way.
+    pub repeated: bool,
     /// The version that was there when it began.
     pub floor: u64,
     /// What Nets had verified when it began.
@@ -74,7 +76,7 @@ impl Run {
 
 /// All that makes a run what it is.
 type Told<'a> =
-    (Operation, DateTime<Utc>, Option<DateTime<Utc>>, u64, &'a [Reply], &'a [TransactionId]);
+    (Operation, DateTime<Utc>, Option<DateTime<Utc>>, bool, u64, &'a [Reply], &'a [TransactionId]);
 
 impl Run {
     /// Whether Nets has told it of a card.
@@ -85,8 +87,8 @@ impl Run {
     }
 
     fn told(&self) -> Told<'_> {
-        let Self { operation, now, due_at, replies, floor, verified, request: _ } = self;
-        (*operation, *now, *due_at, *floor, replies, verified)
+        let Self { operation, now, due_at, replies, floor, verified, request: _, repeated } = self;
+        (*operation, *now, *due_at, *repeated, *floor, replies, verified)
     }
 }
 

@@ -66,8 +66,8 @@ pub enum Reply {
     Got(Option<Arc<Item>>),
     /// The put was made.
     Written,
-    /// The condition did not hold. What is stored, where the engine says so.
-    Beaten(Option<Arc<Item>>),
+    /// The condition did not hold. What is stored, where the engine says so, and whether the SDK had sent the write before.
+    Beaten(Option<Arc<Item>>, bool),
     /// The expiry was made.
     Expired,
     /// Nets registered.
@@ -196,7 +196,7 @@ impl<'a> Wire<'a> {
     pub fn ask(&mut self, request: Request) -> Result<&'a Reply, Stop> {
         let reply = self.replies.next().ok_or_else(|| Stop::Waits(Box::new(request)))?;
         self.events.clear();
-        if let Reply::Got(Some(item)) | Reply::Beaten(Some(item)) = reply {
+        if let Reply::Got(Some(item)) | Reply::Beaten(Some(item), _) = reply {
             self.version = item.version;
         }
         Ok(reply)

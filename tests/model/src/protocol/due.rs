@@ -31,7 +31,7 @@ fn settled(
         wire.note(Event::ExpiredWithoutRead);
         return Ok(Vec::new());
     }
-    let (item, doubt) = if let Reply::Beaten(refused) = reply {
+    let (item, doubt) = if let Reply::Beaten(refused, _) = reply {
         (refused.clone().map_or_else(|| get(wire), |item| Ok(Some(item)))?, false)
     } else {
         (get(wire)?, true)

@@ -76,8 +76,19 @@ struct Own {
 
 enum Put {
     Written,
-    Beaten(Option<Arc<Item>>),
+    Beaten(Option<Arc<Item>>, bool),
     Unclear,
+}
+
+/// A write that may have been carried out: the version that it was to take the place of.
+#[derive(Debug, Clone, Copy)]
+struct Doubt(u64);
+
+impl Doubt {
+    /// What is left of it once an item was seen in which the write is not remembered.
+    fn after(doubt: Option<Self>, seen: &Item) -> Option<Self> {
+        doubt.filter(|Self(replaces)| seen.version <= *replaces)
+    }
 }
 
 /// The empty wallet of the model's customer.
@@ -104,7 +115,7 @@ pub fn load(wire: &mut Wire<'_>, key: Key, now: DateTime<Utc>) -> Result<Found, 
 /// `Store::change`.
 ///
 /// # Errors
-/// What `decide` refuses with; as for [`load`]; `Busy` after too many lost races.
+/// What `decide` refuses with; as for [`load`]; `Busy` after too many lost races; `Unavailable` when nobody knows.
 pub fn change<T: Clone>(
     wire: &mut Wire<'_>,
     key: Key,
@@ -137,12 +148,12 @@ pub fn change_found<T: Clone>(
             Some(found) => found,
             None => load(wire, key, now)?,
         };
-        if let (Some(outcome), Some(item)) = (decided.take(), &item)
-            && item.was_written_by(own.id)
-            && !wire.has(Flaw::RetriesBlindly)
-        {
-            wire.note(Event::RecognisedByReading);
-            return Ok(Changed::done(outcome, own, wire));
+        if let (Some(outcome), Some(item)) = (decided.take(), &item) {
+            if item.was_written_by(own.id) && !wire.has(Flaw::RetriesBlindly) {
+                wire.note(Event::RecognisedByReading);
+                return Ok(Changed::done(outcome, own, wire));
+            }
+            doubt = Doubt::after(doubt, item);
         }
         let (outcome, intent) =
             decide(&mut wallet).map_err(|refusal| failed(wire, own, Failure::Refused(refusal)))?;
@@ -151,36 +162,40 @@ pub fn change_found<T: Clone>(
             wire.note(Event::NothingToWrite);
             return Ok(Changed { outcome, written: false });
         }
+        let doubtful = Doubt(item.as_ref().map_or(0, |item| item.version));
         let new = Item::new(&wallet, item.as_deref(), own.id, wire.flaw());
         match put(wire, new, item.as_deref(), own, intent)? {
             Put::Written => return Ok(Changed::done(outcome, own, wire)),
-            Put::Beaten(Some(item))
+            Put::Beaten(Some(item), _)
                 if item.was_written_by(own.id) && !wire.has(Flaw::ForgetsOwnWrite) =>
             {
                 wire.note(Event::Recognised);
                 return Ok(Changed::done(outcome, own, wire));
             }
-            Put::Beaten(winner) => {
+            Put::Beaten(winner, repeated) => {
                 wire.note(if winner.is_some() { Event::Beaten } else { Event::BeatenSilently });
-                let told = winner.is_some() || wire.has(Flaw::BeatenWithoutALook);
-                doubt = (!told).then_some(Failure::Busy);
+                let repeated = repeated && !wire.has(Flaw::BeatenWithoutALook);
+                doubt = repeated.then_some(doubtful).or(doubt);
+                if let Some(item) = &winner {
+                    doubt = Doubt::after(doubt, item);
+                }
                 seen = winner.map(|item| look_into(item, now, wire.flaw()));
             }
-            Put::Unclear => doubt = Some(Failure::Unavailable),
+            Put::Unclear => doubt = Some(doubtful),
         }
         decided = Some(outcome);
         if wire.has(Flaw::AnotherIdEachTry) {
             own.id = wire.new_write_id();
         }
     }
-    let Some(doubt) = doubt.filter(|_| !wire.has(Flaw::NoLookAfterDoubt)) else {
+    if doubt.is_none() || wire.has(Flaw::NoLookAfterDoubt) {
         return Err(failed(wire, own, Failure::Busy));
-    };
+    }
     let written = load(wire, key, now)?.item.is_some_and(|item| item.was_written_by(own.id));
     wire.note(if written { Event::RecognisedAtLast } else { Event::LeftInDoubt });
     match decided.filter(|_| written) {
         Some(outcome) => Ok(Changed::done(outcome, own, wire)),
-        None => Err(failed(wire, own, doubt)),
+        None => Err(failed(wire, own, Failure::Unavailable)),
     }
 }
 
@@ -243,8 +258,8 @@ fn put(
         intent,
     };
     let reply = wire.ask(Request::Put(Arc::new(request)))?;
-    if let Reply::Beaten(winner) = reply {
-        return Ok(Put::Beaten(winner.clone()));
+    if let Reply::Beaten(winner, repeated) = reply {
+        return Ok(Put::Beaten(winner.clone(), *repeated));
     }
     if *reply == Reply::Written || wire.has(Flaw::AnswersFirst) {
         wire.version = version;

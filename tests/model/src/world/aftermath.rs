@@ -100,6 +100,7 @@ impl World {
             due_at,
             replies: Vec::new(),
             request: Request::Get,
+            repeated: false,
             floor: 0,
             verified: Vec::new(),
         };

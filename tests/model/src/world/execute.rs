@@ -70,7 +70,7 @@ impl World {
 
     fn put(&mut self, put: &Put, rules: &Rules<'_>) -> Reply {
         if !self.holds(put) && !rules.has(Flaw::NoCondition) {
-            return Reply::Beaten(self.table.clone().filter(|_| rules.telling));
+            return Reply::Beaten(self.table.clone().filter(|_| rules.telling), false);
         }
         self.breaches.unless(self.holds(put), Breach::Overwritten);
         self.breaches.unless(put.item.version == self.version() + 1, Breach::VersionSkipped);
@@ -86,9 +86,9 @@ impl World {
         now: DateTime<Utc>,
         rules: &Rules<'_>,
     ) -> Reply {
-        let Some(item) = self.table.clone() else { return Reply::Beaten(None) };
+        let Some(item) = self.table.clone() else { return Reply::Beaten(None, false) };
         if !item.can_expire(at) && !rules.has(Flaw::ExpiryWithoutCondition) {
-            return Reply::Beaten(Some(item).filter(|_| rules.telling));
+            return Reply::Beaten(Some(item).filter(|_| rules.telling), false);
         }
         self.write(own, &Arc::new(item.after_expiry(own)), rules);
         self.means(&Intent::silent(Deed::Settle), now, rules);

@@ -73,7 +73,10 @@ impl World {
             }
             Step::Answer(who) => {
                 let request = self.request(who);
-                let reply = self.execute(&request, rules);
+                let mut reply = self.execute(&request, rules);
+                if let Reply::Beaten(_, repeated) = &mut reply {
+                    *repeated = self.parties[who].run.as_ref().is_some_and(|run| run.repeated);
+                }
                 self.note_schedule(who, &request, &reply, rules);
                 self.reply(who, reply, scripts, rules);
             }
@@ -81,6 +84,9 @@ impl World {
                 self.left.losses -= 1;
                 let request = self.request(who);
                 self.execute(&request, rules);
+                if let Some(run) = &mut self.parties[who].run {
+                    Arc::make_mut(run).repeated = true;
+                }
             }
             Step::Lose(who) => {
                 self.left.losses -= 1;
@@ -141,6 +147,7 @@ impl World {
                 vec![Reply::Got(first)]
             },
             request: Request::Get,
+            repeated: false,
             floor: self.version(),
             verified,
         }));
@@ -182,7 +189,8 @@ impl World {
         match came_to {
             CameTo::Waits(request) => {
                 self.check_request(&request, &run);
-                Arc::make_mut(&mut run).request = request;
+                let waiting = Arc::make_mut(&mut run);
+                (waiting.request, waiting.repeated) = (request, false);
                 self.parties[who].run = Some(run);
                 return;
             }
