@@ -24,7 +24,7 @@ const LEFT: [&str; 9] = [
 ];
 
 impl World {
-    async fn erase(&self, customer: &str) -> Answer {
+    pub(super) async fn erase(&self, customer: &str) -> Answer {
         let token = self.token("internal-demo", json!({})).await;
         self.call_as(&token, "DELETE", &of(customer), None).await
     }

@@ -236,6 +236,12 @@ mod tests {
     }
 
     #[test]
+    fn a_customer_number_is_never_printed() {
+        let number = CustomerNumber::try_from("4711").unwrap();
+        assert_eq!(format!("{:?}", Some(number)), "Some([customer])");
+    }
+
+    #[test]
     fn names_go_both_ways() {
         for (tenant, name) in Tenant::NAMES {
             assert_eq!((tenant.name(), Tenant::named(name)), (name, Some(tenant)));

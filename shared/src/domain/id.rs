@@ -233,6 +233,24 @@ mod tests {
         }
     }
 
+    /// Stored literals: callers and Nets remember these numbers.
+    #[test]
+    fn an_id_is_slot_sequence_and_attempt_side_by_side() {
+        let id = RecurringPaymentId::new(Slot::new(7), Sequence(3));
+        let transaction = TransactionId::new(id, Attempt(5));
+        assert_eq!((id.number(), id.to_string().as_str()), (7 << 10 | 3, "7171"));
+        assert_eq!(
+            (transaction.number(), transaction.to_string().as_str()),
+            (7171 << 4 | 5, "114741")
+        );
+        assert_eq!(
+            ["7171".parse(), "114741".parse()].map(|id| id.map(RecurringPaymentId::number)),
+            [Ok(7171), Ok(114_741)]
+        );
+        assert_eq!("114741".parse(), Ok(transaction));
+        assert_eq!((Slot::new(7).number(), Sequence(3).number(), Attempt(5).number()), (7, 3, 5));
+    }
+
     #[test]
     fn an_id_has_one_spelling() {
         assert_eq!("1".parse(), Ok(RecurringPaymentId(1)));

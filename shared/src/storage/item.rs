@@ -275,3 +275,7 @@ fn unreadable(cause: Cause) -> Error {
 fn instant(milliseconds: i64) -> Result<DateTime<Utc>, Cause> {
     DateTime::from_timestamp_millis(milliseconds).ok_or_else(|| "an instant out of range".into())
 }
+
+#[cfg(test)]
+#[path = "item_tests.rs"]
+mod tests;
