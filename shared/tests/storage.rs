@@ -2,32 +2,36 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that can not go on has failed")]
 
+#[path = "storage/allowance.rs"]
+mod allowance;
+#[path = "storage/costs.rs"]
+mod costs;
+#[path = "storage/due.rs"]
+mod due;
 #[path = "storage/size.rs"]
 mod size;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::Arc;
 
-use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::types::AttributeValue;
 use aws_types::SdkConfig;
 use chrono::{DateTime, Months, TimeDelta, Utc};
 use local::binaries;
 use local::doors::Moment;
-use local::dynamodb::{Dynamodb, Engine};
+use local::dynamodb::Dynamodb;
 use local::template::Template;
 use serde_json::json;
 use shared::aws;
 use shared::config::{AwsConfig, Credentials, StorageConfig};
 use shared::domain::caller::{Caller, CustomerNumber, Organisation, Permission, Tenant};
 use shared::domain::card::{Card, CardExpiry, LastFour, PaymentType, VerifiedCard};
-use shared::domain::id::{Attempt, RecurringPaymentId, Slot, TransactionId};
+use shared::domain::id::{Attempt, RecurringPaymentId, TransactionId};
 use shared::domain::owner::{Customer, IdKey};
 use shared::domain::recurring_payment::{RecurringPayment, RecurringStatus, View};
-use shared::domain::terminal::{Asked, Closing, Finding};
-use shared::domain::text::{CallbackUrl, Nickname};
-use shared::domain::wallet::{Change, NewRecurringPayment, Wallet};
-use shared::error::{Decline, Error, Refusal};
+use shared::domain::terminal::Closing;
+use shared::domain::text::Nickname;
+use shared::domain::wallet::{NewRecurringPayment, Wallet};
+use shared::error::{Error, Refusal};
 use shared::secret::Secret;
 use shared::storage::{Key, Store};
 
@@ -167,53 +171,6 @@ async fn a_foreign_wallet_and_none_are_the_same() {
     }
 }
 
-#[tokio::test]
-async fn a_list_costs_one_request_a_change_two_and_no_change_one() {
-    let dynamodb = engine().await;
-    let store = store(&dynamodb, IdKey::new(KEY));
-    let id = create(&store, "4711").await.unwrap().id;
-    let caller = partner(1);
-    for _ in 0..3 {
-        let id = create(&store, "4711").await.unwrap().id;
-        activate(&store, id).await;
-    }
-    let cost = || {
-        let requests =
-            dynamodb.requests().into_iter().map(|request| (request.operation, request.capacity));
-        let requests: Vec<_> = requests.collect();
-        dynamodb.forget_requests();
-        requests
-    };
-    let engine = dynamodb.engine();
-    let get = ("GetItem".to_owned(), engine.units(1.0));
-    let put = |units| ("PutItem".to_owned(), engine.units(units));
-    cost();
-    store.load(Key::Customer(&customer("4711")), now()).await.unwrap();
-    assert_eq!(cost(), std::slice::from_ref(&get));
-    activate(&store, id).await;
-    assert_eq!(cost(), [get.clone(), put(3.0)], "the entry of an index moves");
-    let renamed =
-        Change { nickname: Some(Some(Nickname::try_from("Kort").unwrap())), ..Change::default() };
-    store
-        .change(Key::Payment(&caller, id), now(), |wallet| wallet.update(id, renamed.clone()))
-        .await
-        .unwrap();
-    assert_eq!(cost(), [get.clone(), put(1.0)], "four cards fit one write unit");
-    store
-        .change(Key::Payment(&caller, id), now(), |wallet| wallet.update(id, Change::default()))
-        .await
-        .unwrap();
-    assert_eq!(cost(), std::slice::from_ref(&get));
-    let id = create(&store, "4711").await.unwrap().id;
-    let open = |wallet: &mut Wallet| wallet.open_terminal(id, None, None);
-    let visit = store.change(Key::Payment(&caller, id), now(), open).await.unwrap().visit;
-    cost();
-    let decline = Finding::Closed(Closing::Declined(Decline::Soft));
-    let conclude = |wallet: &mut Wallet| wallet.conclude(&visit, &decline, Months::new(36));
-    store.change(Key::Payment(&caller, id), now(), conclude).await.unwrap();
-    assert_eq!(cost(), [get], "declined for now: it is looked at in a minute as it is");
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn twenty_at_once_lose_nothing() {
     let dynamodb = engine().await;
@@ -318,6 +275,18 @@ async fn a_write_that_may_be_forgotten_is_not_done_twice() {
         let found = store.load(Key::Customer(&customer), now()).await.unwrap();
         assert_eq!(found.wallet.list(false).len(), 2, "{others}");
     }
+}
+
+/// An id is enough; a customer number beside it is looked at when somebody says it who may name customers.
+#[tokio::test]
+async fn the_owner_that_is_named_beside_an_id() {
+    let store = store(&engine().await, IdKey::new(KEY));
+    let named = || CustomerNumber::try_from("4711").ok();
+    let owner = IdKey::new(KEY).owner(&customer("4711"));
+    assert_eq!(store.named_owner(&partner(1), named()), Some(owner));
+    assert_ne!(store.named_owner(&partner(2), named()), Some(owner));
+    assert_eq!(store.named_owner(&partner(1), None), None);
+    assert_eq!(store.named_owner(&traveller("4712"), named()), None);
 }
 
 #[tokio::test]
@@ -426,81 +395,4 @@ async fn schema_2_stays_readable() {
     let mut later = wallet.at(now() + TimeDelta::minutes(5));
     assert_eq!(later.visits_due().len(), 1);
     assert_eq!(later.begin_tries(None)[0].id(), "114704-declined-1795428000123");
-}
-
-/// A wallet's item, as the SDK reads it. The engine counts its bytes as we do, where it says at once how large a table is.
-async fn stored(dynamodb: &Dynamodb, slot: Slot) -> HashMap<String, AttributeValue> {
-    let config = aws_sdk_dynamodb::config::Builder::from(&sdk()).endpoint_url(dynamodb.address());
-    let slot = AttributeValue::N(slot.number().to_string());
-    let get = Client::from_conf(config.build()).get_item().table_name("Wallets").key("slot", slot);
-    let item = get.send().await.unwrap().item.unwrap();
-    if dynamodb.engine() == Engine::Dynoxide {
-        let table = json!({ "TableName": "Wallets" });
-        let table = dynamodb.call("DescribeTable", &table).await.unwrap();
-        assert_eq!(table["Table"]["TableSizeBytes"], size::of(&item));
-    }
-    item
-}
-
-/// What the last change asked for cost what the wallet's size and its entries make it cost. The wallet after it.
-async fn change_cost(
-    dynamodb: &Dynamodb,
-    slot: Slot,
-    before: &HashMap<String, AttributeValue>,
-) -> HashMap<String, AttributeValue> {
-    let asked = dynamodb.requests();
-    let after = stored(dynamodb, slot).await;
-    dynamodb.forget_requests();
-    let asked: Vec<_> = asked.into_iter().map(|one| (one.operation, one.capacity)).collect();
-    let sizes = [size::of(before), size::of(&after)];
-    let entries =
-        ["expiryAt", "choreAt"].map(|entry| match (before.get(entry), after.get(entry)) {
-            (was, is) if was == is => 0,
-            (None, _) | (_, None) => 1,
-            (Some(_), Some(_)) => 2,
-        });
-    let read = sizes[0].div_ceil(4096).max(1);
-    let written = sizes[0].max(sizes[1]).div_ceil(1024) + entries[0] + entries[1];
-    let units = |units: usize| dynamodb.engine().units(u32::try_from(units).unwrap().into());
-    let expected = [("GetItem".to_owned(), units(read)), ("PutItem".to_owned(), units(written))];
-    assert_eq!(asked, expected, "{sizes:?} bytes");
-    after
-}
-
-/// However large a wallet becomes: a unit for each four kilobytes that are read, for each kilobyte that is written, and for each
-/// entry that comes or goes. What it is large is counted as `shared/src/storage/item_tests.rs` does.
-#[tokio::test]
-async fn a_change_costs_what_the_wallet_is_large() {
-    let dynamodb = engine().await;
-    let store = store(&dynamodb, IdKey::new(KEY));
-    let (customer, caller) = (customer("4711"), partner(1));
-    let nickname = Some(Nickname::try_from("ø".repeat(64).as_str()).unwrap());
-    let tell = CallbackUrl::try_from("https://shop.example/told").unwrap();
-    let (mut at, mut item, mut largest) = (now(), HashMap::new(), 0);
-    for turn in 0..40_u8 {
-        at += TimeDelta::minutes(7);
-        let idempotency = Some(([turn; 16], [2; 16]));
-        let new = NewRecurringPayment { nickname: nickname.clone(), primary: true, idempotency };
-        let key = Key::Customer(&customer);
-        let id = store.change(key, at, |wallet| wallet.create(new.clone())).await.unwrap().id;
-        item = change_cost(&dynamodb, id.slot(), &item).await;
-        let key = Key::Payment(&caller, id);
-        let asked = Some(Asked { key: [turn; 16], request: [3; 16] });
-        let open = |wallet: &mut Wallet| wallet.open_terminal(id, Some(tell.clone()), asked);
-        let visit = store.change(key, at, open).await.unwrap().visit;
-        item = change_cost(&dynamodb, id.slot(), &item).await;
-        if turn % 3 > 0 {
-            let found = Finding::Card(card());
-            let conclude = |wallet: &mut Wallet| wallet.conclude(&visit, &found, Months::new(36));
-            store.change(key, at, conclude).await.unwrap();
-            item = change_cost(&dynamodb, id.slot(), &item).await;
-        }
-        // The first ten stay.
-        if turn >= 10 {
-            store.change(key, at, |wallet| wallet.end(id)).await.unwrap();
-            item = change_cost(&dynamodb, id.slot(), &item).await;
-        }
-        largest = largest.max(size::of(&item));
-    }
-    assert!(largest > 8 * 1024, "up to three read units were seen: {largest}");
 }

@@ -255,6 +255,7 @@ mod tests {
     fn an_id_has_one_spelling() {
         assert_eq!("1".parse(), Ok(RecurringPaymentId(1)));
         assert_eq!("9007199254740991".parse(), Ok(RecurringPaymentId((1 << 53) - 1)));
+        assert_eq!("9007199254740991".parse(), Ok(TransactionId((1 << 53) - 1)));
         for wrong in [
             "",
             "0",
@@ -270,6 +271,15 @@ mod tests {
             "18446744073709551616",
         ] {
             assert_eq!(wrong.parse::<RecurringPaymentId>(), Err(NotAnId), "{wrong:?}");
+            assert_eq!(wrong.parse::<TransactionId>(), Err(NotAnId), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn a_number_is_an_id_up_to_2_to_the_53rd() {
+        for (number, is_one) in [(0, false), (1, true), ((1 << 53) - 1, true), (1 << 53, false)] {
+            assert_eq!(RecurringPaymentId::try_from(number).is_ok(), is_one, "{number}");
+            assert_eq!(TransactionId::try_from(number).is_ok(), is_one, "{number}");
         }
     }
 

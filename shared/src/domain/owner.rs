@@ -96,7 +96,10 @@ impl IdKey {
 
 #[cfg(test)]
 mod tests {
+    use chrono::DateTime;
+
     use super::*;
+    use crate::domain::caller::Tenant;
 
     fn customer(organisation: u64, number: &str) -> Customer {
         Customer {
@@ -110,6 +113,38 @@ mod tests {
     fn the_place_of_a_wallet_never_moves() {
         let key = IdKey::new("a key of at least thirty-two chars");
         assert_eq!(key.slot(&customer(1, "4711"), 0).number(), 193_644_057_534);
+    }
+
+    /// A customer sees their own wallet, and a privileged caller those of the organisation. Nobody else sees any.
+    #[test]
+    fn who_may_see_a_wallet() {
+        let key = IdKey::new("one");
+        let wallet = customer(1, "1");
+        for (tenant, of, organisation, may) in [
+            (Tenant::Internal, None, 1, true),
+            (Tenant::Internal, None, 2, false),
+            (Tenant::Partner, None, 1, true),
+            (Tenant::Partner, None, 2, false),
+            (Tenant::Traveller, Some("1"), 1, true),
+            (Tenant::Traveller, Some("2"), 1, false),
+            (Tenant::Traveller, Some("1"), 2, false),
+            (Tenant::Person, Some("1"), 1, true),
+            (Tenant::Person, Some("2"), 1, false),
+            // Tokens of these kinds always name a customer. If one did not, it would see nothing.
+            (Tenant::Traveller, None, 1, false),
+            (Tenant::Person, None, 1, false),
+        ] {
+            let caller = Caller {
+                tenant,
+                organisation: Organisation::new(organisation),
+                customer: of.map(|number| CustomerNumber::try_from(number).unwrap()),
+                client: String::new(),
+                permissions: Vec::new(),
+                expires_at: DateTime::UNIX_EPOCH,
+            };
+            let sees = key.admits(&caller, wallet.organisation, key.owner(&wallet));
+            assert_eq!(sees, may, "{caller:?}");
+        }
     }
 
     #[test]

@@ -976,6 +976,7 @@ fn an_open_terminal_is_looked_at_after_1_5_and_16_minutes_an_hour_and_a_day() {
             wallet.conclude(&visit, &Finding::Waiting, LIFETIME).unwrap();
         }
         looks.push((at - start()).num_minutes());
+        assert!(looks.len() <= Terminal::LOOKS.len(), "{looks:?}");
     }
     assert_eq!(looks, [1, 5, 16, 60, 24 * 60]);
     assert_eq!(wallet.status(id), RecurringStatus::Created);
@@ -1164,6 +1165,7 @@ fn a_try_is_written_down_before_it_is_made() {
         wallet = wallet.at(at);
         given_up.extend(wallet.give_up());
         wallet.begin_tries(None);
+        assert!(at < start() + TimeDelta::days(30), "it is never given up");
     }
     assert_eq!(given_up.len(), 1);
     assert!(

@@ -159,9 +159,8 @@ impl Item {
         self.expiry_at.is_some_and(|at| at <= now.timestamp_millis())
     }
 
-    /// What is left of it after [`EXPIRE`].
+    /// The wallet that is left of it after [`EXPIRE`].
     pub(super) fn after_expiry(mut self) -> Self {
-        self.version += 1;
         (self.lapsing, self.expiry_shard, self.expiry_at) = (None, None, None);
         self
     }
@@ -279,3 +278,7 @@ fn instant(milliseconds: i64) -> Result<DateTime<Utc>, Cause> {
 #[cfg(test)]
 #[path = "item_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "size_tests.rs"]
+mod sizes;

@@ -1,202 +1,220 @@
-//! How large a wallet becomes: after ten thousand recurring payments, and at the most.
+//! What is written is what is read, at every instant of every life; and what is said of what cannot be read.
 
 use chrono::{Months, TimeDelta};
+use proptest::prelude::*;
 
 use super::*;
 use crate::domain::card::{Card, CardExpiry, LastFour, PaymentType, VerifiedCard};
-use crate::domain::id::{Attempt, RecurringPaymentId, Slot};
-use crate::domain::recurring_payment::RecurringPayment;
-use crate::domain::terminal::{Asked, Finding, Visit};
+use crate::domain::id::{Attempt, RecurringPaymentId, Slot, TransactionId};
+use crate::domain::recurring_payment::RecurringStatus;
+use crate::domain::terminal::{Asked, Closing, Finding};
 use crate::domain::text::{CallbackUrl, Nickname};
 use crate::domain::wallet::NewRecurringPayment;
+use crate::error::{Decline, Refusal, chain};
 
-#[path = "../../tests/storage/size.rs"]
-mod size;
+fn start() -> DateTime<Utc> {
+    "2026-11-23T10:00:00.123Z".parse().unwrap()
+}
 
-/// 60 characters, as such addresses are.
-const TOLD: &str = "https://shop.example/recurring-payments/told/470702716903312";
+fn wallet() -> Wallet {
+    Wallet::empty(Slot::new(4_711), Organisation::new(1), Owner([7; 32]), start())
+}
 
-/// A card that outlives its registration: all its instants are as long as can be.
-fn card() -> VerifiedCard {
-    let card = Card {
-        payment_type: PaymentType::Mastercard,
-        last_four: LastFour::of_masked("0004").unwrap(),
-        expiry: CardExpiry::new(2099, 12).unwrap(),
+/// A card that is good to the end of so many months from then.
+fn card(now: DateTime<Utc>, months: u32) -> VerifiedCard {
+    let month: CardExpiry =
+        (now + Months::new(months)).format("%Y-%m").to_string().parse().unwrap();
+    let last_four = LastFour::of_masked("0004").unwrap();
+    let card = Card { payment_type: PaymentType::Visa, last_four, expiry: month };
+    VerifiedCard { card, pan_hash: Secret::new(format!("hash until {month}")) }
+}
+
+fn new(key: Option<u8>) -> NewRecurringPayment {
+    let nickname = key.map(|key| Nickname::try_from(format!("Kort {key}").as_str()).unwrap());
+    let primary = key.is_some_and(|key| key % 2 == 0);
+    NewRecurringPayment { nickname, primary, idempotency: key.map(|key| ([key; 16], [1; 16])) }
+}
+
+/// What was written is read again, also by whoever comes after the next expiry, whoever carried it out.
+fn comes_back(wallet: &Wallet, now: DateTime<Utc>) {
+    let item = Item::new(wallet, None, 1);
+    let item = Item::read(item.write().unwrap()).unwrap();
+    let opened = wallet.opened_lately().collect();
+    let before = Contents { opened, ..wallet.contents().clone() };
+    assert_eq!(item.contents().unwrap(), before);
+    let due = wallet.due();
+    let shard = u8::try_from(wallet.slot().number() % 8).ok();
+    for (entry, at) in [
+        ((item.expiry_shard, item.expiry_at), due.expiry),
+        ((item.chore_shard, item.chore_at), due.chore),
+    ] {
+        assert_eq!(entry, (at.and(shard), at.map(|at| at.timestamp_millis())));
+    }
+    assert!(!item.misleads(wallet, now));
+    let Some(at) = due.expiry else { return assert!(item.lapsing.is_none()) };
+    if item.lapsing.is_none() {
+        return;
+    }
+    let statuses = |item: &Item| -> Vec<RecurringStatus> {
+        item.contents().unwrap().payments.iter().map(RecurringPayment::status).collect()
     };
-    VerifiedCard { card, pan_hash: Secret::new("q5c+kh1Nc9Ewd0aBcDeFgHiJkIA=".to_owned()) }
+    let was = statuses(&item);
+    let after = item.after_expiry();
+    let settled = |contents| Wallet::new(wallet.slot(), contents, at);
+    assert_eq!(settled(after.contents().unwrap()), settled(before));
+    assert_eq!(statuses(&after.before_expiry(at.timestamp_millis())), was);
 }
 
-/// A customer who does everything that makes a wallet larger: the longest nickname, and a key for each request.
-struct Customer {
-    wallet: Wallet,
-    now: DateTime<Utc>,
-    nickname: Nickname,
-    tell: Option<CallbackUrl>,
-    /// How many requests there were.
-    requests: u64,
-    item: Option<Item>,
-    /// How large it was at most, in bytes.
-    most: usize,
-}
-
-impl Customer {
-    /// One whose nicknames are 64 of these letters.
-    fn new(letter: char, tell: Option<&str>) -> Self {
-        let now = "2026-11-23T10:00:00.123Z".parse().unwrap();
-        let slot = Slot::new(u64::MAX);
-        Self {
-            wallet: Wallet::empty(slot, Organisation::new(u64::MAX), Owner([7; 32]), now),
-            now,
-            nickname: Nickname::try_from(letter.to_string().repeat(64).as_str()).unwrap(),
-            tell: tell.map(|address| CallbackUrl::try_from(address).unwrap()),
-            requests: 0,
-            item: None,
-            most: 0,
-        }
-    }
-
-    fn wait(&mut self, time: TimeDelta) {
-        self.now += time;
-        self.wallet = self.wallet.clone().at(self.now);
-    }
-
-    /// The hashes of another key, and of what is asked for.
-    fn key(&mut self) -> ([u8; 16], [u8; 16]) {
-        self.requests += 1;
-        let mut key = [0xff; 16];
-        key[..8].copy_from_slice(&self.requests.to_be_bytes());
-        (key, [0xff; 16])
-    }
-
-    fn create(&mut self) -> RecurringPaymentId {
-        let new = NewRecurringPayment {
-            nickname: Some(self.nickname.clone()),
-            primary: true,
-            idempotency: Some(self.key()),
-        };
-        self.wallet.create(new).unwrap().id
-    }
-
-    /// A terminal, unless the customer has had all those of this hour.
-    fn open(&mut self, id: RecurringPaymentId) -> Option<Visit> {
-        let (key, request) = self.key();
-        let asked = Some(Asked { key, request });
-        self.wallet.open_terminal(id, self.tell.clone(), asked).ok().map(|opened| opened.visit)
-    }
-
-    /// The customer enters a card, and whoever is to be told of it is told; heard or not.
-    fn enter(&mut self, visit: &Visit, heard: bool) {
-        self.wallet.conclude(visit, &Finding::Card(card()), Months::new(36)).unwrap();
-        for told in self.wallet.begin_tries(None).iter().filter(|_| heard) {
-            self.wallet.heard(&told.id());
-        }
-    }
-
-    fn write(&mut self) {
-        self.requests += 1;
-        let item = Item::new(&self.wallet, self.item.as_ref(), u64::MAX - self.requests);
-        let attributes = serde_dynamo::to_item(&item).unwrap();
-        self.most = self.most.max(size::of(&attributes));
-        self.item = Some(item);
-    }
-
-    /// The kilobytes begun of what was largest: the units that writing it costs.
-    fn kilobytes(&self) -> usize {
-        self.most.div_ceil(1024)
-    }
-}
-
-/// So many recurring payments, one after the other, each ended: some within seconds, some over days.
-fn lives(customer: &mut Customer, turns: usize, with_card: impl Fn(usize) -> bool, heard: bool) {
-    for turn in 0..turns {
-        // Fifty within a minute; fifty that use up the terminals of their hour; fifty in their days.
-        customer.wait(match turn % 150 {
-            0..50 => TimeDelta::milliseconds(1_001),
-            50..100 => TimeDelta::milliseconds(370_003),
-            _ => TimeDelta::milliseconds(17_000_007),
-        });
-        let id = customer.create();
-        if let Some(visit) = customer.open(id)
-            && with_card(turn)
-        {
-            customer.wait(TimeDelta::milliseconds(11));
-            customer.enter(&visit, heard);
-        }
-        customer.write();
-        customer.wallet.end(id).unwrap();
-        customer.write();
-        let (ended, live) = (Wallet::ENDED, customer.wallet.list(false).len());
-        assert!(customer.wallet.contents().payments.len() <= ended && live == 0);
-    }
-}
-
-/// Ten thousand, with the longest nicknames in letters of two bytes, a card at each, and a receiver that hears: less than eight
-/// kilobytes after each of them. The same as soon as it is as large as it becomes: with letters of four bytes and a card at every
-/// second; at each, which is more; and with a receiver that never hears.
+/// Sixteen have ended; with the last card one of them has to go, too, when it expires.
 #[test]
-fn after_ten_thousand_lives_a_wallet_is_under_eight_kilobytes() {
-    for (letter, turns, each, heard, kilobytes) in [
-        ('ø', 10_000, 1, true, 7),
-        ('💳', 500, 2, true, 8),
-        ('💳', 500, 1, true, 9),
-        ('ø', 500, 1, false, 10),
-        ('💳', 500, 1, false, 12),
-    ] {
-        let mut customer = Customer::new(letter, Some(TOLD));
-        lives(&mut customer, turns, |turn| turn.is_multiple_of(each), heard);
-        let what = format!("{letter}, a card at each {each}th, heard: {heard}");
-        assert_eq!(customer.kilobytes(), kilobytes, "{what}: {} bytes", customer.most);
-    }
-}
-
-/// All that rules allow in one wallet, within its keys' day: 16 that have ended with a card, 11 with a card, 5 that wait for
-/// one after 16 terminals each, and 16 notifications that nobody hears.
-fn fullest(letter: char, tell: Option<&str>) -> Customer {
-    let mut customer = Customer::new(letter, tell);
-    let begun = customer.now;
-    let live = Wallet::LIVE - Wallet::OPEN;
-    for turn in 0..Wallet::ENDED + live {
-        customer.wait(TimeDelta::milliseconds(370_003));
-        let id = customer.create();
-        let visit = customer.open(id).unwrap();
-        customer.enter(&visit, false);
-        if turn < Wallet::ENDED {
-            customer.wallet.end(id).unwrap();
+fn an_expiry_that_has_an_older_one_forgotten_comes_back() {
+    let mut wallet = wallet();
+    let mut now = start();
+    for months in 1..=17 {
+        let id = wallet.create(new(None)).unwrap().id;
+        let visit = TransactionId::new(id, Attempt::try_from(0).unwrap());
+        wallet.activate(visit, card(now, 0), Months::new(months)).unwrap();
+        comes_back(&wallet, now);
+        if months < 17 {
+            now = wallet.due().expiry.unwrap();
+            wallet = wallet.at(now);
+            comes_back(&wallet, now);
         }
     }
-    let waiting: Vec<_> = (0..Wallet::OPEN).map(|_| customer.create()).collect();
-    for turn in 0..Wallet::OPEN * Attempt::COUNT {
-        customer.wait(TimeDelta::milliseconds(370_003));
-        customer.open(waiting[turn % Wallet::OPEN]).unwrap();
-        customer.wallet.begin_tries(None);
-        customer.write();
-    }
-    let contents = customer.wallet.contents();
-    let keyed = contents.payments.iter().filter(|payment| payment.idempotency.is_some());
-    let terminals = contents.payments.iter().flat_map(RecurringPayment::terminals);
-    assert_eq!((keyed.count(), terminals.count()), (32, 80));
-    assert_eq!(contents.choices.len(), Wallet::LIVE);
-    assert_eq!(contents.opened.len(), Wallet::CUSTOMERS_TERMINALS_AN_HOUR);
-    let told = contents.notifications.iter().filter(|told| told.tries.is_some()).count();
-    assert_eq!(told, tell.map_or(0, |_| Wallet::NOTIFICATIONS));
-    assert!(customer.now - begun < RecurringPayment::KEY_LIFETIME);
-    customer
+    assert!(Item::new(&wallet, None, 1).lapsing.is_none(), "it is more than that card's end");
 }
 
-/// What a write costs is bounded, and far from the 400 KB that `DynamoDB` takes: no wallet becomes one that cannot be written.
-/// What makes most of it are the addresses of notifications: 1,024 characters can be stored as twelve bytes each.
+#[derive(Debug, Clone)]
+enum Step {
+    Create(Option<u8>),
+    Activate(usize, u32),
+    Open(usize, Option<u8>),
+    Conclude(usize, Finding),
+    End(usize),
+    Tell,
+    Wait(i64),
+    /// To the next instant at which time changes something.
+    WaitForExpiry,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let which = 0_usize..20;
+    let finding = prop_oneof![
+        Just(Finding::Card(card(start(), 20))),
+        Just(Finding::Closed(Closing::NeverRegistered)),
+        Just(Finding::Closed(Closing::Cancelled)),
+        Just(Finding::Closed(Closing::Declined(Decline::Hard))),
+        Just(Finding::Waiting),
+        Just(Finding::Unclear),
+    ];
+    let minutes = prop_oneof![0..10_i64, 0..2_000_i64, 0..500_000_i64];
+    prop_oneof![
+        4 => prop::option::of(0..9_u8).prop_map(Step::Create),
+        3 => (which.clone(), 0..9_u32).prop_map(|(which, months)| Step::Activate(which, months)),
+        3 => (which.clone(), prop::option::of(0..9_u8)).prop_map(|(which, key)| Step::Open(which, key)),
+        3 => (which.clone(), finding).prop_map(|(which, finding)| Step::Conclude(which, finding)),
+        1 => which.prop_map(Step::End),
+        1 => Just(Step::Tell),
+        2 => minutes.prop_map(Step::Wait),
+        2 => Just(Step::WaitForExpiry),
+    ]
+}
+
+fn id(wallet: &Wallet, which: usize) -> RecurringPaymentId {
+    let payments = &wallet.contents().payments;
+    let payment = payments.get(which % payments.len().max(1));
+    let sequence = payment.map_or(Sequence::NONE, |payment| payment.sequence);
+    RecurringPaymentId::new(wallet.slot(), sequence)
+}
+
+fn take(wallet: &mut Wallet, now: &mut DateTime<Utc>, step: Step) -> Result<(), Refusal> {
+    match step {
+        Step::Create(key) => wallet.create(new(key)).map(drop),
+        Step::Activate(which, months) => {
+            let visit = TransactionId::new(id(wallet, which), Attempt::try_from(0).unwrap());
+            wallet.activate(visit, card(*now, months), Months::new(36)).map(drop)
+        }
+        Step::Open(which, key) => {
+            let tell = key.map(|_| CallbackUrl::try_from("https://shop.example/told").unwrap());
+            let asked = key.map(|key| Asked { key: [key; 16], request: [2; 16] });
+            wallet.open_terminal(id(wallet, which), tell, asked).map(|_| ())
+        }
+        Step::Conclude(which, finding) => {
+            let later = wallet.clone().at(*now + TimeDelta::hours(24));
+            let visit = later.visits_due().get(which % 4).copied();
+            visit.map_or(Ok(()), |visit| wallet.conclude(&visit, &finding, Months::new(36)))
+        }
+        Step::End(which) => wallet.end(id(wallet, which)).map(drop),
+        Step::Tell => {
+            wallet.begin_tries(None);
+            Ok(())
+        }
+        Step::Wait(minutes) => {
+            *now += TimeDelta::minutes(minutes);
+            Ok(())
+        }
+        Step::WaitForExpiry => {
+            *now = wallet.due().expiry.unwrap_or(*now);
+            Ok(())
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 128, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_random_life_comes_back(steps in prop::collection::vec(step(), 1..40)) {
+        let (mut wallet, mut now) = (wallet(), start());
+        for step in steps {
+            // What is refused changes nothing.
+            take(&mut wallet, &mut now, step).unwrap_or_default();
+            wallet = wallet.at(now);
+            comes_back(&wallet, now);
+        }
+    }
+}
+
+/// What is stored could be a pan hash: what serde quotes of it goes no further.
 #[test]
-fn the_fullest_wallet_can_still_be_written() {
-    let longest_ascii = format!("https://a/{}", "a".repeat(1_022));
-    let longest = format!("https://a/{}", "💳".repeat(1_022));
-    for (letter, tell, kilobytes) in [
-        ('o', None, 18),
-        ('ø', Some(TOLD), 23),
-        ('💳', Some(TOLD), 27),
-        ('💳', Some(&longest_ascii), 47),
-        ('💳', Some(&longest), 277),
+fn what_can_not_be_read_is_not_repeated() {
+    for (fault, said) in [
+        ("missing field `payments`", "missing field `payments`"),
+        ("invalid type: string \"a hash\", expected u16", "invalid type: string"),
+        ("unknown variant `a hash`, expected `created`", "unknown variant"),
+        ("invalid length 3, expected 16", "invalid length 3, expected 16"),
+        ("", ""),
     ] {
-        let customer = fullest(letter, tell);
-        assert_eq!(customer.kilobytes(), kilobytes, "{letter}: {} bytes", customer.most);
+        assert_eq!(kind(fault), said);
+    }
+    let map = |members: &[(&str, AttributeValue)]| {
+        let members = members.iter().map(|(name, value)| ((*name).to_owned(), value.clone()));
+        AttributeValue::M(members.collect())
+    };
+    let one = AttributeValue::N("1".to_owned());
+    let state = map(&[("a hash", map(&[]))]);
+    let payment = map(&[("sequence", one.clone()), ("createdAt", one), ("state", state)]);
+    let mut attributes = Item::new(&wallet(), None, 1).write().unwrap();
+    attributes.insert("payments".to_owned(), AttributeValue::L(vec![payment]));
+    let said = |attributes| chain(&Item::read(attributes).err().unwrap());
+    let expected = "a stored wallet can not be read: unknown variant";
+    assert_eq!(said(attributes.clone()), expected);
+    attributes.remove("payments");
+    let expected = "a stored wallet can not be read: missing field `payments`";
+    assert_eq!(said(attributes), expected);
+}
+
+/// An item remembers its last eight writes, newest first.
+#[test]
+fn a_write_is_known_until_eight_others_came_after_it() {
+    let mut item: Option<Item> = None;
+    for write in 1..=20_u64 {
+        let next = Item::new(&wallet(), item.as_ref(), write);
+        assert_eq!(next.version(), write);
+        for other in 0..=20 {
+            let known = other > 0 && other <= write && write < other + 8;
+            assert_eq!(next.was_written_by(other), known, "{other} in the {write}th");
+        }
+        item = Some(next);
     }
 }
