@@ -8,12 +8,16 @@ mod allowance;
 mod costs;
 #[path = "storage/due.rs"]
 mod due;
+#[path = "storage/said.rs"]
+mod said;
 #[path = "storage/size.rs"]
 mod size;
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::Duration;
 
+use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
 use aws_types::SdkConfig;
 use chrono::{DateTime, Months, TimeDelta, Utc};
 use local::binaries;
@@ -41,6 +45,8 @@ fn now() -> DateTime<Utc> {
     "2026-11-23T10:00:00.123Z".parse().unwrap()
 }
 
+/// As functions have it, but for the time that they wait: on a busy machine a request that took too long would be repeated,
+/// and counted twice.
 fn sdk() -> SdkConfig {
     let credentials = Credentials {
         access_key_id: "test".to_owned(),
@@ -48,10 +54,12 @@ fn sdk() -> SdkConfig {
         session_token: None,
     };
     let aws = AwsConfig { region: "eu-north-1".to_owned(), system_roots: false, credentials };
-    aws::sdk(aws).unwrap()
+    let patience = TimeoutConfig::builder().operation_timeout(Duration::from_mins(1)).build();
+    aws::sdk(aws).unwrap().into_builder().timeout_config(patience).build()
 }
 
 async fn engine() -> Dynamodb {
+    said::listen();
     let dynamodb = Dynamodb::start(0, None).await.unwrap();
     let template = Template::read(&binaries::root().join("template.yaml")).unwrap();
     dynamodb.create_tables(&template).await.unwrap();

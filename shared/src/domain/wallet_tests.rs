@@ -102,6 +102,12 @@ impl Wallet {
         id
     }
 
+    fn add_active_and_end(&mut self) -> RecurringPaymentId {
+        let id = self.add_active();
+        self.end(id).unwrap();
+        id
+    }
+
     /// One whose card outlives every test.
     fn add_lasting(&mut self) -> RecurringPaymentId {
         let id = self.add();
@@ -339,6 +345,14 @@ fn every_live_one_that_is_chosen_is_primary_and_no_other_state_ever_is() {
 }
 
 #[test]
+fn a_customer_named_beside_the_id_has_to_be_the_wallets() {
+    let wallet = wallet();
+    assert_eq!(wallet.must_be_of(None), Ok(()));
+    assert_eq!(wallet.must_be_of(Some(Owner([7; 32]))), Ok(()));
+    assert_eq!(wallet.must_be_of(Some(Owner([8; 32]))), Err(Refusal::OtherCustomer));
+}
+
+#[test]
 fn an_unknown_id_is_not_found_by_any_action() {
     let mut wallet = wallet();
     wallet.add();
@@ -463,6 +477,22 @@ fn rule_1_an_id_that_comes_round_again_inherits_no_choice() {
     assert_eq!(wallet.primary_id(), Some(lasting));
 }
 
+/// Choices of what has ended are taken out when it ends. One that was stored all the same is none.
+#[test]
+fn rule_1_a_choice_that_has_ended_is_none() {
+    let mut wallet = wallet();
+    let (first, second, chosen) = (wallet.add_active(), wallet.add_active(), wallet.add_active());
+    wallet.update(chosen, choice(true)).unwrap();
+    wallet.end(chosen).unwrap();
+    assert_eq!(wallet.contents().choices, []);
+    let choices = vec![chosen.sequence(), second.sequence()];
+    let stored = Wallet::as_stored(wallet.slot, Contents { choices, ..wallet.contents.clone() });
+    assert_eq!(stored.primary_id(), Some(second));
+    let choices = vec![chosen.sequence()];
+    let stored = Wallet::as_stored(wallet.slot, Contents { choices, ..wallet.contents });
+    assert_eq!(stored.primary_id(), Some(first));
+}
+
 #[test]
 fn rule_2_primary_is_never_un_chosen_and_choosing_it_again_does_nothing() {
     let mut wallet = wallet();
@@ -535,6 +565,16 @@ fn rule_4_the_one_just_ended_is_answered_though_clocks_differ_and_sixteen_have_e
     let mut wallet = wallet.after(-millisecond());
     assert_eq!(wallet.end(id).map(|view| view.status), Ok(RecurringStatus::Cancelled));
     assert_eq!(wallet.ended(), Wallet::ENDED);
+}
+
+#[test]
+fn rule_4_the_one_just_ended_is_answered_though_sixteen_newer_ones_ended_in_the_same_instant() {
+    let mut wallet = wallet();
+    let oldest = wallet.add_active();
+    let newer: Vec<_> = (0..Wallet::ENDED).map(|_| wallet.add_active_and_end()).collect();
+    assert_eq!(wallet.end(oldest).map(|view| view.status), Ok(RecurringStatus::Cancelled));
+    assert_eq!(wallet.ended(), Wallet::ENDED);
+    assert_eq!(wallet.view(newer[0]), Err(Refusal::NotFound), "one had to give way");
 }
 
 #[test]
@@ -844,9 +884,10 @@ fn rule_16_the_answer_is_repeated_of_an_ended_one_and_in_a_full_wallet() {
     assert_ne!(first.id, second.id);
     assert!(first.primary && second.primary, "each was when it was created");
     wallet.end(first.id).unwrap();
-    while wallet.count(RecurringPayment::is_live) < Wallet::LIVE {
+    for _ in 1..Wallet::LIVE {
         wallet.add_active();
     }
+    assert_eq!(wallet.count(RecurringPayment::is_live), Wallet::LIVE);
     assert_eq!(wallet.create(keyed(1)), Ok(first));
     assert_eq!(wallet.create(keyed(2)), Ok(second));
     assert_eq!(wallet.create(keyed(3)), Err(Refusal::WalletFull));
@@ -1538,7 +1579,12 @@ impl Wallet {
 /// No `..` here: a pan hash in any other state, or another field, has to be thought about.
 fn check_state(state: &State, now: DateTime<Utc>) {
     match state {
-        State::Created { terminals, .. } => assert!(terminals.len() <= 16),
+        State::Created { terminals, .. } => {
+            assert!(terminals.len() <= 16);
+            for over in terminals.iter().filter(|terminal| terminal.outcome != Outcome::Open) {
+                assert_eq!(over.look_at, None, "there is nothing to look at");
+            }
+        }
         State::Active { registration, pan_hash: _ } => assert!(now < registration.expires_at),
         State::Expired { registration } => assert!(registration.expires_at <= now),
         State::Cancelled { reason: _, at, registration: _ } => {

@@ -1,8 +1,5 @@
 //! What is due: who is found, what is made of it, once, and what is said of it.
 
-use std::io::{self, Write};
-use std::sync::{Arc, Mutex};
-
 use chrono::{DateTime, Months, TimeDelta, Utc};
 use local::dynamodb::{Dynamodb, Engine, Faults};
 use serde_json::{Value, json};
@@ -16,45 +13,8 @@ use shared::domain::text::CallbackUrl;
 use shared::domain::wallet::Wallet;
 use shared::error::Error;
 use shared::storage::{Due, Key, Kind, Page, Store};
-use tracing::subscriber::DefaultGuard;
 
-use crate::{KEY, activate, card, create, engine, now, partner, store, visit_of};
-
-/// What is said in this thread.
-#[derive(Clone, Default)]
-struct Said(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Said {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Said {
-    fn listen(&self) -> DefaultGuard {
-        let said = self.clone();
-        let log = tracing_subscriber::fmt().json().flatten_event(true);
-        tracing::subscriber::set_default(log.with_writer(move || said.clone()).finish())
-    }
-
-    /// The lines of the audit since the last look: the recurring payment, before, after and why.
-    fn audit(&self) -> Vec<(u64, String, String, String)> {
-        let said = std::mem::take(&mut *self.0.lock().unwrap());
-        let lines = serde_json::Deserializer::from_slice(&said).into_iter::<Value>();
-        let audit = lines.map(Result::unwrap).filter(|line| line["message"] == "audit");
-        let text = |line: &Value, name: &str| line[name].as_str().unwrap().to_owned();
-        audit
-            .map(|line| {
-                let id = line["recurring_payment_id"].as_u64().unwrap();
-                (id, text(&line, "before"), text(&line, "after"), text(&line, "reason"))
-            })
-            .collect()
-    }
-}
+use crate::{KEY, activate, card, create, engine, now, partner, said, store, visit_of};
 
 fn expired(id: RecurringPaymentId) -> (u64, String, String, String) {
     (id.number(), "ACTIVE".to_owned(), "EXPIRED".to_owned(), "TIME".to_owned())
@@ -187,12 +147,11 @@ async fn cards_that_expire_last_are_settled_by_one_write() {
         [RecurringStatus::Active; 2]
     );
     let due = the_due(&store, Kind::Expiry, at).await;
-    let said = Said::default();
-    let listening = said.listen();
+    said::audit();
     dynamodb.forget_requests();
     assert_eq!(store.settle(due, at).await.unwrap(), Some(Vec::new()));
     assert_eq!(asked(&dynamodb), ["UpdateItem"]);
-    assert_eq!(said.audit(), [expired(first), expired(second)]);
+    assert_eq!(said::audit(), [expired(first), expired(second)]);
     let stored = item(&dynamodb, first).await;
     assert!(!stored.to_string().contains("q5c+"), "{stored}");
     assert_eq!(
@@ -205,8 +164,7 @@ async fn cards_that_expire_last_are_settled_by_one_write() {
         [RecurringStatus::Expired; 2]
     );
     assert_eq!(store.settle(due, at).await.unwrap(), None, "somebody did it");
-    assert_eq!(said.audit(), []);
-    drop(listening);
+    assert_eq!(said::audit(), []);
 }
 
 /// The answer to that write is lost, for once or for good: it is known for its own, and said of the cards that it was about.
@@ -217,19 +175,17 @@ async fn an_expiry_whose_answer_is_lost_is_known_for_its_own() {
         let store = store(&dynamodb, IdKey::new(KEY));
         let first = with_card(&store, "4711", 2028, 2).await;
         let second = with_card(&store, "4711", 2028, 3).await;
-        let said = Said::default();
-        let listening = said.listen();
+        said::audit();
         let at = "2028-03-01T00:00:00Z".parse().unwrap();
         let due = the_due(&store, Kind::Expiry, at).await;
         assert_eq!(store.settle(due, at).await.unwrap(), Some(Vec::new()));
-        assert_eq!(said.audit(), [expired(first)]);
+        assert_eq!(said::audit(), [expired(first)]);
         let at = "2028-04-01T00:00:00Z".parse().unwrap();
         let due = the_due(&store, Kind::Expiry, at).await;
         dynamodb.lose_replies_to_writes(lost);
         assert_eq!(store.settle(due, at).await.unwrap(), Some(Vec::new()), "{lost} lost");
-        assert_eq!(said.audit(), [expired(second)], "{lost} lost");
+        assert_eq!(said::audit(), [expired(second)], "{lost} lost");
         assert_eq!(store.settle(due, at).await.unwrap(), None, "{lost} lost");
-        drop(listening);
     }
 }
 
@@ -257,8 +213,7 @@ async fn an_abandonment_is_settled_once_and_told() {
     let id = with_terminal(&store, "4711").await;
     let at = now() + TimeDelta::hours(24) + TimeDelta::minutes(15);
     let due = the_due(&store, Kind::Expiry, at).await;
-    let said = Said::default();
-    let listening = said.listen();
+    said::audit();
     dynamodb.forget_requests();
     let tries = store.settle(due, at).await.unwrap().unwrap();
     // Some engines' refusals bring nothing: then the wallet is read.
@@ -269,11 +224,10 @@ async fn an_abandonment_is_settled_once_and_told() {
     assert_eq!(told, [(visit_of(id), Event::Abandoned)]);
     let abandoned = ["CREATED", "CANCELLED", "ABANDONED"].map(str::to_owned);
     let [before, after, why] = abandoned;
-    assert_eq!(said.audit(), [(id.number(), before, after, why)]);
+    assert_eq!(said::audit(), [(id.number(), before, after, why)]);
     assert_eq!(wallet_at(&store, id, at).await.contents().notifications, tries);
     assert_eq!(store.settle(due, at).await.unwrap(), None, "somebody did it");
-    assert_eq!(said.audit(), []);
-    drop(listening);
+    assert_eq!(said::audit(), []);
 }
 
 /// An entry of a moment ago: the wallet says that it is not due any more. What else there is to do in it is left alone.
