@@ -197,7 +197,11 @@ async fn an_invocation_knows_what_was_repeated() {
     let (engine, store) = (dynamodb.engine(), store(&dynamodb, IdKey::new(KEY)));
     dynamodb.lose_replies_to_writes(1);
     let created = known(engine, Box::pin(create(&store, "4711"))).await;
-    assert_eq!(created, did(engine, [3, 1, 0], [1.0, 0.0]));
+    assert_eq!(created.dynamodb_retries, 1);
+    // Some engines' refusals bring nothing: then it is read whose write it was.
+    if engine != Engine::Other {
+        assert_eq!(created, did(engine, [3, 1, 0], [1.0, 0.0]));
+    }
 }
 
 /// Somebody else was faster: it is decided again on what they left.
