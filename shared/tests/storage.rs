@@ -34,7 +34,7 @@ use shared::domain::owner::{Customer, IdKey};
 use shared::domain::recurring_payment::{RecurringPayment, RecurringStatus, View};
 use shared::domain::terminal::Closing;
 use shared::domain::text::Nickname;
-use shared::domain::wallet::{NewRecurringPayment, Wallet};
+use shared::domain::wallet::{Change, NewRecurringPayment, Wallet};
 use shared::error::{Error, Refusal};
 use shared::secret::Secret;
 use shared::storage::{Key, Store};

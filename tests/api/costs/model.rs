@@ -96,8 +96,6 @@ pub(super) const CREATED_BESIDE_ONE_THAT_WAITS: &[Ask] = &[Read, Write(Stays, St
 pub(super) const UPDATED: &[Ask] = &[Read, Write(Stays, Stays)];
 /// It is abandoned later than it would have been, and looked at in a minute.
 pub(super) const OPENED: &[Ask] = &[Read, Write(Moves, Comes)];
-/// Nets never registered it: there is nothing to look at.
-pub(super) const OPENED_IN_VAIN: &[Ask] = &[Read, Write(Moves, Comes), Read, Write(Stays, Goes)];
 /// In some year the card expires, and there is nothing to look at.
 pub(super) const STORED: &[Ask] = &[Read, Write(Moves, Goes)];
 /// The same; that it is told is written down with it, and that it was heard after that.
@@ -124,7 +122,7 @@ pub(super) const RUN: &[Ask] = &[Page; 8];
 pub(super) const COUNTED: &[Ask] = &[Count];
 
 /// The rows of the table in `OPERATIONS.md`, in its order.
-const ROWS: [(&str, &[Ask]); 20] = [
+const ROWS: [(&str, &[Ask]); 19] = [
     ("whatever is refused at the door: 400, 401, 403", NOTHING),
     ("list, get, and whatever changes nothing: repeated, not found, refused by a rule", READ),
     ("create, the customer's first", CREATED_FIRST),
@@ -132,7 +130,6 @@ const ROWS: [(&str, &[Ask]); 20] = [
     ("create, beside one that waits for its card", CREATED_BESIDE_ONE_THAT_WAITS),
     ("update", UPDATED),
     ("terminal", OPENED),
-    ("terminal that Nets refuses", OPENED_IN_VAIN),
     ("authorize: a card", STORED),
     ("authorize: a card, and a `callbackUrl` hears of it", STORED_AND_TOLD),
     ("authorize: cancelled, or declined for good", CLOSED),
