@@ -55,7 +55,8 @@ where
             let began = Instant::now();
             let request = Request::new(event, correlation_id);
             let about = request.about();
-            let answered = invocation::of(operation, in_time(answer(state, request), &about));
+            let answered =
+                invocation::of(operation, Box::pin(in_time(answer(state, request), &about)));
             let (result, known) = answered.await;
             let error = result.as_ref().err().map(|error| chain(error));
             let response = result.map_or_else(
