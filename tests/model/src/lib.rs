@@ -76,9 +76,9 @@
 //!
 //! ```sh
 //! cargo test -p model                                      # small bounds, every flaw
-//! cargo run --profile model --bin model -- --all           # CI's bounds
-//! cargo run --profile model --bin model -- --all --size large
-//! cargo run --profile model --bin model -- --config card --flaw writes-off-the-young
+//! cargo run --profile proof --bin model -- --all           # CI's bounds
+//! cargo run --profile proof --bin model -- --all --size large
+//! cargo run --profile proof --bin model -- --config card --flaw writes-off-the-young
 //! ```
 //!
 //! It prints a row for each configuration, and ends with 1 when a property does not hold, with the shortest way to where it
