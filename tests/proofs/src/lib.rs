@@ -11,8 +11,8 @@
 //! not see. Their clocks differ by up to 1.4 s.
 //!
 //! *Trouble.* Answers of the table are lost, its connections break, it fails, throttles, is late (in one phase of eight later
-//! than anybody waits, so that a write is done after it was tried again) or slow, and would read stale if it were asked for such
-//! reads; instances are killed; events are delivered twice, at once or later; clients do not wait and ask again; an authorize of
+//! than anybody waits, so that a write is done after it was tried again) or slow, in another phase of eight half of what it is
+//! asked goes wrong, and it would read stale if it were asked for such reads; instances are killed; events are delivered twice, at once or later; clients do not wait and ask again; an authorize of
 //! another window comes while a page is being opened. Some customers' wallets meet in one slot. After each 3,000 operations there
 //! is a moment of quiet: time moves by 17 minutes, the schedules do what is due, and then time may jump by up to three years.
 //!

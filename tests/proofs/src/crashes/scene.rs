@@ -74,7 +74,7 @@ pub const SCENES: [Scene; 21] = [
     scene("terminal with a key", Setting::OpenWithKey, &[PUT, REGISTER]),
     Scene {
         may_repeat: true,
-        ..scene("terminal that Nets does not register", Setting::OpenInVain, &[PUT, REGISTER, PUT])
+        ..scene("terminal that Nets does not register", Setting::OpenInVain, &[PUT, REGISTER])
     },
     scene("authorize", Setting::Authorize, CARD),
     scene("authorize a declined card", Setting::AuthorizeDeclined, CARD),

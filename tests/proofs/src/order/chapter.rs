@@ -17,8 +17,10 @@ use super::report::Report;
 use super::{Options, place, watch};
 use crate::Failure;
 
-/// How many operations a phase has.
+/// How many operations most phases have.
 const PHASE: u64 = 3000;
+/// Which phase of eight is a storm.
+const STORM: u64 = 1;
 /// How many customers there are at once.
 const CUSTOMERS: usize = 24;
 /// An instance is killed so often.
@@ -45,8 +47,19 @@ fn faults(seed: u64, phase: u64) -> Faults {
         stale: 2,
         delay_ms: 25,
     };
-    // Now and then later than anybody waits: a write that is done after it was tried again.
-    if phase % 8 == 3 { Faults { late: 800, slow: 4000, delay_ms: 1800, ..usual } } else { usual }
+    match phase % 8 {
+        // Hardly anything goes well: the SDK gives up, and nobody knows what was done.
+        STORM => Faults { lost: 6, broken: 10, failed: 4, ..usual },
+        // Later than anybody waits: a write that is done after it was tried again.
+        3 => Faults { late: 800, slow: 4000, delay_ms: 1800, ..usual },
+        _ => usual,
+    }
+}
+
+/// How many operations a phase has.
+fn length(phase: u64) -> u64 {
+    // Whoever tries again waits.
+    if phase % 8 == STORM { PHASE / 8 } else { PHASE }
 }
 
 struct Chapter<'a> {
@@ -135,7 +148,7 @@ impl Chapter<'_> {
             if left == 0 || self.load.is_over() {
                 break;
             }
-            let now = left.min(PHASE);
+            let now = left.min(length(phase));
             left -= now;
             self.turn_over(phase);
             self.phase(phase, now, report).await;
