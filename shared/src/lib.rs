@@ -14,6 +14,7 @@ pub mod outbound;
 pub mod schedule;
 pub mod secret;
 pub mod secrets;
+pub mod seeded;
 pub mod storage;
 pub mod token;
 

@@ -18,6 +18,7 @@ use crate::domain::recurring_payment::{
 use crate::domain::terminal::{Asked, Closing, Finding, Outcome, Terminal, Visit};
 use crate::domain::text::{CallbackUrl, Nickname};
 use crate::error::{Decline, Refusal};
+use crate::seeded::{Fault, seeded};
 
 /// What a wallet has in it: what is stored, and nothing that can be derived.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -177,8 +178,12 @@ impl Wallet {
         let chosen = self.contents.choices.iter().copied().find(live);
         let active = || {
             let with = |status| payments.iter().filter(move |payment| payment.status() == status);
-            let first = with(RecurringStatus::Active)
-                .min_by_key(|payment| payment.registration().map(|card| card.activated_at));
+            let first = if seeded(Fault::NewestIsPrimary) {
+                with(RecurringStatus::Active).last()
+            } else {
+                with(RecurringStatus::Active)
+                    .min_by_key(|payment| payment.registration().map(|card| card.activated_at))
+            };
             first.or_else(|| with(RecurringStatus::Created).next()).map(|payment| payment.sequence)
         };
         chosen.or_else(active)
@@ -208,7 +213,8 @@ impl Wallet {
     /// # Errors
     /// `KeyReused`; `WalletFull` (rule 14).
     pub fn create(&mut self, new: NewRecurringPayment) -> Result<View, Refusal> {
-        if let Some((key, request)) = new.idempotency
+        if !seeded(Fault::KeyIgnored)
+            && let Some((key, request)) = new.idempotency
             && let Some((payment, idempotency)) = self.created_with(key)
         {
             let replay = View {
@@ -225,7 +231,9 @@ impl Wallet {
             return Err(Refusal::WalletFull);
         }
         let sequence = self.next_sequence();
-        self.contents.last_sequence = sequence;
+        if !seeded(Fault::SequenceStands) {
+            self.contents.last_sequence = sequence;
+        }
         self.contents.payments.push(RecurringPayment {
             sequence,
             created_at: self.now,
@@ -254,8 +262,12 @@ impl Wallet {
         let payment = &self.contents.payments[place];
         let is_primary = self.primary() == Some(payment.sequence);
         match change.primary {
-            Some(false) if is_primary => return Err(Refusal::PrimaryNeedsSuccessor),
-            Some(true) if !payment.is_live() => return Err(Refusal::NeverPrimary),
+            Some(false) if is_primary && !seeded(Fault::FalseUnchooses) => {
+                return Err(Refusal::PrimaryNeedsSuccessor);
+            }
+            Some(true) if !payment.is_live() && !seeded(Fault::EndedIsChosen) => {
+                return Err(Refusal::NeverPrimary);
+            }
             Some(_) | None => {}
         }
         let renamed = change.nickname.filter(|nickname| *nickname != payment.nickname);
@@ -289,7 +301,9 @@ impl Wallet {
     pub fn erase(&mut self) {
         let Contents { organisation, owner, last_sequence, .. } = self.contents;
         *self = Self::empty(self.slot, organisation, owner, self.now);
-        self.contents.last_sequence = last_sequence;
+        if !seeded(Fault::ErasesSequence) {
+            self.contents.last_sequence = last_sequence;
+        }
     }
 
     /// Another visit to Nets' page (rule 6). An address that it names is where the end of the setup is told; without one it
@@ -519,8 +533,11 @@ impl Wallet {
             let of_it =
                 of.is_none_or(|id| notification.transaction_id.recurring_payment_id() == id);
             if of_it && notification.due_at() <= now && !notification.is_given_up(now) {
-                *notification = notification.clone().tried(now);
-                begun.push(notification.clone());
+                let tried = notification.clone().tried(now);
+                if !seeded(Fault::TriesUnwritten) {
+                    *notification = tried.clone();
+                }
+                begun.push(tried);
             }
         }
         begun
@@ -528,7 +545,9 @@ impl Wallet {
 
     /// Forgets a notification that was heard.
     pub fn heard(&mut self, id: &str) {
-        self.contents.notifications.retain(|notification| notification.id() != id);
+        self.contents
+            .notifications
+            .retain(|notification| notification.id() != id || seeded(Fault::HeardIsKept));
     }
 
     /// Takes out the notifications whose time is over.
@@ -634,6 +653,11 @@ impl Wallet {
     }
 
     fn view_of(&self, payment: &RecurringPayment) -> View {
+        let primary = if seeded(Fault::FlagPrimary) {
+            self.contents.choices.contains(&payment.sequence)
+        } else {
+            self.primary() == Some(payment.sequence)
+        };
         View {
             status: payment.status(),
             reason: match payment.state {
@@ -641,7 +665,7 @@ impl Wallet {
                 State::Created { .. } | State::Active { .. } | State::Expired { .. } => None,
             },
             registration: payment.registration().cloned(),
-            ..Self::as_created(self.slot, payment, self.primary() == Some(payment.sequence))
+            ..Self::as_created(self.slot, payment, primary)
         }
     }
 
@@ -689,7 +713,9 @@ impl Wallet {
         let payments = &self.contents.payments;
         let oldest: Vec<usize> =
             (0..payments.len()).filter(|place| waiting(&payments[*place])).collect();
-        for place in &oldest[..oldest.len().saturating_sub(Self::OPEN)] {
+        let surplus = oldest.len().saturating_sub(Self::OPEN);
+        let first = if seeded(Fault::AbandonsNewest) { oldest.len() - surplus } else { 0 };
+        for place in &oldest[first..first + surplus] {
             self.replace_at(*place, |payment| payment.cancelled(StatusReason::Abandoned, now));
         }
         self.keep_ended(Self::ENDED);

@@ -17,6 +17,7 @@ use crate::domain::notification::Notification;
 use crate::domain::wallet::Wallet;
 use crate::error::{Cause, Error, Refusal};
 use crate::log;
+use crate::seeded::{Fault, seeded};
 
 /// How many entries of an index are read at once.
 const PAGE: i32 = 250;
@@ -147,6 +148,8 @@ impl Store {
     }
 
     async fn expire(&self, due: Due, own: u64) -> Result<Met, Error> {
+        let unconditioned = seeded(Fault::ExpiryUnconditioned);
+        let condition = if unconditioned { ":at = :at" } else { item::CAN_EXPIRE };
         let slot = AttributeValue::N(due.slot.number().to_string());
         let update = self
             .client
@@ -154,7 +157,7 @@ impl Store {
             .table_name(&self.table)
             .key("slot", slot)
             .update_expression(item::EXPIRE)
-            .condition_expression(item::CAN_EXPIRE)
+            .condition_expression(condition)
             .expression_attribute_values(":one", AttributeValue::N("1".to_owned()))
             .expression_attribute_values(":at", AttributeValue::N(due.at.to_string()))
             .expression_attribute_values(":own", AttributeValue::N(own.to_string()))

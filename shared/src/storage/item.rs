@@ -24,6 +24,7 @@ use crate::domain::terminal::{Outcome, Terminal};
 use crate::domain::wallet::{Contents, Wallet};
 use crate::error::{Cause, Error};
 use crate::secret::Secret;
+use crate::seeded::{Fault, seeded};
 use notification::StoredNotification;
 use payment::Payment;
 
@@ -104,6 +105,7 @@ impl Item {
         writes.extend(replaces.into_iter().flat_map(|item| item.writes.iter()));
         writes.truncate(WRITES * size_of::<u64>());
         let due = wallet.due();
+        let chore = due.chore.filter(|_| !seeded(Fault::NotIndexed));
         let shard = u8::try_from(wallet.slot().number() % u64::from(SHARDS)).unwrap_or_default();
         let (payments, lapsing) = match expired(wallet) {
             Some((expired, pan_hashes)) => (expired, Some(pan_hashes)),
@@ -114,7 +116,7 @@ impl Item {
             slot: wallet.slot().number(),
             organisation: contents.organisation.number(),
             owner: ByteArray::new(contents.owner.0),
-            version: replaces.map_or(0, Self::version) + 1,
+            version: replaces.map_or(0, Self::version) + u64::from(!seeded(Fault::SameVersion)),
             writes: ByteBuf::from(writes),
             last_sequence: contents.last_sequence.number(),
             choices: contents.choices.iter().map(|choice| choice.number()).collect(),
@@ -125,8 +127,8 @@ impl Item {
             expired_by: None,
             expiry_shard: due.expiry.map(|_| shard),
             expiry_at: due.expiry.map(|at| at.timestamp_millis()),
-            chore_shard: due.chore.map(|_| shard),
-            chore_at: due.chore.map(|at| at.timestamp_millis()),
+            chore_shard: chore.map(|_| shard),
+            chore_at: chore.map(|at| at.timestamp_millis()),
         }
     }
 
@@ -137,6 +139,7 @@ impl Item {
     /// Whether this write is among the last ones.
     pub(super) fn was_written_by(&self, write_id: u64) -> bool {
         self.writes.chunks(size_of::<u64>()).any(|write| write == write_id.to_be_bytes())
+            && !seeded(Fault::ForgetsOwnWrite)
     }
 
     /// Whether a write that took the place of a version could have been done, and is not among the last ones any more.
@@ -218,7 +221,7 @@ impl Item {
 
     fn payment(&self, stored: &Payment) -> Result<RecurringPayment, Cause> {
         let mut payment = RecurringPayment::try_from(stored)?;
-        let lapsing = self.lapsing.as_ref();
+        let lapsing = self.lapsing.as_ref().filter(|_| !seeded(Fault::LapsingUnread));
         if let Some(pan_hash) = lapsing.and_then(|all| all.get(&stored.sequence.to_string()))
             && let State::Expired { registration } = payment.state
         {
