@@ -21,6 +21,9 @@ struct Arguments {
     /// Keeps the table in this folder between runs; without it the table is in memory.
     #[arg(long)]
     data: Option<PathBuf>,
+    /// Function binaries from this folder, taken as they are, and none built: `target/release`.
+    #[arg(long)]
+    functions: Option<PathBuf>,
     /// Runs scheduled functions only when the console is told to.
     #[arg(long)]
     no_schedules: bool,
@@ -51,6 +54,7 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
         port: arguments.port,
         dynamodb_port: arguments.dynamodb_port,
         data: arguments.data,
+        functions: arguments.functions,
         echo: true,
         schedules: !arguments.no_schedules,
         callbacks: !arguments.no_callbacks,
