@@ -22,11 +22,11 @@ use aws_types::SdkConfig;
 use chrono::{DateTime, Months, TimeDelta, Utc};
 use local::binaries;
 use local::doors::Moment;
-use local::dynamodb::Dynamodb;
+use local::dynamodb::{Dynamodb, Faults};
 use local::template::Template;
 use serde_json::json;
 use shared::aws;
-use shared::config::{AwsConfig, Credentials, StorageConfig};
+use shared::config::{AwsConfig, Credentials, Environment, StorageConfig};
 use shared::domain::caller::{Caller, CustomerNumber, Organisation, Permission, Tenant};
 use shared::domain::card::{Card, CardExpiry, LastFour, PaymentType, VerifiedCard};
 use shared::domain::id::{Attempt, RecurringPaymentId, TransactionId};
@@ -245,6 +245,47 @@ async fn a_write_whose_answer_is_lost_happens_once() {
         let listed =
             store.load(Key::Customer(&customer(number)), now()).await.unwrap().wallet.list(true);
         assert_eq!(listed.iter().map(|view| view.id).collect::<Vec<_>>(), [created.id, again.id]);
+    }
+}
+
+/// Nobody knows whether it was done, and it was not: so it is not said to be done.
+#[tokio::test]
+async fn a_write_in_doubt_is_not_taken_for_done() {
+    let dynamodb = engine().await;
+    let store = store(&dynamodb, IdKey::new(KEY));
+    let customer = customer("4711");
+    let key = Key::Customer(&customer);
+    let found = store.load(key, now()).await.unwrap();
+    dynamodb.disturb(Faults { failed: 1, ..Faults::default() });
+    let failed = store.change_found(found, key, now(), |wallet| wallet.create(plain())).await;
+    assert!(matches!(failed, Err(Error::Unavailable { what: "DynamoDB", .. })));
+    dynamodb.disturb(Faults::default());
+    assert_eq!(store.load(key, now()).await.unwrap().wallet.list(true), []);
+}
+
+/// A start reads once, from where no wallet can be, unless it is told not to.
+#[tokio::test]
+async fn a_start_opens_its_connection() {
+    let dynamodb = engine().await;
+    for (warm_up, read) in [("connect", 1), ("none", 0)] {
+        let variables = [
+            ("AWS_REGION", "eu-north-1"),
+            ("TLS_ROOTS", "amazon"),
+            ("AWS_ACCESS_KEY_ID", "test"),
+            ("AWS_SECRET_ACCESS_KEY", "test"),
+            ("TABLE_NAME", "Wallets"),
+            ("ALLOWANCE_TABLE_NAME", "Allowances"),
+            ("ID_KEY", KEY),
+            ("AWS_ENDPOINT_URL_DYNAMODB", dynamodb.address()),
+            ("WARM_UP", warm_up),
+        ];
+        let variables = variables.into_iter().map(|(name, value)| (name, value.to_owned()));
+        let variables = variables.collect();
+        dynamodb.forget_requests();
+        Store::start(&Environment::of(&variables)).await.unwrap();
+        let requests = dynamodb.requests();
+        assert!(requests.iter().all(|request| request.operation == "GetItem"), "{requests:?}");
+        assert_eq!(requests.len(), read, "{warm_up:?}");
     }
 }
 

@@ -78,3 +78,13 @@ answers = int(row.split("|")[2])
 print(f"{row} {len(json.load(open(path))) / answers:.3f} |")
 PYTHON
 done
+
+# What a schedule gets done: two days later everything that was created has been abandoned.
+curl -fsS -o "$work/moved" "$console/clock" -d advance=P2D
+began=$(date +%s.%N)
+curl -fsS -X POST "$console/schedule/expire-recurring-payments" >"$work/tally"
+python3 - "$began" "$(date +%s.%N)" "$work/tally" <<'PYTHON'
+import json, sys
+seconds, tally = float(sys.argv[2]) - float(sys.argv[1]), json.load(open(sys.argv[3]))
+print(f"\nexpire-recurring-payments: {tally['changed']} wallets in {seconds:.1f} s, {tally['changed'] / seconds:.0f} a second, each read and written; {tally['failed']} failed")
+PYTHON

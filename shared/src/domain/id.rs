@@ -233,6 +233,11 @@ mod tests {
         }
     }
 
+    #[test]
+    fn nowhere_is_no_wallets_place() {
+        assert_ne!(Slot::new(Slot::NOWHERE.number()), Slot::NOWHERE);
+    }
+
     /// Stored literals: callers and Nets remember these numbers.
     #[test]
     fn an_id_is_slot_sequence_and_attempt_side_by_side() {

@@ -179,7 +179,7 @@ impl Wallet {
         let active = || {
             let with = |status| payments.iter().filter(move |payment| payment.status() == status);
             let first = if seeded(Fault::NewestIsPrimary) {
-                with(RecurringStatus::Active).last()
+                with(RecurringStatus::Active).next_back()
             } else {
                 with(RecurringStatus::Active)
                     .min_by_key(|payment| payment.registration().map(|card| card.activated_at))
