@@ -711,11 +711,12 @@ impl Wallet {
         }
         let waiting = |payment: &RecurringPayment| payment.status() == RecurringStatus::Created;
         let payments = &self.contents.payments;
-        let oldest: Vec<usize> =
+        let mut oldest: Vec<usize> =
             (0..payments.len()).filter(|place| waiting(&payments[*place])).collect();
-        let surplus = oldest.len().saturating_sub(Self::OPEN);
-        let first = if seeded(Fault::AbandonsNewest) { oldest.len() - surplus } else { 0 };
-        for place in &oldest[first..first + surplus] {
+        if seeded(Fault::AbandonsNewest) {
+            oldest.reverse();
+        }
+        for place in &oldest[..oldest.len().saturating_sub(Self::OPEN)] {
             self.replace_at(*place, |payment| payment.cancelled(StatusReason::Abandoned, now));
         }
         self.keep_ended(Self::ENDED);
