@@ -30,3 +30,34 @@ impl Doubt {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use chrono::DateTime;
+
+    use super::*;
+    use crate::domain::caller::Organisation;
+    use crate::domain::id::Slot;
+    use crate::domain::owner::Owner;
+    use crate::domain::wallet::Wallet;
+
+    /// A doubt about the write that was to follow version 4, and an item that does not remember it.
+    #[test]
+    fn a_doubt_stays_is_settled_or_is_for_good() {
+        let (slot, organisation) = (Slot::new(7), Organisation::new(1));
+        let wallet = Wallet::empty(slot, organisation, Owner([0; 32]), DateTime::UNIX_EPOCH);
+        let mut item = Item::new(&wallet, None, 1);
+        for version in 2..=14 {
+            item = Item::new(&wallet, Some(&item), version);
+            let doubt = Doubt { replaces: 4, cause: "lost".into() };
+            let left = Doubt::after(Some(doubt), &item).map(|doubt| doubt.is_some()).ok();
+            // It may still come; then it can not come any more; then the item may have forgotten it.
+            let expected = match version {
+                ..=4 => Some(true),
+                5..=12 => Some(false),
+                _ => None,
+            };
+            assert_eq!(left, expected, "{version}");
+        }
+    }
+}
