@@ -49,7 +49,7 @@ fn faults(seed: u64, phase: u64) -> Faults {
     };
     match phase % 8 {
         // Hardly anything goes well: the SDK gives up, and nobody knows what was done.
-        STORM => Faults { lost: 6, broken: 10, failed: 4, ..usual },
+        STORM => Faults { lost: 10, broken: 16, failed: 2, ..usual },
         // Later than anybody waits: a write that is done after it was tried again.
         3 => Faults { late: 800, slow: 4000, delay_ms: 1800, ..usual },
         _ => usual,
