@@ -1,6 +1,6 @@
 //! Faults that can be put into the protocol, to see that they are found.
 
-/// One rule of the protocol, broken. `tests/flaws.rs` says which property finds each.
+/// One rule of the protocol, broken. `tests/small.rs` says which property finds each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Flaw {
     /// A put is made whatever is stored.

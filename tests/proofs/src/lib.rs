@@ -62,18 +62,17 @@
 //!
 //! ```sh
 //! cargo test -p proofs                                    # 1,500 operations, and every crash
-//! export CARGO_PROFILE_RELEASE_LTO=off                    # it builds the functions, too, in the same profile
-//! cargo build --release --workspace --bins
-//! target/release/proofs order --operations 200000 --seed 1
-//! target/release/proofs crashes                           # --only authorize
-//! target/release/proofs order --functions FOLDER --environment NAME=value
+//! cargo build --profile proof --package model --package proofs && .ci/release
+//! target/proof/proofs order --operations 200000 --seed 1 --functions target/release
+//! target/proof/proofs crashes --functions target/release  # --only authorize
+//! target/proof/proofs order --functions FOLDER --environment NAME=value
 //! ```
 //!
 //! On dynalite 4.0.0, which does one thing at a time and brings no item with a refused condition:
 //!
 //! ```sh
 //! npx dynalite@4.0.0 --host 127.0.0.1 --port 4567 --createTableMs 0 --deleteTableMs 0 &
-//! DYNAMODB_ENGINE=http://127.0.0.1:4567 target/release/proofs order --operations 12000 --seed 2
+//! DYNAMODB_ENGINE=http://127.0.0.1:4567 target/proof/proofs order --operations 12000 --seed 2 --functions target/release
 //! ```
 //!
 //! The program ends with 0 when all is as it has to be, with 1 and one line (before it, what had happened to the wallet) when

@@ -38,8 +38,6 @@ pub fn open(
         let Opened { visit, again } = opened?;
         if again {
             wire.note(Event::SameVisit);
-        }
-        if again {
             if is_registered(wire, &visit)? {
                 return Ok(visit);
             }
