@@ -11,6 +11,10 @@ use proofs::crashes;
 use proofs::order::{self, place};
 use proofs::{Failure, Functions};
 
+/// Against the system's allocator it takes a seventh off the processor time of `order`, outside of the functions.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Puts the functions to the proof.
 #[derive(Parser)]
 struct Arguments {
