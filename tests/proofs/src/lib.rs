@@ -55,7 +55,8 @@
 //!   the same kind of run again, and not the same run.
 //! - Of reads one in eight is compared with what was written, whole; of the others the version counts.
 //! - An expiry without a read is taken for what it is meant to do; whoever reads it next sees whether it did.
-//! - Every 250,000 operations everything begins anew: so memory does not grow, and cards do not run out of years.
+//! - Every 250,000 operations everything begins anew: so memory does not grow, and cards do not run out of years. Such chapters
+//!   may run side by side (`--services`), each on its own: half of a run's time somebody is waiting to try again.
 //! - A wallet gives out less than its 1,023 places here; `shared` tests what comes after.
 //!
 //! # Running
@@ -63,7 +64,7 @@
 //! ```sh
 //! cargo test -p proofs                                    # 1,500 operations, and every crash
 //! cargo build --profile proof --package model --package proofs && .ci/release
-//! target/proof/proofs order --operations 200000 --seed 1 --functions target/release
+//! target/proof/proofs order --operations 200000 --seed 1 --services 4 --functions target/release
 //! target/proof/proofs crashes --functions target/release  # --only authorize
 //! target/proof/proofs order --functions FOLDER --environment NAME=value
 //! ```

@@ -8,8 +8,9 @@ use proofs::{Failure, Functions, crashes, order};
 #[test]
 fn there_is_one_order() {
     let functions = Functions::default();
-    let options = Options { operations: 1500, seed: 4711, clients: 8, trouble: true, functions };
-    let report = order::run(&options).unwrap();
+    let (operations, seed, clients, services, trouble) = (1500, 4711, 8, 1, true);
+    let options = Options { operations, seed, clients, services, trouble, functions };
+    let report = order::run(&options, &|_, _| ()).unwrap();
     println!("{report}");
     assert!(report.answers() >= 1500, "{report}");
     assert!(report.trouble.values().sum::<u64>() > 10 && report.totals.versions > 300, "{report}");

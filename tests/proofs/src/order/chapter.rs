@@ -71,46 +71,48 @@ struct Chapter<'a> {
     longest: u64,
 }
 
-/// Runs a chapter, in a runtime of its own, and adds what it showed to the report.
+/// Runs a chapter, in a runtime of its own, unless another one is over before.
 pub(super) fn run(
     options: &Options,
     number: u64,
     operations: u64,
-    report: &mut Report,
-) -> Result<(), Failure> {
+    over: &Arc<AtomicBool>,
+) -> Result<Report, Failure> {
     let began = Instant::now();
-    let runtime = tokio::runtime::Runtime::new().map_err(|error| Failure::cannot_run(&error))?;
+    // One thread does: what races are the functions, and they are processes.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| Failure::cannot_run(&error))?;
     let (sender, events) = channel();
     let checking = std::thread::spawn(move || check(&events));
     let done = runtime.block_on(async {
         let local = Local::start(options.functions.options()).await;
         let local = local.map_err(|error| Failure::cannot_run(&error))?;
-        let load = Load::new(local, sender).map_err(|error| Failure::cannot_run(&error))?;
-        let load = Arc::new(load);
+        let load = Load::new(local, sender, over.clone());
+        let load = Arc::new(load.map_err(|error| Failure::cannot_run(&error))?);
         observe(&load);
         let chance = Rng::with_seed(options.seed ^ number << 32);
-        let customers = Vec::new();
+        let (customers, mut report) = (Vec::new(), Report::default());
         let mut chapter =
             Chapter { options, load, chance, customers, named: number << 20, longest: 0 };
-        chapter.run(operations, report).await;
+        chapter.run(operations, &mut report).await;
         end_functions(&chapter.load).await;
-        let exited = chapter.load.exited();
-        report.exited += exited;
-        if exited > 0 && report.killed == 0 {
+        report.exited = chapter.load.exited();
+        if report.exited > 0 && report.killed == 0 {
+            let exited = report.exited;
             chapter
                 .load
                 .fault(format!("{exited} invocations ended with an instance nobody killed"));
         }
-        Ok::<_, Failure>(chapter.load.first_fault())
+        match chapter.load.first_fault() {
+            Some(fault) => Err(Failure::Violation(fault, Vec::new())),
+            None => Ok(report),
+        }
     });
     runtime.shutdown_timeout(Duration::from_secs(5));
     let checked = finished(checking)?;
-    report.took += began.elapsed();
-    if let Some(fault) = done? {
-        return Err(Failure::Violation(fault, Vec::new()));
-    }
-    report.add(checked.totals);
-    Ok(())
+    let mut report = done?;
+    (report.totals, report.took) = (checked.totals, began.elapsed());
+    Ok(report)
 }
 
 fn check(events: &Receiver<Event>) -> Result<Checker, Violation> {
@@ -155,7 +157,7 @@ impl Chapter<'_> {
             self.nobody_panicked();
             self.quiet(report).await;
         }
-        report.add_trouble(&self.load.local.dynamodb().disturbed());
+        report.trouble = self.load.local.dynamodb().disturbed();
     }
 
     /// Some customers go, others come. Every so often two of those who come meet in one slot.

@@ -26,7 +26,7 @@ pub(super) struct Load {
     next: AtomicU64,
     /// Invocations of clients that may still begin.
     left: AtomicU64,
-    over: AtomicBool,
+    over: Arc<AtomicBool>,
     faults: Mutex<Vec<String>>,
     exited: AtomicU64,
     /// Visits at which a customer did something.
@@ -34,11 +34,14 @@ pub(super) struct Load {
 }
 
 impl Load {
-    pub(super) fn new(local: Local, events: Sender<Event>) -> Result<Self, local::Error> {
+    pub(super) fn new(
+        local: Local,
+        events: Sender<Event>,
+        over: Arc<AtomicBool>,
+    ) -> Result<Self, local::Error> {
         let (http, faults) = (local::http_client()?, Mutex::default());
         let (next, left) = (AtomicU64::new(1), AtomicU64::new(0));
-        let (over, exited) = (AtomicBool::new(false), AtomicU64::new(0));
-        let pressed = Mutex::default();
+        let (exited, pressed) = (AtomicU64::new(0), Mutex::default());
         Ok(Self { local, http, events, next, left, over, faults, exited, pressed })
     }
 

@@ -9,7 +9,7 @@ use local::dynamodb::Kind;
 use super::checker::Totals;
 use crate::Failure;
 
-/// What was met and shown, all chapters together.
+/// What was met and shown, in a chapter or in all of them.
 #[derive(Debug, Default)]
 pub struct Report {
     /// What was checked.
@@ -46,24 +46,23 @@ impl Report {
         Ok(())
     }
 
-    /// Adds what trouble a chapter met.
-    pub(super) fn add_trouble(&mut self, met: &BTreeMap<Kind, u64>) {
-        for (kind, count) in met {
-            *self.trouble.entry(*kind).or_default() += count;
+    /// Adds what another part met and showed, but for how long it took, which may have been at the same time.
+    pub(super) fn add(&mut self, other: Self) {
+        for (kind, count) in other.trouble {
+            *self.trouble.entry(kind).or_default() += count;
         }
-    }
-
-    /// Adds what was checked in a chapter.
-    pub(super) fn add(&mut self, totals: Totals) {
-        for (key, count) in totals.answers {
+        self.killed += other.killed;
+        self.exited += other.exited;
+        self.jumps += other.jumps;
+        for (key, count) in other.totals.answers {
             *self.totals.answers.entry(key).or_default() += count;
         }
-        self.totals.unknown += totals.unknown;
-        self.totals.versions += totals.versions;
-        self.totals.reads += totals.reads;
-        self.totals.refused += totals.refused;
-        self.totals.wallets += totals.wallets;
-        self.totals.committed_unheard += totals.committed_unheard;
+        self.totals.unknown += other.totals.unknown;
+        self.totals.versions += other.totals.versions;
+        self.totals.reads += other.totals.reads;
+        self.totals.refused += other.totals.refused;
+        self.totals.wallets += other.totals.wallets;
+        self.totals.committed_unheard += other.totals.committed_unheard;
     }
 }
 
