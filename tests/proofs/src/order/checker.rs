@@ -127,7 +127,7 @@ impl Checker {
             }
             Event::Refused(id, stored) => {
                 self.totals.refused += 1;
-                self.invocation(id)?.refused += 1;
+                self.invocation(id)?.beaten_unseen = true;
                 // Where the refusal does not say what is stored, it is read next.
                 stored.map_or(Ok(()), |head| self.see(id, head.slot, Some(Stored::Head(head))))
             }
@@ -188,9 +188,11 @@ impl Checker {
 
     /// An invocation saw what is stored at a slot: the state of that version, or, when that is not known yet, as soon as it is.
     fn see(&mut self, id: u64, slot: u64, item: Option<Stored>) -> Result<(), Violation> {
-        let now = self.invocation(id)?.call.now;
+        let invocation = self.invocation(id)?;
+        invocation.beaten_unseen = false;
+        let now = invocation.call.now;
         let Some(item) = item else {
-            self.invocation(id)?.seen.push(Seen { slot, version: 0, wallet: None });
+            invocation.seen.push(Seen { slot, version: 0, wallet: None });
             return Ok(());
         };
         let version = item.version();

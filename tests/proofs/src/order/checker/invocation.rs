@@ -1,5 +1,6 @@
 //! What is known of an invocation.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::order::event::Answer;
@@ -18,8 +19,8 @@ pub(super) struct Invocation {
     pub(super) seen: Vec<Seen>,
     /// What it wrote.
     pub(super) wrote: Vec<Wrote>,
-    /// How many of its writes were refused by their condition.
-    pub(super) refused: u32,
+    /// Whether its last write was refused, and it has not seen yet what was written instead.
+    pub(super) beaten_unseen: bool,
     /// How many of its reads and writes wait for an older version to be known.
     pub(super) unresolved: u32,
     /// Whether it has returned, and with what.
@@ -65,11 +66,20 @@ impl Invocation {
             floor,
             seen: Vec::new(),
             wrote: Vec::new(),
-            refused: 0,
+            beaten_unseen: false,
             unresolved: 0,
             returned: Returned::NotYet,
             checked: false,
         }
+    }
+
+    /// How many races it has lost. Each version that it saw after the first one took the place of what it had decided on, whether
+    /// its write was refused or never arrived.
+    pub(super) fn races_lost(&self) -> usize {
+        let Some(last) = self.seen.last() else { return 0 };
+        let of_the_slot = self.seen.iter().filter(|seen| seen.slot == last.slot);
+        let versions: BTreeSet<u64> = of_the_slot.map(|seen| seen.version).collect();
+        versions.len() - 1 + usize::from(self.beaten_unseen)
     }
 
     /// Whether something of it is still to be checked.
