@@ -8,8 +8,8 @@ use crate::order::event::Answer;
 use crate::order::operation::{Call, Operation};
 use crate::order::spec::{Expected, Problem, Wallet, answers, decide, refused_at_the_door};
 
-/// How many races are lost before a caller is told that it is busy.
-const RACES: usize = 5;
+/// How often a change is decided before a caller is told that it is busy.
+const TRIES: usize = 5;
 
 impl Checker {
     /// Checks an answer, once it is there and everything that it may stand on is known.
@@ -87,7 +87,7 @@ impl Checker {
         let own = invocation.wrote.last();
         match (answer.status, answer.problem()) {
             (503, Some("unavailable")) => return Ok(None),
-            (409, Some("busy")) if own.is_none() && invocation.races_lost() >= RACES => {
+            (409, Some("busy")) if own.is_none() && invocation.decided_in_vain() >= TRIES => {
                 return Ok(None);
             }
             _ => {}

@@ -1,6 +1,5 @@
 //! What is known of an invocation.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::order::event::Answer;
@@ -73,13 +72,19 @@ impl Invocation {
         }
     }
 
-    /// How many races it has lost. Each version that it saw after the first one took the place of what it had decided on, whether
+    /// How often it has decided, when the last of it was overtaken; otherwise 0. After each decision it saw what there was, whether
     /// its write was refused or never arrived.
-    pub(super) fn races_lost(&self) -> usize {
+    pub(super) fn decided_in_vain(&self) -> usize {
         let Some(last) = self.seen.last() else { return 0 };
-        let of_the_slot = self.seen.iter().filter(|seen| seen.slot == last.slot);
-        let versions: BTreeSet<u64> = of_the_slot.map(|seen| seen.version).collect();
-        versions.len() - 1 + usize::from(self.beaten_unseen)
+        let versions = self.seen.iter().filter(|seen| seen.slot == last.slot);
+        let versions: Vec<u64> = versions.map(|seen| seen.version).collect();
+        let newest = versions.iter().max();
+        let is_overtaken = versions.iter().filter(|version| Some(*version) == newest).count() == 1;
+        if self.beaten_unseen || is_overtaken {
+            versions.len() - 1 + usize::from(self.beaten_unseen)
+        } else {
+            0
+        }
     }
 
     /// Whether something of it is still to be checked.
