@@ -56,7 +56,9 @@
 //! - Of reads one in eight is compared with what was written, whole; of the others the version counts.
 //! - An expiry without a read is taken for what it is meant to do; whoever reads it next sees whether it did.
 //! - Every 250,000 operations everything begins anew: so memory does not grow, and cards do not run out of years. Such chapters
-//!   may run side by side (`--services`), each on its own: half of a run's time somebody is waiting to try again.
+//!   may run side by side (`--services`), each on its own: much of a run's time somebody is waiting to try again.
+//! - The door does not see a write that never arrives, so decisions are counted by what an invocation saw after them. A read whose
+//!   answer was lost, and that was repeated, counts as one too: then "busy" after four decisions would pass.
 //! - A wallet gives out less than its 1,023 places here; `shared` tests what comes after.
 //!
 //! # Running
