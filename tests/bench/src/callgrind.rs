@@ -1,11 +1,14 @@
 //! Instructions, by `valgrind --tool=callgrind`: all that a process executes itself, not what the kernel does for it.
 //!
-//! Each figure is the difference between two processes that differ in one event.
+//! Each figure is the difference between two processes that differ in one event. How slow the machine is changes nothing: the
+//! process's clock is slowed down (`slow_clock.c`), so no limit of its own ends what is only slow.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use tokio::process::Command;
 
 use crate::Error;
 use crate::cases::{Case, Kind};
@@ -32,8 +35,19 @@ pub(crate) struct Counted {
     pub(crate) opened_for_first: usize,
 }
 
-/// How often a run is repeated in which something was late: under valgrind all is slow, and limits on time are those that ship.
-const TRIES: usize = 9;
+/// The clock of the processes that are counted.
+const SLOW_CLOCK: &str = include_str!("slow_clock.c");
+
+/// Compiles the clock: the library that those processes load first.
+pub(crate) async fn slow_clock(folder: &Path) -> Result<PathBuf, Error> {
+    let failed = |why: &dyn std::fmt::Display| Error::failed("slow_clock.c", why);
+    let (source, library) = (folder.join("slow_clock.c"), folder.join("slow_clock.so"));
+    std::fs::write(&source, SLOW_CLOCK).map_err(|error| failed(&error))?;
+    let mut compiler = Command::new(std::env::var_os("CC").unwrap_or_else(|| "cc".into()));
+    compiler.args(["-O2", "-Wall", "-shared", "-fPIC", "-o"]).arg(&library).arg(&source);
+    let status = compiler.stdin(Stdio::null()).status().await.map_err(|error| failed(&error))?;
+    if status.success() { Ok(library) } else { Err(failed(&status)) }
+}
 
 /// Who is counted, and how.
 pub(crate) struct Run<'a> {
@@ -47,18 +61,20 @@ pub(crate) struct Run<'a> {
     pub(crate) start: Start,
     /// Where profiles go, for `callgrind_annotate`.
     pub(crate) folder: &'a Path,
+    /// What [`slow_clock`] made.
+    pub(crate) clock: &'a Path,
 }
 
 impl Run<'_> {
     /// Counts what the program executes. A program that is not ours need not ask `DynamoDB` as ours do.
     pub(crate) async fn count(&self, ours: bool) -> Result<Counted, Error> {
-        let (begun, before) = self.undisturbed(self.start, 0, ours).await?;
-        let (cold, opened) = self.undisturbed(self.start, 1, ours).await?;
-        let (all, _) = self.undisturbed(self.start, 1 + WARM, ours).await?;
+        let (begun, before) = self.counted(self.start, 0, ours).await?;
+        let (cold, opened) = self.counted(self.start, 1, ours).await?;
+        let (all, _) = self.counted(self.start, 1 + WARM, ours).await?;
         let ready = match (self.start, self.case.kind) {
             // Our root takes some reading, which is nothing that ships.
             (Start::Cold, Kind::Wallet | Kind::Authorizer) => {
-                self.undisturbed(Start::Alone, 0, ours).await?.0
+                self.counted(Start::Alone, 0, ours).await?.0
             }
             // Who fetches a secret has to trust somebody.
             (Start::Cold, Kind::Psp | Kind::Schedule) | (Start::Alone | Start::Warmed, _) => begun,
@@ -73,34 +89,26 @@ impl Run<'_> {
         })
     }
 
-    /// A process in which nothing was late: it asked `DynamoDB` as often as it had to, over one connection.
-    async fn undisturbed(
-        &self,
-        start: Start,
-        count: usize,
-        ours: bool,
-    ) -> Result<(u64, usize), Error> {
+    /// A process that is asked so many events, and has to ask `DynamoDB` as often as it should, over one connection.
+    async fn counted(&self, start: Start, count: usize, ours: bool) -> Result<(u64, usize), Error> {
         let case = self.case;
+        let events = case.events(self.world, count).await?;
+        self.world.local.dynamodb().forget_requests();
+        let (total, opened) = self.process(start, &events).await?;
+        let requests = self.world.local.dynamodb().requests();
+        let own = requests.iter().filter(|one| one.function == case.function).count();
         let warm_up = usize::from(start == Start::Warmed && case.kind != Kind::Authorizer);
         let expected = warm_up + count * case.requests as usize;
-        let mut last = Error::failed(case.function, "not tried");
-        for _ in 0..TRIES {
-            let events = case.events(self.world, count).await?;
-            self.world.local.dynamodb().forget_requests();
-            last = match self.process(start, &events).await {
-                Ok((total, opened)) => {
-                    let requests = self.world.local.dynamodb().requests();
-                    let own = requests.iter().filter(|one| one.function == case.function).count();
-                    if !ours || (own == expected && opened == usize::from(expected > 0)) {
-                        return Ok((total, opened));
-                    }
-                    let met = format!("{own} requests over {opened} connections, not {expected}");
-                    Error::failed(case.function, met)
-                }
-                Err(error) => error,
-            };
+        let connections = usize::from(expected > 0);
+        if !ours || (own, opened) == (expected, connections) {
+            return Ok((total, opened));
         }
-        Err(last)
+        Err(Error::failed(
+            case.function,
+            format!(
+                "{start:?}, {count} events: {own} requests over {opened} connections, expected {expected} over {connections}"
+            ),
+        ))
     }
 
     /// One process: the instructions, and the connections to `DynamoDB` that it opened.
@@ -111,7 +119,8 @@ impl Run<'_> {
         let doors = Doors::open(world).await?;
         let file = format!("--callgrind-out-file={}", out.display());
         let under = ["valgrind", "--quiet", "--tool=callgrind", &file].map(str::to_owned);
-        let environment = world.environment(&doors, function, start);
+        let mut environment = world.environment(&doors, function, start);
+        environment.insert("LD_PRELOAD".to_owned(), self.clock.to_string_lossy().into_owned());
         let mut instance = Instance::start(function, self.program, &under, &environment).await?;
         instance.ready().await?;
         for event in events {

@@ -42,6 +42,9 @@ pub(crate) struct Options {
     /// How many requests the measurement of memory goes on for.
     #[arg(long, default_value_t = 10_000)]
     requests: usize,
+    /// Takes the functions from this folder instead of building them.
+    #[arg(long, value_name = "DIR")]
+    binaries: Option<PathBuf>,
     /// Where `bench-cold.md` and `bench-cold.json` go.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,

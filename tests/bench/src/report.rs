@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 
-use crate::callgrind::{Counted, Run};
+use crate::callgrind::{Counted, Run, slow_clock};
 use crate::cases::{ALL, Case, Kind};
 use crate::figures::{Figures, Program, float, held};
 use crate::natively::{Quota, Subject, memory, time};
@@ -25,6 +25,7 @@ struct Bench {
     cases: Vec<Case>,
     identity: Identity,
     folder: PathBuf,
+    clock: PathBuf,
 }
 
 /// Measures what was asked for.
@@ -66,8 +67,12 @@ async fn prepare(options: &Options) -> Result<Bench, Error> {
             peers.push((name.to_owned(), path.into()));
         }
     }
-    let functions = binaries::functions(&names).await?;
-    Ok(Bench { functions, peers, cases, identity: Identity::new()?, folder })
+    let functions = match &options.binaries {
+        Some(folder) => folder.clone(),
+        None => binaries::functions(&names).await?,
+    };
+    let clock = slow_clock(&folder).await?;
+    Ok(Bench { functions, peers, cases, identity: Identity::new()?, folder, clock })
 }
 
 /// Instructions, connections and sizes.
@@ -76,7 +81,14 @@ async fn count(bench: &Bench, figures: &mut Figures) -> Result<(), Error> {
     for (name, program) in &bench.peers {
         let folder = &bench.folder.join(name);
         std::fs::create_dir_all(folder).map_err(|error| Error::failed(name, error))?;
-        let run = Run { world: &world, case: LIST, program, start: Start::Cold, folder };
+        let run = Run {
+            world: &world,
+            case: LIST,
+            program,
+            start: Start::Cold,
+            folder,
+            clock: &bench.clock,
+        };
         let cold = run.count(false).await?;
         let size = binaries::size(program)?;
         let counted = Program { size: Some(size), cold: Some(cold), ..Program::default() };
@@ -94,8 +106,8 @@ async fn function(bench: &Bench, case: Case) -> Result<(String, Program), Error>
     let mut counted = Program { size: Some(binaries::size(&program)?), ..Program::default() };
     for (start, into) in [(Start::Cold, &mut counted.cold), (Start::Warmed, &mut counted.warmed)] {
         let world = World::start(bench.identity.clone(), &bench.folder).await?;
-        let folder = &bench.folder;
-        let run = Run { world: &world, case, program: &program, start, folder };
+        let (folder, clock) = (&*bench.folder, &*bench.clock);
+        let run = Run { world: &world, case, program: &program, start, folder, clock };
         *into = Some(run.count(true).await?);
     }
     Ok((case.function.to_owned(), counted))
