@@ -83,9 +83,17 @@ impl<'a> Environment<'a> {
     }
 }
 
+/// The machine that a container runs on, as Docker names it. No public host can have this name: `.internal` is reserved for
+/// private use. So `http://host.docker.internal` is only ever the engineer's own machine, under `sam local`.
+const CONTAINER_HOST: &str = "host.docker.internal";
+
 /// Secrets and keys travel over TLS, or within this machine.
 fn is_private_channel(url: &Url) -> bool {
-    let local = matches!(url.host(), Some(url::Host::Ipv4(address)) if address.is_loopback());
+    let local = match url.host() {
+        Some(url::Host::Ipv4(address)) => address.is_loopback(),
+        Some(url::Host::Domain(name)) => name == CONTAINER_HOST,
+        Some(url::Host::Ipv6(_)) | None => false,
+    };
     url.scheme() == "https" || (url.scheme() == "http" && local)
 }
 
@@ -345,14 +353,24 @@ mod tests {
 
     #[test]
     fn the_token_never_travels_in_the_open() {
-        for good in ["https://test.epayment.nets.eu", "http://127.0.0.1:3002"] {
+        for good in [
+            "https://test.epayment.nets.eu",
+            "http://127.0.0.1:3002",
+            "http://host.docker.internal:3002",
+        ] {
             assert_eq!(netaxept(good), None);
         }
         for bad in [
             "http://test.epayment.nets.eu",
             "http://127.0.0.1.example",
+            "http://localhost.example",
+            "http://host.docker.internal.example",
+            "http://nets.host.docker.internal",
+            "http://host.docker.internal@nets.example",
+            "ftp://host.docker.internal",
             "ftp://127.0.0.1",
             "http://10.0.0.1",
+            "http://172.17.0.1",
         ] {
             assert_eq!(
                 netaxept(bad),
@@ -386,6 +404,7 @@ mod tests {
             issuers.iter().map(|(tenant, _)| *tenant).collect::<Vec<_>>(),
             [Tenant::Partner, Tenant::Traveller]
         );
+        assert!(read("partner=http://host.docker.internal:3003/partner").is_ok());
         for wrong in [
             "",
             "https://partner.example",
