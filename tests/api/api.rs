@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that can not go on has failed")]
 
 mod canary;
+mod containers;
 mod costs;
 mod door;
 mod doubts;

@@ -17,6 +17,7 @@ use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
+use axum::Router;
 use serde::Serialize;
 use serde_json::Value;
 use tokio::net::TcpListener;
@@ -123,9 +124,12 @@ impl Dynamodb {
             doors,
         };
         let dynamodb = Self { inner: Arc::new(inner) };
-        let door = door::router(dynamodb.clone());
-        tokio::spawn(async move { axum::serve(listener, door).await });
+        crate::serve(listener, dynamodb.router());
         Ok(dynamodb)
+    }
+
+    pub(crate) fn router(&self) -> Router {
+        door::router(self.clone())
     }
 
     /// Where it answers, without a trailing slash.

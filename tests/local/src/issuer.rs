@@ -25,6 +25,8 @@ use crate::clock::Clock;
 pub const TENANTS: [&str; 4] = ["internal", "partner", "traveller", "person"];
 /// The audience of tokens, when none is asked for.
 pub const AUDIENCE: &str = "https://api.entur.io";
+/// This machine, as Docker names it in a container.
+const CONTAINER_HOST: &str = "host.docker.internal";
 /// How long a token is good, in seconds, when nothing else is asked for.
 const LIFETIME: i64 = 3600;
 
@@ -93,7 +95,8 @@ struct Inner {
     keys: Value,
 }
 
-/// What a client asks for. `expires_in`, in seconds, is ours: a negative one gives a token that has expired already.
+/// What a client asks for. `expires_in`, in seconds, is ours: a negative one gives a token that has expired already. So is
+/// `not_before`, in seconds since 1970: from when on the token is good.
 #[derive(Deserialize)]
 struct Asked {
     #[serde(default)]
@@ -105,6 +108,7 @@ struct Asked {
     audience: Option<String>,
     customer_number: Option<String>,
     expires_in: Option<i64>,
+    not_before: Option<i64>,
 }
 
 /// An error of RFC 6749.
@@ -141,7 +145,7 @@ impl Issuer {
             .with_state(self)
     }
 
-    fn issue(&self, asked: &Asked) -> Result<Value, Refusal> {
+    fn issue(&self, asked: &Asked, address: &str) -> Result<Value, Refusal> {
         if asked.grant_type != "client_credentials" {
             return Err((
                 StatusCode::BAD_REQUEST,
@@ -160,12 +164,12 @@ impl Issuer {
         let now = self.inner.clock.now().as_second();
         let lifetime = asked.expires_in.unwrap_or(LIFETIME);
         let mut claims = json!({
-            "iss": format!("{}/{}", self.inner.address, client.tenant),
+            "iss": format!("{address}/{}", client.tenant),
             "sub": client.id,
             "azp": client.id,
             "aud": asked.audience.as_deref().unwrap_or(AUDIENCE),
             "iat": now,
-            "nbf": now + lifetime.min(0),
+            "nbf": asked.not_before.unwrap_or(now + lifetime.min(0)),
             "exp": now.saturating_add(lifetime),
             "permissions": client.permissions,
         });
@@ -194,7 +198,7 @@ async fn token(State(issuer): State<Issuer>, headers: HeaderMap, body: Bytes) ->
     } else {
         let pairs = form_urlencoded::parse(&body).into_owned();
         let members = pairs.map(|(name, value)| match (name.as_str(), value.parse::<i64>()) {
-            ("expires_in", Ok(number)) => (name, json!(number)),
+            ("expires_in" | "not_before", Ok(number)) => (name, json!(number)),
             _ => (name, json!(value)),
         });
         serde_json::from_value(Value::Object(members.collect())).map_err(|error| error.to_string())
@@ -202,7 +206,13 @@ async fn token(State(issuer): State<Issuer>, headers: HeaderMap, body: Bytes) ->
     let refused = |status, error: &str, description: &str| {
         (status, Json(json!({ "error": error, "error_description": description }))).into_response()
     };
-    match asked.map(|asked| issuer.issue(&asked)) {
+    // Functions in a container know the issuer under another name. Who asks for a token under that name gets one for them.
+    let host = headers.get("host").and_then(|header| header.to_str().ok()).unwrap_or_default();
+    let address = match host.split(':').next() {
+        Some(CONTAINER_HOST) => format!("http://{host}"),
+        _ => issuer.inner.address.clone(),
+    };
+    match asked.map(|asked| issuer.issue(&asked, &address)) {
         Ok(Ok(token)) => ([("cache-control", "no-store")], Json(token)).into_response(),
         Ok(Err((status, error, description))) => refused(status, error, description),
         Err(fault) => refused(StatusCode::BAD_REQUEST, "invalid_request", &fault),
@@ -313,6 +323,25 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_token_for_functions_in_a_container_names_the_issuer_as_they_do() {
+        let tokens = Tokens::start().await;
+        let form = [
+            ("grant_type", "client_credentials"),
+            ("client_id", "partner-demo"),
+            ("client_secret", "partner-demo"),
+        ];
+        for (host, issuer) in [
+            ("host.docker.internal:3003", "http://host.docker.internal:3003/partner".to_owned()),
+            ("localhost:3003", format!("{}/partner", tokens.address)),
+            ("host.docker.internal.example", format!("{}/partner", tokens.address)),
+        ] {
+            let request = tokens.http.post(format!("{}/oauth/token", tokens.address)).form(&form);
+            let answer = request.header("host", host).send().await.unwrap().json().await.unwrap();
+            assert_eq!(tokens.claims("partner", &answer).await["iss"], issuer, "{host}");
+        }
+    }
+
+    #[tokio::test]
     async fn every_client_has_its_own_rights() {
         let tokens = Tokens::start().await;
         for (client, tenant, organisation, permissions) in [
@@ -333,10 +362,12 @@ mod tests {
     #[tokio::test]
     async fn audience_and_lifetime_are_as_asked() {
         let tokens = Tokens::start().await;
-        let asked = [("audience", "https://elsewhere.example"), ("expires_in", "-60")];
+        let asked =
+            [("audience", "https://elsewhere.example"), ("expires_in", "-60"), ("not_before", "7")];
         let (_, answer) = tokens.ask("partner-demo", &asked).await;
         let claims = tokens.claims("partner", &answer).await;
         assert_eq!(claims["aud"], "https://elsewhere.example");
+        assert_eq!(claims["nbf"], 7);
         assert_eq!(claims["exp"].as_i64().unwrap() - claims["iat"].as_i64().unwrap(), -60);
         let json = json!({ "grant_type": "client_credentials", "client_id": "partner-demo",
             "client_secret": "partner-demo", "expires_in": 5 });

@@ -4,8 +4,10 @@
 //! this library; people use the program of the same name.
 
 use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
+use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::response::Response;
 use futures_util::future::ready;
@@ -73,6 +75,9 @@ pub struct Options {
     pub port: u16,
     /// `DynamoDB`'s port. 0: any.
     pub dynamodb_port: u16,
+    /// One more address on which everything that functions call is served, with the same ports: so that functions in a
+    /// container reach it.
+    pub containers: Option<IpAddr>,
     /// The folder that keeps the tables between runs.
     pub data: Option<PathBuf>,
     /// Whether what cargo and the functions write goes to standard error.
@@ -133,6 +138,17 @@ impl Local {
         let issuing = listen("the issuer", next(3)).await?;
         let keeping = listen("Secrets Manager", next(4)).await?;
         let database = listen("DynamoDB", options.dynamodb_port).await?;
+        let mut called = Vec::new();
+        if let Some(address) = options.containers {
+            for (what, listener) in [
+                ("Netaxept", &nets),
+                ("the issuer", &issuing),
+                ("Secrets Manager", &keeping),
+                ("DynamoDB", &database),
+            ] {
+                called.push(listen_on(what, address, socket(listener)?.port()).await?);
+            }
+        }
         let addresses = Addresses {
             api: address(&api)?,
             console: address(&console)?,
@@ -180,15 +196,17 @@ impl Local {
             policies,
             doors,
         };
-        for (listener, router) in [
-            (api, gateway.router()),
-            (console, console::router(local.clone())),
-            (nets, local.netaxept.clone().router()),
-            (issuing, issuer.router()),
-            (keeping, local.secrets.clone().router()),
-        ] {
-            tokio::spawn(async move { axum::serve(listener, router).await });
+        let netaxept = local.netaxept.clone().router();
+        let (issuer, secrets) = (issuer.router(), local.secrets.clone().router());
+        let routers = [&netaxept, &issuer, &secrets, &local.dynamodb.router()].map(Clone::clone);
+        for (listener, router) in called.into_iter().zip(routers) {
+            serve(listener, router);
         }
+        serve(api, gateway.router());
+        serve(console, console::router(local.clone()));
+        serve(nets, netaxept);
+        serve(issuing, issuer);
+        serve(keeping, secrets);
         if options.callbacks {
             local.netaxept.call_back(Some(local.callback_address()));
         }
@@ -319,7 +337,15 @@ pub fn http_client() -> Result<reqwest::Client, Error> {
 }
 
 async fn listen(what: &'static str, port: u16) -> Result<TcpListener, Error> {
-    TcpListener::bind(("127.0.0.1", port)).await.map_err(|error| Error::Port(what, error))
+    listen_on(what, Ipv4Addr::LOCALHOST.into(), port).await
+}
+
+async fn listen_on(what: &'static str, address: IpAddr, port: u16) -> Result<TcpListener, Error> {
+    TcpListener::bind((address, port)).await.map_err(|error| Error::Port(what, error))
+}
+
+fn serve(listener: TcpListener, router: Router) {
+    tokio::spawn(async move { axum::serve(listener, router).await });
 }
 
 /// What leaves a connection without an answer: it breaks before anything is sent.
@@ -329,7 +355,10 @@ fn broken_connection() -> Response {
     Response::new(Body::from_stream(stream::once(ready(Err::<Bytes, _>(broken)))))
 }
 
+fn socket(listener: &TcpListener) -> Result<SocketAddr, Error> {
+    listener.local_addr().map_err(|error| Error::Port("a listener", error))
+}
+
 fn address(listener: &TcpListener) -> Result<String, Error> {
-    let address = listener.local_addr().map_err(|error| Error::Port("a listener", error))?;
-    Ok(format!("http://{address}"))
+    Ok(format!("http://{}", socket(listener)?))
 }

@@ -1,6 +1,7 @@
 //! `cargo local`: the whole service on this machine.
 
 use std::io::Write;
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -18,6 +19,10 @@ struct Arguments {
     /// The database's port, which speaks as Amazon's does. 0 means any free port.
     #[arg(long, default_value_t = 8000)]
     dynamodb_port: u16,
+    /// Serves what functions call (Netaxept sandbox, issuer, Secrets Manager, database) on this address as well: Docker's
+    /// bridge, 172.17.0.1, for functions in a container.
+    #[arg(long)]
+    containers: Option<IpAddr>,
     /// Keeps the table in this folder between runs; without it the table is in memory.
     #[arg(long)]
     data: Option<PathBuf>,
@@ -53,6 +58,7 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
     let options = Options {
         port: arguments.port,
         dynamodb_port: arguments.dynamodb_port,
+        containers: arguments.containers,
         data: arguments.data,
         functions: arguments.functions,
         echo: true,

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::{Json, Router};
 use serde_json::{Value, json};
@@ -80,12 +80,17 @@ impl Secrets {
     }
 }
 
-async fn answer(State(secrets): State<Secrets>, headers: HeaderMap, body: Bytes) -> Response {
+async fn answer(
+    State(secrets): State<Secrets>,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
     let asked: Value = serde_json::from_slice(&body).unwrap_or_default();
     let target = headers.get("x-amz-target").and_then(|target| target.to_str().ok());
     let found = match (target, asked["SecretId"].as_str()) {
         (Some("secretsmanager.GetSecretValue"), Some(secret)) => {
-            secrets.get(caller(&headers), secret.to_owned())
+            secrets.get(caller(&uri, &headers), secret.to_owned())
         }
         _ => Err(("InvalidRequestException", "only GetSecretValue is played here".to_owned())),
     };

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use serde::Deserialize;
@@ -69,11 +69,20 @@ struct Consumed {
 }
 
 pub(super) fn router(dynamodb: Dynamodb) -> Router {
-    Router::new().route("/", post(pass)).layer(DefaultBodyLimit::disable()).with_state(dynamodb)
+    Router::new()
+        .route("/", post(pass))
+        .route("/{function}/", post(pass))
+        .layer(DefaultBodyLimit::disable())
+        .with_state(dynamodb)
 }
 
-async fn pass(State(dynamodb): State<Dynamodb>, headers: HeaderMap, body: Bytes) -> Response {
-    let request = Request::read(&headers, &body);
+async fn pass(
+    State(dynamodb): State<Dynamodb>,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let request = Request::read(&uri, &headers, &body);
     if !dynamodb.inner.guard.get().is_none_or(|allows| allows(&request)) {
         return dynamodb.deny(request);
     }
@@ -176,12 +185,12 @@ impl Dynamodb {
 }
 
 impl Request {
-    fn read(headers: &HeaderMap, body: &[u8]) -> Self {
+    fn read(uri: &Uri, headers: &HeaderMap, body: &[u8]) -> Self {
         let asked = serde_json::from_slice(body).unwrap_or(Asked { table: None, index: None });
         let operation = text(headers, TARGET).split_once('.').unwrap_or_default().1;
         Self {
             operation: operation.to_owned(),
-            function: caller(headers),
+            function: caller(uri, headers),
             table: asked.table.unwrap_or_default().into_owned(),
             index: asked.index.map(Cow::into_owned),
             capacity: None,
@@ -190,8 +199,13 @@ impl Request {
     }
 }
 
-/// Who signed a request: each function's access key is its name.
-pub(crate) fn caller(headers: &HeaderMap) -> String {
+/// Which function made a request. Its name is its access key, or the path of its endpoint: `sam local` gives every function
+/// the same access key.
+pub(crate) fn caller(uri: &Uri, headers: &HeaderMap) -> String {
+    let path = uri.path().trim_matches('/');
+    if !path.is_empty() {
+        return path.to_owned();
+    }
     let credential = text(headers, "authorization").split_once("Credential=").unwrap_or_default().1;
     credential.split('/').next().unwrap_or_default().to_owned()
 }

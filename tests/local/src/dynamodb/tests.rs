@@ -11,7 +11,11 @@ async fn send(dynamodb: &Dynamodb, operation: &str, body: Value) -> u16 {
 
 /// The answer's status and type of error; nothing when the connection broke.
 async fn sent(dynamodb: &Dynamodb, operation: &str, body: &Value) -> Option<(u16, String)> {
-    let request = crate::http_client().unwrap().post(dynamodb.address());
+    sent_to(dynamodb.address(), operation, body).await
+}
+
+async fn sent_to(address: &str, operation: &str, body: &Value) -> Option<(u16, String)> {
+    let request = crate::http_client().unwrap().post(address);
     let credential = "Credential=get-thing/20261123/eu-north-1/dynamodb/aws4_request";
     let request = request
         .header("content-type", "application/x-amz-json-1.0")
@@ -93,6 +97,22 @@ async fn a_request_tells_of_its_index() {
         denied: false,
     };
     assert_eq!(dynamodb.requests(), [expected]);
+}
+
+/// `sam local` gives every function the same access key.
+#[tokio::test]
+async fn the_path_of_an_endpoint_names_the_function() {
+    let dynamodb = started().await;
+    dynamodb.guard(|request| request.function != "put-thing");
+    let address = |function: &str| format!("{}/{function}/", dynamodb.address());
+    let answer = sent_to(&address("put-thing"), "PutItem", &put(1)).await;
+    assert_eq!(answer, Some((400, "AccessDeniedException".to_owned())));
+    assert!(!is_there(&dynamodb, 1).await);
+    let answer = sent_to(&address("other-thing"), "PutItem", &put(1)).await;
+    assert_eq!(answer, Some((200, String::new())));
+    let functions: Vec<_> =
+        dynamodb.requests().into_iter().map(|request| request.function).collect();
+    assert_eq!(functions, ["put-thing", "other-thing"]);
 }
 
 fn put(id: u32) -> Value {
