@@ -10,20 +10,15 @@ import subprocess
 import sys
 import threading
 import time
-import urllib.error
-import urllib.parse
-import urllib.request
 
-EVENTS = pathlib.Path("tests/events")
-# In an expected answer: any text, but not an empty one.
-ANY = "*"
+import events
 
 
 def environment(addresses):
     """env.json, with the addresses of the service that runs for this."""
-    text = (EVENTS / "env.json").read_text()
+    text = (events.FOLDER / "env.json").read_text()
     for name, usual in [("netaxept", 3002), ("issuer", 3003), ("secrets", 3004), ("dynamodb", 8000)]:
-        usual = f"http://127.0.0.1:{usual}"
+        usual = f"http://{events.CONTAINER_HOST}:{usual}"
         assert usual in text, f"env.json without {usual}"
         text = text.replace(usual, addresses[name])
     return json.loads(text)["Parameters"]
@@ -110,58 +105,15 @@ def start(function, port, binaries, variables):
 
 def invoke(step, port):
     command = ["cargo-lambda", "lambda", "invoke", "--invoke-address", "127.0.0.1", "-P", port, step["function"]]
-    command += ["--data-file", EVENTS / step["event"], "--output-format", "json"]
+    command += ["--data-file", events.FOLDER / step["event"], "--output-format", "json"]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, timeout=60, check=True)
     return json.loads(done.stdout)
-
-
-def answered(answer):
-    """Of API Gateway's answers status and body count, of others everything."""
-    if "statusCode" not in answer:
-        return {"answer": answer}
-    return {"status": answer["statusCode"], "body": json.loads(answer.get("body") or "null")}
-
-
-def fits(expected, answer):
-    if isinstance(expected, dict) and isinstance(answer, dict):
-        return expected.keys() == answer.keys() and all(fits(expected[name], answer[name]) for name in expected)
-    return expected == answer or (expected == ANY and isinstance(answer, str) and answer != "")
-
-
-class Stay(urllib.request.HTTPRedirectHandler):
-    def redirect_request(self, *_):
-        return None
-
-
-def enter(form, address):
-    """What the customer does at Nets, whose page then leads back to the shop."""
-    try:
-        urllib.request.build_opener(Stay).open(address, urllib.parse.urlencode(form).encode(), timeout=10)
-    except urllib.error.HTTPError as answer:
-        if answer.code == 302:
-            return
-        raise
-    raise AssertionError("the page does not lead back")
-
-
-def walk(steps, port):
-    terminal = None
-    for step in steps:
-        if "enters" in step:
-            enter(step["enters"], terminal)
-            continue
-        answer = answered(invoke(step, port))
-        expected = {name: value for name, value in step.items() if name in ("status", "body", "answer")}
-        assert fits(expected, answer), f"{step['event']}:\nexpected {expected}\nanswered {answer}"
-        print(f"{step['event']}: {answer.get('status', answer.get('answer'))}", flush=True)
-        if isinstance(answer.get("body"), dict):
-            terminal = answer["body"].get("terminalUri", terminal)
 
 
 def main():
     addresses = json.loads(pathlib.Path(sys.argv[1]).read_text())
     binaries = pathlib.Path(sys.argv[2])
-    steps = json.loads((EVENTS / "answers.json").read_text())
+    steps = events.steps()
     port = free_port()
     watch = ["cargo-lambda", "lambda", "watch", "--only-lambda-apis", "-A", "127.0.0.1", "-P", port]
     started = [subprocess.Popen(watch, stdout=sys.stderr)]
@@ -170,7 +122,7 @@ def main():
         runtime_api = deadlines(port)
         functions = {step["function"] for step in steps if "function" in step}
         started += [start(function, runtime_api, binaries, environment(addresses)) for function in sorted(functions)]
-        walk(steps, port)
+        events.walk(steps, lambda step: invoke(step, port))
     finally:
         for one in reversed(started):
             one.terminate()

@@ -1,5 +1,5 @@
 //! `tests/events/`: what `sam local invoke` and `cargo lambda invoke` send, sent to the real binaries in order, and what they
-//! answer. `.ci/invoke` does the same through cargo-lambda.
+//! answer. `.ci/invoke` and `.ci/sam` do the same through cargo-lambda and through SAM.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -108,4 +108,19 @@ fn env_json_has_every_variable_of_the_template() {
     let given: BTreeSet<String> =
         given["Parameters"].as_object().unwrap().keys().cloned().collect();
     assert_eq!(given, expected);
+}
+
+/// `sam local` passes on what the template has, so that no access key can be given to a function: its endpoints name it.
+#[test]
+fn env_json_tells_the_local_service_which_function_is_calling() {
+    let template = Template::read(&local::binaries::root().join("template.yaml")).unwrap();
+    let mut given = read("env.json");
+    let shared = given.as_object_mut().unwrap().remove("Parameters").unwrap();
+    let own = |name: &str, binary: &str| format!("{}/{binary}", text(&shared, name));
+    let sections = crate::template::deployed(&template).unwrap().into_iter().map(|function| {
+        let names = ["AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL_SECRETS_MANAGER"];
+        let section = names.map(|name| (name.to_owned(), own(name, &function.binary).into()));
+        (function.logical_id, Value::Object(section.into_iter().collect()))
+    });
+    assert_eq!(given, Value::Object(sections.collect()));
 }

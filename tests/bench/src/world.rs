@@ -188,8 +188,8 @@ fn variables(local: &Local) -> Result<BTreeMap<String, String>, Error> {
     let text = std::fs::read_to_string(path).map_err(|error| Error::failed("env.json", error))?;
     let addresses = local.addresses();
     let text = text
-        .replace("http://127.0.0.1:3002", &addresses.netaxept)
-        .replace("http://127.0.0.1:3003", &addresses.issuer);
+        .replace("http://host.docker.internal:3002", &addresses.netaxept)
+        .replace("http://host.docker.internal:3003", &addresses.issuer);
     let mut read: BTreeMap<String, BTreeMap<String, String>> =
         serde_json::from_str(&text).map_err(|error| Error::failed("env.json", error))?;
     Ok(read.remove("Parameters").unwrap_or_default())
