@@ -2,6 +2,7 @@
 //!
 //! A check takes a template and says what is wrong with it, so that it can be held against spoilt ones as well.
 
+mod domain;
 mod functions;
 mod keeping;
 mod mutations;
@@ -61,6 +62,7 @@ fn faults(template: &Template) -> Vec<String> {
         faults
     }));
     faults.extend(permissions::granted(template, &functions));
+    faults.extend(domain::custom(template));
     faults.extend(keeping::kept(template));
     faults.extend(keeping::said(template));
     faults.extend(watching::metrics(template, &functions));

@@ -189,3 +189,21 @@ fn every_alarm_that_is_deaf_or_mute_is_seen() {
     }
     all_are_seen(&mutations, 50);
 }
+
+#[test]
+fn a_custom_domain_that_is_not_optional_or_leads_elsewhere() {
+    let template = template();
+    let document = template.document();
+    let mut mutations = vec![Mutation::without("/Conditions/HasDomainName".to_owned())];
+    for kind in ["AWS::ApiGatewayV2::DomainName", "AWS::ApiGatewayV2::ApiMapping"] {
+        for resource in resources(&template, kind) {
+            mutations.push(Mutation::without(format!("{resource}/Condition")));
+            let properties = inside(document, &format!("{resource}/Properties"));
+            mutations.extend(properties.into_iter().map(Mutation::without));
+        }
+    }
+    let parameters = ["BasePath", "CertificateArn", "DomainName"];
+    let defaults = parameters.map(|name| format!("/Parameters/{name}/Default"));
+    mutations.extend(defaults.map(Mutation::without));
+    all_are_seen(&mutations, 11);
+}
