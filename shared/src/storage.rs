@@ -79,6 +79,11 @@ impl Found {
     pub fn is_misled(&self, now: DateTime<Utc>) -> bool {
         self.item.as_ref().is_some_and(|item| item.misleads(&self.wallet, now))
     }
+
+    /// Whether time has made something of it that is not stored yet.
+    fn expires_by(&self, now: DateTime<Utc>) -> bool {
+        self.item.as_ref().is_some_and(|item| item.expires_by(now))
+    }
 }
 
 /// What a change came to.

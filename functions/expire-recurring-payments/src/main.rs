@@ -12,5 +12,5 @@ async fn main() -> Result<(), schedule::Fatal> {
 }
 
 async fn expire(teller: &Teller, run: Run) -> Tally {
-    run.each(&teller.store, Kind::Expiry, |due| teller.settle(due, run.now)).await
+    run.each(&teller.store, Kind::Expiry, |due| teller.settle(due.slot, run.now)).await
 }

@@ -5,13 +5,14 @@ use chrono::{DateTime, Utc};
 use futures_util::future::{join_all, try_join};
 
 use crate::config::{CallbackAddresses, Environment, NotificationConfig};
+use crate::domain::id::Slot;
 use crate::domain::notification::Notification;
 use crate::error::{Cause, Error, chain};
 use crate::invocation;
 use crate::notify::Notifier;
 use crate::secrets::Secrets;
 use crate::seeded::{Fault, seeded};
-use crate::storage::{Due, Key, Store};
+use crate::storage::{Key, Store};
 
 /// The wallets, and a way to tell what happens in them.
 pub struct Teller {
@@ -58,9 +59,9 @@ impl Teller {
     ///
     /// # Errors
     /// What the store fails with.
-    pub async fn settle(&self, due: Due, now: DateTime<Utc>) -> Result<Option<Done>, Error> {
-        let Some(tries) = self.store.settle(due, now).await? else { return Ok(None) };
-        Ok(Some(self.tell(Key::Slot(due.slot), tries, now).await))
+    pub async fn settle(&self, slot: Slot, now: DateTime<Utc>) -> Result<Option<Done>, Error> {
+        let Some(tries) = self.store.settle(slot, now).await? else { return Ok(None) };
+        Ok(Some(self.tell(Key::Slot(slot), tries, now).await))
     }
 
     /// Makes tries that are written down already. What was heard is forgotten; the rest is due again by itself.

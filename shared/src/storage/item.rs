@@ -1,14 +1,12 @@
 //! A wallet as an item of the table: the only file, with its parts, that knows attribute names.
 //!
 //! Instants are milliseconds since 1970. `schema` says which version of this file wrote an item; every version that was
-//! ever written stays readable, and a stored literal of it stays in the tests.
-//!
-//! What an expiry takes away, the pan hashes, lies apart where it can: see [`Item::lapsing`].
+//! ever deployed stays readable, and a stored literal of it stays in the tests.
 
 mod notification;
 mod payment;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use chrono::{DateTime, Utc};
@@ -19,17 +17,15 @@ use crate::domain::caller::Organisation;
 use crate::domain::id::Sequence;
 use crate::domain::notification::Notification;
 use crate::domain::owner::Owner;
-use crate::domain::recurring_payment::{RecurringPayment, State};
-use crate::domain::terminal::{Outcome, Terminal};
+use crate::domain::recurring_payment::RecurringPayment;
 use crate::domain::wallet::{Contents, Wallet};
 use crate::error::{Cause, Error};
-use crate::secret::Secret;
 use crate::seeded::{Fault, seeded};
 use notification::StoredNotification;
 use payment::Payment;
 
-/// 1: without looks, notifications and indexes. 2: with them.
-const SCHEMA: u8 = 2;
+/// Which version of this file writes.
+const SCHEMA: u8 = 1;
 /// How many write ids an item remembers. A lost answer is recognised until so many other writes came after it.
 const WRITES: usize = 8;
 /// Over how many partitions an index is spread, so that none is hot.
@@ -45,12 +41,6 @@ pub(super) struct Index {
 pub(super) const BY_EXPIRY: Index =
     Index { name: "ByExpiry", shard: "expiryShard", at: "expiryAt" };
 pub(super) const BY_CHORE: Index = Index { name: "ByChore", shard: "choreShard", at: "choreAt" };
-
-/// Carries out the expiry of an item whose last thing due is that: see [`Item::lapsing`].
-pub(super) const EXPIRE: &str =
-    "SET version = version + :one, expiredBy = :own REMOVE lapsing, expiryShard, expiryAt";
-/// Whether it can be carried out so.
-pub(super) const CAN_EXPIRE: &str = "expiryAt = :at AND attribute_exists(lapsing)";
 
 /// What is stored.
 #[derive(Serialize, Deserialize)]
@@ -70,14 +60,6 @@ pub(super) struct Item {
     notifications: Vec<StoredNotification>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     opened: Vec<i64>,
-    /// When all that is still due are expiries at one instant, the payments are stored as they will be after it, EXPIRED, and
-    /// here are the pan hashes that they have until then, by sequence. Removing this attribute is the expiry: one write that
-    /// needs no read.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    lapsing: Option<BTreeMap<String, String>>,
-    /// The id of the write that removed it, until the next one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    expired_by: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     expiry_shard: Option<u8>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -107,10 +89,6 @@ impl Item {
         let due = wallet.due();
         let chore = due.chore.filter(|_| !seeded(Fault::NotIndexed));
         let shard = u8::try_from(wallet.slot().number() % u64::from(SHARDS)).unwrap_or_default();
-        let (payments, lapsing) = match expired(wallet) {
-            Some((expired, pan_hashes)) => (expired, Some(pan_hashes)),
-            None => (contents.payments.iter().map(Payment::from).collect(), None),
-        };
         Self {
             schema: SCHEMA,
             slot: wallet.slot().number(),
@@ -120,11 +98,9 @@ impl Item {
             writes: ByteBuf::from(writes),
             last_sequence: contents.last_sequence.number(),
             choices: contents.choices.iter().map(|choice| choice.number()).collect(),
-            payments,
+            payments: contents.payments.iter().map(Payment::from).collect(),
             notifications: contents.notifications.iter().map(StoredNotification::from).collect(),
             opened: wallet.opened_lately().map(|at| at.timestamp_millis()).collect(),
-            lapsing,
-            expired_by: None,
             expiry_shard: due.expiry.map(|_| shard),
             expiry_at: due.expiry.map(|at| at.timestamp_millis()),
             chore_shard: chore.map(|_| shard),
@@ -162,24 +138,6 @@ impl Item {
         self.expiry_at.is_some_and(|at| at <= now.timestamp_millis())
     }
 
-    /// The wallet that is left of it after [`EXPIRE`].
-    pub(super) fn after_expiry(mut self) -> Self {
-        (self.lapsing, self.expiry_shard, self.expiry_at) = (None, None, None);
-        self
-    }
-
-    /// Whether this write was its expiry.
-    pub(super) fn was_expired_by(&self, write_id: u64) -> bool {
-        self.expired_by == Some(write_id)
-    }
-
-    /// What it was before [`EXPIRE`], but for the pan hashes, which are gone.
-    pub(super) fn before_expiry(mut self, at: i64) -> Self {
-        let expired = self.payments.iter().filter(|payment| payment.expired_at() == Some(at));
-        self.lapsing = Some(expired.map(|one| (one.sequence.to_string(), String::new())).collect());
-        self
-    }
-
     pub(super) fn read(attributes: HashMap<String, AttributeValue>) -> Result<Self, Error> {
         serde_dynamo::from_item(attributes)
             .map_err(|cause| unreadable(kind(&cause.to_string()).into()))
@@ -192,12 +150,12 @@ impl Item {
 
     /// The wallet's contents.
     pub(super) fn contents(&self) -> Result<Contents, Error> {
-        if !(1..=SCHEMA).contains(&self.schema) {
+        if self.schema != SCHEMA {
             return Err(unreadable(format!("schema {}", self.schema).into()));
         }
         let sequence =
             |number: &u16| Sequence::try_from(*number).map_err(|cause| unreadable(cause.into()));
-        let payment = |stored: &Payment| self.payment(stored).map_err(unreadable);
+        let payment = |stored: &Payment| RecurringPayment::try_from(stored).map_err(unreadable);
         Ok(Contents {
             organisation: Organisation::new(self.organisation),
             owner: Owner(*self.owner),
@@ -218,48 +176,6 @@ impl Item {
                 .map_err(unreadable)?,
         })
     }
-
-    fn payment(&self, stored: &Payment) -> Result<RecurringPayment, Cause> {
-        let mut payment = RecurringPayment::try_from(stored)?;
-        let lapsing = self.lapsing.as_ref().filter(|_| !seeded(Fault::LapsingUnread));
-        if let Some(pan_hash) = lapsing.and_then(|all| all.get(&stored.sequence.to_string()))
-            && let State::Expired { registration } = payment.state
-        {
-            let pan_hash = Secret::new(pan_hash.clone());
-            payment.state = State::Active { registration, pan_hash };
-        } else if let State::Created { terminals, .. } = &mut payment.state
-            && self.schema == 1
-        {
-            for terminal in terminals.iter_mut().filter(|one| one.outcome == Outcome::Open) {
-                *terminal = Terminal::opened(terminal.opened_at);
-            }
-        }
-        Ok(payment)
-    }
-}
-
-/// The payments as they will be after the next expiry, and the pan hashes that they have until then: when nothing else is
-/// ever due.
-fn expired(wallet: &Wallet) -> Option<(Vec<Payment>, BTreeMap<String, String>)> {
-    let after = wallet.clone().at(wallet.due().expiry?);
-    let (before, after_contents) = (&wallet.contents().payments, after.contents());
-    if after.due().expiry.is_some() || before.len() != after_contents.payments.len() {
-        return None;
-    }
-    let pan_hash = |payment: &RecurringPayment| match &payment.state {
-        State::Active { pan_hash, .. } => {
-            Some((payment.sequence.number().to_string(), pan_hash.expose().to_owned()))
-        }
-        State::Created { .. } | State::Expired { .. } | State::Cancelled { .. } => None,
-    };
-    // Nothing but the state: a key of today is not forgotten because a card expires some year.
-    let stored = |(before, after): (&RecurringPayment, &RecurringPayment)| {
-        Payment::from(&RecurringPayment { state: after.state.clone(), ..before.clone() })
-    };
-    Some((
-        before.iter().zip(&after_contents.payments).map(stored).collect(),
-        before.iter().filter_map(pan_hash).collect(),
-    ))
 }
 
 /// What kind of fault serde found: it quotes what is stored, and that could be a pan hash.

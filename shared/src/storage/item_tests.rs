@@ -6,11 +6,11 @@ use proptest::prelude::*;
 use super::*;
 use crate::domain::card::{Card, CardExpiry, LastFour, PaymentType, VerifiedCard};
 use crate::domain::id::{Attempt, RecurringPaymentId, Slot, TransactionId};
-use crate::domain::recurring_payment::RecurringStatus;
 use crate::domain::terminal::{Asked, Closing, Finding};
 use crate::domain::text::{CallbackUrl, Nickname};
 use crate::domain::wallet::NewRecurringPayment;
 use crate::error::{Decline, Refusal, chain};
+use crate::secret::Secret;
 
 fn start() -> DateTime<Utc> {
     "2026-11-23T10:00:00.123Z".parse().unwrap()
@@ -35,7 +35,7 @@ fn new(key: Option<u8>) -> NewRecurringPayment {
     NewRecurringPayment { nickname, primary, idempotency: key.map(|key| ([key; 16], [1; 16])) }
 }
 
-/// What was written is read again, also by whoever comes after the next expiry, whoever carried it out.
+/// What was written is read again.
 fn comes_back(wallet: &Wallet, now: DateTime<Utc>) {
     let item = Item::new(wallet, None, 1);
     let item = Item::read(item.write().unwrap()).unwrap();
@@ -51,37 +51,6 @@ fn comes_back(wallet: &Wallet, now: DateTime<Utc>) {
         assert_eq!(entry, (at.and(shard), at.map(|at| at.timestamp_millis())));
     }
     assert!(!item.misleads(wallet, now));
-    let Some(at) = due.expiry else { return assert!(item.lapsing.is_none()) };
-    if item.lapsing.is_none() {
-        return;
-    }
-    let statuses = |item: &Item| -> Vec<RecurringStatus> {
-        item.contents().unwrap().payments.iter().map(RecurringPayment::status).collect()
-    };
-    let was = statuses(&item);
-    let after = item.after_expiry();
-    let settled = |contents| Wallet::new(wallet.slot(), contents, at);
-    assert_eq!(settled(after.contents().unwrap()), settled(before));
-    assert_eq!(statuses(&after.before_expiry(at.timestamp_millis())), was);
-}
-
-/// Sixteen have ended; with the last card one of them has to go, too, when it expires.
-#[test]
-fn an_expiry_that_has_an_older_one_forgotten_comes_back() {
-    let mut wallet = wallet();
-    let mut now = start();
-    for months in 1..=17 {
-        let id = wallet.create(new(None)).unwrap().id;
-        let visit = TransactionId::new(id, Attempt::try_from(0).unwrap());
-        wallet.activate(visit, card(now, 0), Months::new(months)).unwrap();
-        comes_back(&wallet, now);
-        if months < 17 {
-            now = wallet.due().expiry.unwrap();
-            wallet = wallet.at(now);
-            comes_back(&wallet, now);
-        }
-    }
-    assert!(Item::new(&wallet, None, 1).lapsing.is_none(), "it is more than that card's end");
 }
 
 #[derive(Debug, Clone)]

@@ -5,10 +5,10 @@ use chrono::{Months, TimeDelta};
 use super::*;
 use crate::domain::card::{Card, CardExpiry, LastFour, PaymentType, VerifiedCard};
 use crate::domain::id::{Attempt, RecurringPaymentId, Slot};
-use crate::domain::recurring_payment::RecurringPayment;
 use crate::domain::terminal::{Asked, Finding, Visit};
 use crate::domain::text::{CallbackUrl, Nickname};
 use crate::domain::wallet::NewRecurringPayment;
+use crate::secret::Secret;
 
 #[path = "../../tests/storage/size.rs"]
 mod size;

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use Ask::{Count, CountRefused, Expire, ExpireRefused, Page, Read, Write};
+use Ask::{Count, CountRefused, Page, Read, Write};
 use Entry::{Comes, Goes, Moves, Stays};
 use local::binaries;
 use local::dynamodb::Engine;
@@ -39,10 +39,6 @@ pub(super) enum Ask {
     Write(Entry, Entry),
     /// What is due in a shard. Indexes are not read consistently: that is half as much.
     Page,
-    /// An expiry that needs no read: the wallet, and its entry, which goes.
-    Expire,
-    /// The same, refused.
-    ExpireRefused,
     /// The requests of callers who do not say who they are are counted.
     Count,
     /// The same, refused.
@@ -56,8 +52,8 @@ impl Ask {
             Read => ("GetItem", false),
             Write(..) => ("PutItem", false),
             Page => ("Query", false),
-            Expire | Count => ("UpdateItem", false),
-            ExpireRefused | CountRefused => ("UpdateItem", true),
+            Count => ("UpdateItem", false),
+            CountRefused => ("UpdateItem", true),
         };
         let units = engine.units(self.read() + self.written()).filter(|_| !refused);
         (operation.to_owned(), units)
@@ -67,7 +63,7 @@ impl Ask {
         match self {
             Read => 1.0,
             Page => 0.5,
-            Write(..) | Expire | ExpireRefused | Count | CountRefused => 0.0,
+            Write(..) | Count | CountRefused => 0.0,
         }
     }
 
@@ -75,8 +71,7 @@ impl Ask {
     fn written(self) -> f64 {
         match self {
             Write(expiry, chore) => 1.0 + expiry.units() + chore.units(),
-            Expire => 1.0 + Goes.units(),
-            ExpireRefused | Count | CountRefused => 1.0,
+            Count | CountRefused => 1.0,
             Read | Page => 0.0,
         }
     }
@@ -113,9 +108,9 @@ pub(super) const ENDED_WHILE_OPEN: &[Ask] = &[Read, Write(Moves, Goes)];
 /// Nothing is due any more.
 pub(super) const ERASED: &[Ask] = &[Read, Write(Goes, Stays)];
 /// All that was due in the wallet are its cards.
-pub(super) const EXPIRED: &[Ask] = &[Expire];
-/// The refusal brings the wallet. In thirty days it is forgotten.
-pub(super) const ABANDONED: &[Ask] = &[ExpireRefused, Write(Moves, Stays)];
+pub(super) const EXPIRED: &[Ask] = &[Read, Write(Goes, Stays)];
+/// In thirty days it is forgotten.
+pub(super) const ABANDONED: &[Ask] = &[Read, Write(Moves, Stays)];
 /// Each shard is asked.
 pub(super) const RUN: &[Ask] = &[Page; 8];
 /// Before anything else.

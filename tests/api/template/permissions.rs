@@ -74,7 +74,6 @@ fn expected(source: &str) -> BTreeSet<Permission> {
         allow("Allowances", &["dynamodb:UpdateItem"]);
     }
     if has("Kind::Expiry") {
-        allow("Wallets", &["dynamodb:UpdateItem"]);
         allow("Wallets/index/ByExpiry", &["dynamodb:Query"]);
     }
     if has("Kind::Chore") {

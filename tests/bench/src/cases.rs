@@ -45,7 +45,7 @@ pub(crate) const ALL: [Case; 12] = [
     case("create-terminal", Kind::Psp, 2),
     case("authorize-recurring-payment", Kind::Psp, 2),
     case("receive-netaxept-callback", Kind::Psp, 2),
-    // A run that finds one wallet due: eight shards, a write without a read, which is refused, and the write.
+    // A run that finds one wallet due: eight shards, a read, and a write.
     case("expire-recurring-payments", Kind::Schedule, 10),
     // Eight shards, a read, and a write, with Nets in between.
     case("finish-terminals", Kind::Schedule, 10),

@@ -35,10 +35,8 @@ pub enum Flaw {
     WritesOffUnregistered,
     /// Whoever takes over the visit of an earlier request with the same key does not write that down.
     TakesOverSilently,
-    /// The expiry without a read is made whatever is stored.
-    ExpiryWithoutCondition,
-    /// Pan hashes that lapse are not put together with their payments when the item is read.
-    ReadsWithoutLapsing,
+    /// The index of expiries is not told when time next changes the wallet.
+    ExpiryNotIndexed,
     /// The index is not told of a look or a notification that is due.
     NotIndexed,
     /// Tries of notifications are made without being written down first.

@@ -1,17 +1,14 @@
 //! The item that a wallet is stored in: what of `shared/src/storage/item.rs` the protocol depends on.
 //!
-//! The attributes have other types here, but the same life: a version, the ids of writes, the wallet as it lies there, what
-//! lapses, and the entries of the two indexes. All ids of writes are remembered, not the last eight: within the bounds there
-//! are fewer.
+//! The attributes have other types here, but the same life: a version, the ids of writes, the wallet, and the entries of the
+//! two indexes. All ids of writes are remembered, not the last eight: within the bounds there are fewer.
 
-use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use chrono::{DateTime, Utc};
 use shared::domain::id::Sequence;
 use shared::domain::recurring_payment::{RecurringPayment, State};
 use shared::domain::wallet::{Contents, Wallet};
-use shared::secret::Secret;
 
 use crate::flaw::Flaw;
 
@@ -51,12 +48,8 @@ pub struct Item {
     pub version: u64,
     /// Who wrote it so far.
     pub writes: WriteIds,
-    /// The wallet as it lies there: what lapses is EXPIRED already.
-    pub stored: Contents,
-    /// The pan hashes of what is ACTIVE until `expiry_at`, when nothing else is ever due.
-    pub lapsing: Option<BTreeMap<Sequence, Secret>>,
-    /// The write that took them away.
-    pub expired_by: Option<WriteId>,
+    /// The wallet.
+    pub contents: Contents,
     /// The entry of the index of what expires.
     pub expiry_at: Option<DateTime<Utc>>,
     /// The entry of the index of what is to be looked at, or told.
@@ -81,20 +74,13 @@ impl Item {
         let mut writes = replaces.map(|item| item.writes).unwrap_or_default();
         writes.add(write_id);
         let due = wallet.due();
-        let mut stored = wallet.contents().clone();
-        stored.opened = wallet.opened_lately().collect();
-        let lapsing = expired(wallet).map(|(payments, pan_hashes)| {
-            stored.payments = payments;
-            pan_hashes
-        });
+        let opened = wallet.opened_lately().collect();
         let item = Self {
             fingerprint: 0,
             version: replaces.map_or(0, |item| item.version) + 1,
             writes,
-            stored,
-            lapsing,
-            expired_by: None,
-            expiry_at: due.expiry,
+            contents: Contents { opened, ..wallet.contents().clone() },
+            expiry_at: due.expiry.filter(|_| flaw != Some(Flaw::ExpiryNotIndexed)),
             chore_at: due.chore.filter(|_| flaw != Some(Flaw::NotIndexed)),
         };
         item.sealed()
@@ -102,17 +88,8 @@ impl Item {
 
     /// With its fingerprint.
     fn sealed(mut self) -> Self {
-        let Self {
-            fingerprint: _,
-            version,
-            writes,
-            stored,
-            lapsing,
-            expired_by,
-            expiry_at,
-            chore_at,
-        } = &self;
-        let all = (version, writes, stored, lapsing, expired_by, expiry_at, chore_at);
+        let Self { fingerprint: _, version, writes, contents, expiry_at, chore_at } = &self;
+        let all = (version, writes, contents, expiry_at, chore_at);
         let mut hasher = DefaultHasher::new();
         all.hash(&mut hasher);
         self.fingerprint = hasher.finish();
@@ -131,12 +108,6 @@ impl Item {
         self.writes.has(write_id)
     }
 
-    /// Whether this write was its expiry.
-    #[must_use]
-    pub fn was_expired_by(&self, write_id: WriteId) -> bool {
-        self.expired_by == Some(write_id)
-    }
-
     /// Whether an index says that something is overdue which is not: whoever meets that puts it right.
     #[must_use]
     pub fn misleads(&self, wallet: &Wallet, now: DateTime<Utc>) -> bool {
@@ -152,72 +123,9 @@ impl Item {
         self.expiry_at.is_some_and(|at| at <= now)
     }
 
-    /// The condition of the expiry without a read: all that is still due is what lapses at this instant.
-    #[must_use]
-    pub fn can_expire(&self, at: DateTime<Utc>) -> bool {
-        self.expiry_at == Some(at) && self.lapsing.is_some()
-    }
-
-    /// What the expiry without a read makes of it.
-    #[must_use]
-    pub fn after_expiry(&self, own: WriteId) -> Self {
-        Self {
-            version: self.version + 1,
-            lapsing: None,
-            expiry_at: None,
-            expired_by: Some(own),
-            ..self.clone()
-        }
-        .sealed()
-    }
-
-    /// The wallet's contents: what lapses, put together with its pan hash.
-    #[must_use]
-    pub fn contents(&self, flaw: Option<Flaw>) -> Contents {
-        let mut contents = self.stored.clone();
-        let lapsing = self.lapsing.iter().filter(|_| flaw != Some(Flaw::ReadsWithoutLapsing));
-        for (sequence, pan_hash) in lapsing.flatten() {
-            for payment in &mut contents.payments {
-                if payment.sequence == *sequence
-                    && let State::Expired { registration } = &payment.state
-                {
-                    let (registration, pan_hash) = (registration.clone(), pan_hash.clone());
-                    payment.state = State::Active { registration, pan_hash };
-                }
-            }
-        }
-        contents
-    }
-
     /// Of which recurring payments there is a pan hash in it.
     pub fn with_pan_hash(&self) -> impl Iterator<Item = Sequence> {
-        let active = |payment: &&RecurringPayment| pan_hash(payment).is_some();
-        let lapsing = self.lapsing.iter().flat_map(BTreeMap::keys).copied();
-        self.stored.payments.iter().filter(active).map(|payment| payment.sequence).chain(lapsing)
-    }
-}
-
-/// The payments as they will be after the next expiry, and the pan hashes that they have until then: when nothing else is
-/// ever due.
-fn expired(wallet: &Wallet) -> Option<(Vec<RecurringPayment>, BTreeMap<Sequence, Secret>)> {
-    let before = &wallet.contents().payments;
-    let after = wallet.clone().at(wallet.due().expiry?);
-    if after.due().expiry.is_some() || before.len() != after.contents().payments.len() {
-        return None;
-    }
-    let stored = |(before, after): (&RecurringPayment, &RecurringPayment)| RecurringPayment {
-        state: after.state.clone(),
-        ..before.clone()
-    };
-    Some((
-        before.iter().zip(&after.contents().payments).map(stored).collect(),
-        before.iter().filter_map(|one| Some((one.sequence, pan_hash(one)?.clone()))).collect(),
-    ))
-}
-
-fn pan_hash(payment: &RecurringPayment) -> Option<&Secret> {
-    match &payment.state {
-        State::Active { pan_hash, .. } => Some(pan_hash),
-        State::Created { .. } | State::Expired { .. } | State::Cancelled { .. } => None,
+        let has_one = |payment: &&RecurringPayment| matches!(payment.state, State::Active { .. });
+        self.contents.payments.iter().filter(has_one).map(|payment| payment.sequence)
     }
 }

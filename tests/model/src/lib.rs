@@ -27,9 +27,9 @@
 //!
 //! # What is transcribed
 //!
-//! `shared/src/storage.rs`, `storage/due.rs`, and of `storage/item.rs` what they depend on: version, ids of writes, `lapsing`,
-//! `expiredBy` and the two indexes; `app.rs`, `app/look.rs`, `app/teller.rs`, `app/terminals.rs`. Whoever changes one of these
-//! changes its transcription. It is kept short, so that both can be read side by side.
+//! `shared/src/storage.rs`, `storage/due.rs`, and of `storage/item.rs` what they depend on: version, ids of writes and the
+//! two indexes; `app.rs`, `app/look.rs`, `app/teller.rs`, `app/terminals.rs`. Whoever changes one of these changes its
+//! transcription. It is kept short, so that both can be read side by side.
 //!
 //! # What can happen
 //!

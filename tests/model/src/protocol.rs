@@ -67,12 +67,7 @@ pub enum Given {
 ///
 /// # Errors
 /// `Waits` for a reply; `Fails` with what the caller is told.
-pub fn run(
-    wire: &mut Wire<'_>,
-    operation: Operation,
-    due_at: Option<DateTime<Utc>>,
-    now: DateTime<Utc>,
-) -> Result<Given, Stop> {
+pub fn run(wire: &mut Wire<'_>, operation: Operation, now: DateTime<Utc>) -> Result<Given, Stop> {
     let answered = match operation {
         Operation::List => {
             let found = storage::load(wire, Key::Customer, now)?;
@@ -97,7 +92,7 @@ pub fn run(
         Operation::Authorize(of) => app::complete(wire, Key::Payment, id(of), now).map(drop),
         Operation::Callback(of) => app::called_back(wire, id(of), now),
         Operation::Finish => app::finish(wire, now),
-        Operation::Expire => due_at.map_or(Ok(()), |at| due::settle(wire, at, now)),
+        Operation::Expire => due::settle(wire, now),
     };
     answered.map(|()| Given::Answer)
 }

@@ -85,7 +85,7 @@ pub fn told(service: &Service, way: Path<World, Step>) -> String {
 /// What is stored, as callers see it now.
 fn stored(world: &World) -> String {
     let Some(item) = &world.table else { return "nothing is stored".to_owned() };
-    let wallet = Wallet::new(slot(), item.contents(None), world.now);
+    let wallet = Wallet::new(slot(), item.contents.clone(), world.now);
     let mut text = format!("version {}, {}:", item.version, world.now.format("%F %T%.3f"));
     for payment in &wallet.contents().payments {
         let primary = if wallet.primary() == Some(payment.sequence) { " primary" } else { "" };
@@ -123,7 +123,6 @@ fn asks(request: &Request) -> String {
         Request::Put(put) => {
             format!("write version {}: {:?}", put.item.version, put.intent.deed)
         }
-        Request::Expire { at, .. } => format!("expire what is due at {at}"),
         Request::Register(visit) => format!("Register {}", visit.transaction_id),
         Request::Query(visit) => format!("Query {}", visit.transaction_id),
         Request::Verify(visit) => format!("Process VERIFY {}", visit.transaction_id),

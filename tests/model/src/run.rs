@@ -19,8 +19,6 @@ pub struct Run {
     pub operation: Operation,
     /// Its instant: API Gateway's, or the schedule's event's.
     pub now: DateTime<Utc>,
-    /// What the index said, for the expiry.
-    pub due_at: Option<DateTime<Utc>>,
     /// The replies it had.
     pub replies: Vec<Reply>,
     /// The request that it waits with. It follows from the replies.
@@ -64,7 +62,7 @@ impl Run {
     #[must_use]
     pub fn progress(&self, setting: Setting) -> Progressed {
         let mut wire = Wire::new(setting, &self.replies);
-        let came_to = match protocol::run(&mut wire, self.operation, self.due_at, self.now) {
+        let came_to = match protocol::run(&mut wire, self.operation, self.now) {
             Ok(given) => CameTo::Gives(given),
             Err(Stop::Waits(request)) => CameTo::Waits(*request),
             Err(Stop::Fails(failure)) => CameTo::Fails(failure),
@@ -75,8 +73,7 @@ impl Run {
 }
 
 /// All that makes a run what it is.
-type Told<'a> =
-    (Operation, DateTime<Utc>, Option<DateTime<Utc>>, bool, u64, &'a [Reply], &'a [TransactionId]);
+type Told<'a> = (Operation, DateTime<Utc>, bool, u64, &'a [Reply], &'a [TransactionId]);
 
 impl Run {
     /// Whether Nets has told it of a card.
@@ -87,8 +84,8 @@ impl Run {
     }
 
     fn told(&self) -> Told<'_> {
-        let Self { operation, now, due_at, replies, floor, verified, request: _, repeated } = self;
-        (*operation, *now, *due_at, *repeated, *floor, replies, verified)
+        let Self { operation, now, replies, floor, verified, request: _, repeated } = self;
+        (*operation, *now, *repeated, *floor, replies, verified)
     }
 }
 

@@ -25,15 +25,6 @@ pub enum Request {
     Get,
     /// The conditional write.
     Put(Arc<Put>),
-    /// The expiry without a read.
-    Expire {
-        /// What the index said.
-        at: DateTime<Utc>,
-        /// The id of the write.
-        own: WriteId,
-        /// The instant of the run.
-        now: DateTime<Utc>,
-    },
     /// Nets: Register.
     Register(Visit),
     /// Nets: Query.
@@ -68,8 +59,6 @@ pub enum Reply {
     Written,
     /// The condition did not hold. What is stored, where the engine says so, and whether the SDK had sent the write before.
     Beaten(Option<Arc<Item>>, bool),
-    /// The expiry was made.
-    Expired,
     /// Nets registered.
     Registered(Registered),
     /// What Nets knows.

@@ -15,7 +15,7 @@ use crate::secret::Secret;
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Payment {
-    pub(super) sequence: u16,
+    sequence: u16,
     created_at: i64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     nickname: Option<String>,
@@ -97,18 +97,6 @@ struct StoredCard {
     expiry: String,
     activated_at: i64,
     expires_at: i64,
-}
-
-impl Payment {
-    /// Since when it is EXPIRED, if it is stored so.
-    pub(super) fn expired_at(&self) -> Option<i64> {
-        match &self.state {
-            StoredState::Expired { card } => Some(card.expires_at),
-            StoredState::Created { .. }
-            | StoredState::Active { .. }
-            | StoredState::Cancelled { .. } => None,
-        }
-    }
 }
 
 impl From<&RecurringPayment> for Payment {

@@ -1,4 +1,4 @@
-//! What time does: expiry with and without a read, abandonment, and clocks that differ.
+//! What time does: expiry, abandonment, and clocks that differ.
 
 use super::words::{CREATE, CREATE_CHOSEN, after, done, open, open_told, with_card};
 use super::{Before, Bounds, Configuration, Size};
@@ -12,7 +12,7 @@ use chrono::TimeDelta;
 pub(super) fn time(size: Size) -> Configuration {
     let short = || with_card(1, Page::ShortCard);
     let beginnings = [
-        // All that is due is one expiry: it needs no read.
+        // All that is due is one expiry.
         short(),
         // Two at the same instant, the first chosen.
         [short(), with_card(2, Page::ShortCard), vec![done(Choose(1))]].concat(),
@@ -51,9 +51,8 @@ pub(super) fn time(size: Size) -> Configuration {
         scenarios: after(&beginnings, &sets),
         expects: vec![
             Event::Expired,
-            Event::ExpiredWithoutRead,
-            Event::ExpiryRefused,
-            Event::ExpiryRecognised,
+            Event::NotDueAnyMore,
+            Event::RecognisedByReading,
             Event::Promoted,
             Event::OlderClock,
         ],

@@ -103,7 +103,7 @@ pub fn empty(now: DateTime<Utc>) -> Wallet {
 /// `NotFound`; `Unavailable`.
 pub fn load(wire: &mut Wire<'_>, key: Key, now: DateTime<Utc>) -> Result<Found, Stop> {
     match (get(wire)?, key) {
-        (Some(item), _) => Ok(look_into(item, now, wire.flaw())),
+        (Some(item), _) => Ok(look_into(item, now)),
         (None, Key::Customer) => {
             let wallet = empty(now);
             Ok(Found { before: wallet.contents().clone(), wallet, item: None })
@@ -179,7 +179,7 @@ pub fn change_found<T: Clone>(
                 if let Some(item) = &winner {
                     doubt = Doubt::after(doubt, item);
                 }
-                seen = winner.map(|item| look_into(item, now, wire.flaw()));
+                seen = winner.map(|item| look_into(item, now));
             }
             Put::Unclear => doubt = Some(doubtful),
         }
@@ -230,8 +230,8 @@ fn failed(wire: &mut Wire<'_>, own: Own, failure: Failure) -> Stop {
 }
 
 /// `Store::look_into`, without the question whose it is.
-pub(super) fn look_into(item: Arc<Item>, now: DateTime<Utc>, flaw: Option<Flaw>) -> Found {
-    let before = item.contents(flaw);
+pub(super) fn look_into(item: Arc<Item>, now: DateTime<Utc>) -> Found {
+    let before = item.contents.clone();
     Found { wallet: Wallet::new(slot(), before.clone(), now), before, item: Some(item) }
 }
 

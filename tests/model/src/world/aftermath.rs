@@ -83,8 +83,7 @@ impl World {
         let Some(item) = &self.table else { return };
         let mut truth = (*self.truth).clone();
         truth.settle(self.now);
-        let contents = item.contents(None);
-        let so = contents.payments.iter().all(|payment| {
+        let so = item.contents.payments.iter().all(|payment| {
             let fact = truth.fact(payment.sequence.number());
             fact.and_then(|fact| fact.fate.status()) == Some(payment.status())
         });
@@ -93,11 +92,9 @@ impl World {
 
     /// Carries out an operation from beginning to end with nobody between its steps. What it gave out, if it went well.
     pub fn perform(&mut self, operation: Operation, rules: &Rules<'_>) -> Option<Given> {
-        let due_at = self.due_at(operation);
         let mut run = Run {
             operation,
             now: self.now,
-            due_at,
             replies: Vec::new(),
             request: Request::Get,
             repeated: false,

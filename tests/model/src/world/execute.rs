@@ -11,7 +11,7 @@ use super::{Rules, World, note};
 use crate::breach::Breach;
 use crate::event::Event;
 use crate::flaw::Flaw;
-use crate::intent::{Deed, Intent};
+use crate::intent::Intent;
 use crate::item::{Item, WriteId};
 use crate::nets::Transaction;
 use crate::wire::{Put, Reply, Request};
@@ -22,7 +22,6 @@ impl World {
         match request {
             Request::Get => Reply::Got(self.table.clone()),
             Request::Put(put) => self.put(put, rules),
-            Request::Expire { at, own, now } => self.expire(*at, *own, *now, rules),
             Request::Register(visit) => self.register(visit, rules),
             Request::Query(visit) => self.nets.query(visit),
             Request::Verify(visit) => self.verify(visit, rules),
@@ -38,7 +37,6 @@ impl World {
     pub fn can_matter(&self, request: &Request, rules: &Rules<'_>) -> bool {
         match request {
             Request::Put(put) => self.holds(put) || rules.has(Flaw::NoCondition),
-            Request::Expire { .. } => true,
             Request::Register(visit) => {
                 !self.nets.transactions().any(|one| one.id == visit.transaction_id)
             }
@@ -52,9 +50,6 @@ impl World {
     pub fn would_be_done(&self, request: &Request) -> bool {
         match request {
             Request::Put(put) => self.holds(put),
-            Request::Expire { at, .. } => {
-                self.table.as_ref().is_some_and(|item| item.can_expire(*at))
-            }
             Request::Get
             | Request::Register(_)
             | Request::Query(_)
@@ -77,22 +72,6 @@ impl World {
         self.write(put.change, &put.item, rules);
         self.means(&put.intent, put.now, rules);
         Reply::Written
-    }
-
-    fn expire(
-        &mut self,
-        at: DateTime<Utc>,
-        own: WriteId,
-        now: DateTime<Utc>,
-        rules: &Rules<'_>,
-    ) -> Reply {
-        let Some(item) = self.table.clone() else { return Reply::Beaten(None, false) };
-        if !item.can_expire(at) && !rules.has(Flaw::ExpiryWithoutCondition) {
-            return Reply::Beaten(Some(item).filter(|_| rules.telling), false);
-        }
-        self.write(own, &Arc::new(item.after_expiry(own)), rules);
-        self.means(&Intent::silent(Deed::Settle), now, rules);
-        Reply::Expired
     }
 
     /// Something takes the place of what is stored.

@@ -18,7 +18,7 @@ impl World {
     /// Whatever can be said of a state without asking how it came about. Called whenever the table, Nets or the clock changed.
     pub fn judge(&mut self, rules: &Rules<'_>) {
         let Some(item) = self.table.clone() else { return };
-        let wallet = Wallet::new(slot(), item.contents(rules.flaw), self.now);
+        let wallet = Wallet::new(slot(), item.contents.clone(), self.now);
         let mut truth = (*self.truth).clone();
         truth.settle(self.now);
         self.judge_primary(&wallet, &truth);
@@ -66,7 +66,7 @@ impl World {
     /// What is stored moves forward only.
     pub fn judge_status(&mut self, before: Option<&Item>, after: &Item) {
         let Some(before) = before else { return };
-        let (before, after) = (before.contents(None), after.contents(None));
+        let (before, after) = (&before.contents, &after.contents);
         let backward = before.payments.iter().any(|old| {
             let new = after.payments.iter().find(|new| new.sequence == old.sequence);
             new.is_some_and(|new| new.status() < old.status())

@@ -88,7 +88,7 @@ impl World {
     fn replies(&self, who: usize, steps: &mut Vec<Step>) {
         let Some(run) = &self.parties[who].run else { return };
         steps.push(Step::Answer(who));
-        let write = matches!(run.request, Request::Put(_) | Request::Expire { .. });
+        let write = matches!(run.request, Request::Put(_));
         let changes = write || matches!(run.request, Request::Register(_) | Request::Verify(_));
         let tells = matches!(run.request, Request::Tell(_));
         if self.left.losses > 0 {

@@ -48,7 +48,6 @@ pub(super) enum Setting {
 }
 
 const PUT: &str = "PutItem Wallets";
-const EXPIRY: &str = "UpdateItem Wallets";
 const ALLOWANCE: &str = "UpdateItem Allowances";
 const REGISTER: &str = "Netaxept Register";
 const VERIFY: &str = "Netaxept Process";
@@ -80,8 +79,8 @@ pub const SCENES: [Scene; 21] = [
     scene("authorize a declined card", Setting::AuthorizeDeclined, CARD),
     scene("Nets' callback", Setting::Callback, CARD),
     scene("erase-customer", Setting::Erase, &[PUT]),
-    scene("expire a card, without a read", Setting::ExpireCard, &[EXPIRY]),
-    scene("expire what nobody finished", Setting::ExpireAbandoned, &[EXPIRY, PUT, TELL, PUT]),
+    scene("expire a card", Setting::ExpireCard, &[PUT]),
+    scene("expire what nobody finished", Setting::ExpireAbandoned, &[PUT, TELL, PUT]),
     scene("finish-terminals: a card", Setting::Finish, CARD),
     scene("finish-terminals: a declined card", Setting::FinishDeclined, CARD),
     scene("finish-terminals: tells again", Setting::FinishTelling, &[PUT, TELL, PUT]),

@@ -31,8 +31,6 @@ pub enum Event {
     Refused(u64, Option<Head>),
     /// An invocation wrote an item.
     Wrote(u64, Box<Item>),
-    /// An invocation carried out expiries without a read: what was stored before.
-    Expired(u64, Box<Item>),
     /// It answered, or nobody will ever know what.
     Returned(u64, Option<Answer>),
     /// A customer begins to do something at a page.
@@ -132,7 +130,6 @@ impl Checker {
                 stored.map_or(Ok(()), |head| self.see(id, head.slot, Some(Stored::Head(head))))
             }
             Event::Wrote(id, item) => self.write(id, *item),
-            Event::Expired(id, before) => self.write(id, after_expiry(*before)),
             Event::Returned(id, answer) => {
                 self.invocation(id)?.returned =
                     answer.map_or(Returned::Unknown, Returned::Answered);
@@ -242,14 +239,6 @@ fn whose(call: &Call) -> Option<(u64, String)> {
     let named = call.operation.customer()?;
     let customer = call.caller.customer().unwrap_or(named);
     Some((call.caller.organisation(), customer.to_owned()))
-}
-
-/// An item after its expiry without a read: nothing of it is due any more.
-fn after_expiry(mut item: Item) -> Item {
-    item.version += 1;
-    let at = item.expiry_at.take().unwrap_or_default();
-    item.wallet = item.wallet.at(at);
-    item
 }
 
 /// Whether a slot is one of a customer's, and which of them.

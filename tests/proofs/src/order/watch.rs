@@ -54,12 +54,6 @@ struct Answered<T> {
     kind: Option<String>,
 }
 
-#[derive(Deserialize)]
-struct Replaced {
-    #[serde(rename = "Attributes")]
-    attributes: Item,
-}
-
 /// What happened; nothing for what is not done to a wallet.
 ///
 /// # Errors
@@ -75,9 +69,7 @@ pub(super) fn event(exchange: &Exchange<'_>) -> Result<Option<Event>, String> {
         ("GetItem", true) => found(id, exchange).map(Some),
         ("PutItem", true) => serde_json::from_slice(exchange.asked)
             .map(|asked: Asked<Box<Item>>| Some(Event::Wrote(id, asked.item))),
-        ("UpdateItem", true) => serde_json::from_slice(exchange.answered)
-            .map(|replaced: Replaced| Some(Event::Expired(id, Box::new(replaced.attributes)))),
-        ("PutItem" | "UpdateItem", false) => refused(id, exchange),
+        ("PutItem", false) => refused(id, exchange),
         ("GetItem", false) => Ok(None),
         (other, _) => return Err(format!("{other} is nothing that a function does to a wallet")),
     };

@@ -1,7 +1,6 @@
 //! An item's attributes, in `DynamoDB`'s JSON.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::str::FromStr;
 
 use serde::Deserialize;
@@ -63,7 +62,6 @@ pub(super) struct Item<'a> {
     choices: List<Number<'a>>,
     payments: List<Map<StoredPayment<'a>>>,
     opened: Option<List<Number<'a>>>,
-    lapsing: Option<Map<BTreeMap<Cow<'a, str>, Text<'a>>>>,
     expiry_at: Option<Number<'a>>,
     chore_at: Option<Number<'a>>,
 }
@@ -168,9 +166,7 @@ impl Item<'_> {
         let mut payments = Vec::with_capacity(self.payments.l.len());
         let mut right_pan_hashes = true;
         for Map { m: stored } in &self.payments.l {
-            let apart = self.lapsing.as_ref().map(|lapsing| &lapsing.m);
-            let apart = apart.is_some_and(|all| all.contains_key(&stored.sequence.n));
-            let (payment, has_hash) = stored.read(apart)?;
+            let (payment, has_hash) = stored.read()?;
             right_pan_hashes &= has_hash == matches!(payment.state, State::Active(_));
             payments.push(payment);
         }
@@ -195,9 +191,9 @@ impl Item<'_> {
 }
 
 impl StoredPayment<'_> {
-    /// A recurring payment, and whether it has a pan hash. What is stored as EXPIRED is ACTIVE while its pan hash lies apart.
-    fn read(&self, apart: bool) -> Result<(Payment, bool), String> {
-        let (state, has_hash) = self.state.m.read(apart)?;
+    /// A recurring payment, and whether it has a pan hash.
+    fn read(&self) -> Result<(Payment, bool), String> {
+        let (state, has_hash) = self.state.m.read()?;
         let key = self.key.as_ref().map(|key| Key {
             text: String::new(),
             nickname: None,
@@ -211,12 +207,12 @@ impl StoredPayment<'_> {
             key,
             state,
         };
-        Ok((payment, has_hash || apart))
+        Ok((payment, has_hash))
     }
 }
 
 impl StoredState<'_> {
-    fn read(&self, apart: bool) -> Result<(State, bool), String> {
+    fn read(&self) -> Result<(State, bool), String> {
         Ok(match self {
             Self::Created(Map { m: created }) => {
                 let visits = created.terminals.as_ref().map_or(&[][..], |visits| &visits.l);
@@ -227,9 +223,7 @@ impl StoredState<'_> {
                 (State::Active(active.card.m.read()?), active.pan_hash.is_some())
             }
             Self::Expired(Map { m: expired }) => {
-                let card = expired.card.m.read()?;
-                let state = if apart { State::Active(card) } else { State::Expired(card) };
-                (state, expired.pan_hash.is_some())
+                (State::Expired(expired.card.m.read()?), expired.pan_hash.is_some())
             }
             Self::Cancelled(Map { m: cancelled }) => {
                 let reason = match &*cancelled.reason.s {
