@@ -14,7 +14,6 @@ pub mod outbound;
 pub mod schedule;
 pub mod secret;
 pub mod secrets;
-pub mod seeded;
 pub mod storage;
 pub mod token;
 

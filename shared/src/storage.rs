@@ -31,7 +31,6 @@ use crate::domain::wallet::{Contents, Wallet};
 use crate::error::{Cause, Error, Refusal, chain};
 use crate::invocation;
 use crate::log;
-use crate::seeded::{Fault, seeded};
 use doubt::Doubt;
 pub use due::{Due, Kind, Page};
 use item::Item;
@@ -244,7 +243,6 @@ impl Store {
         let mut decided = None;
         let mut seen = Some(found);
         for attempt in 0..TRIES {
-            let write_id = if seeded(Fault::AnotherIdEachTry) { new_write_id() } else { write_id };
             let Found { mut wallet, before, item } = match seen.take() {
                 Some(found) => found,
                 None => self.load(key, now).await?,
@@ -279,7 +277,6 @@ impl Store {
                         .and_then(|item| self.look_into(key, wallet.slot(), *item, now).transpose())
                         .transpose()?;
                 }
-                Put::Unclear(_) if seeded(Fault::DoubtIsDone) => return Ok(own.done()),
                 Put::Unclear(cause) => doubt = Some(doubtful(cause)),
             }
             decided = Some(own);
@@ -301,12 +298,9 @@ impl Store {
     ) -> Result<Option<Found>, Error> {
         let contents = item.contents()?;
         let admitted = match key {
-            Key::Customer(customer) => {
-                contents.owner == self.id_key.owner(customer) || seeded(Fault::LostProbe)
-            }
+            Key::Customer(customer) => contents.owner == self.id_key.owner(customer),
             Key::Payment(caller, _) => {
                 self.id_key.admits(caller, contents.organisation, contents.owner)
-                    || seeded(Fault::AnybodySees)
             }
             Key::Slot(_) => true,
         };
@@ -325,7 +319,6 @@ impl Store {
             .table_name(&self.table)
             .key("slot", AttributeValue::N(slot.number().to_string()));
         let get = get.consistent_read(true).return_consumed_capacity(ReturnConsumedCapacity::Total);
-        let get = if seeded(Fault::StaleRead) { get.set_consistent_read(None) } else { get };
         let got = Box::pin(get.send()).await.map_err(|cause| unavailable(cause.into()))?;
         meter::read(got.consumed_capacity());
         got.item.map(Item::read).transpose()
@@ -334,8 +327,6 @@ impl Store {
     async fn put(&self, item: Item, replaces: Option<&Item>) -> Result<Put, Error> {
         let put = self.client.put_item().table_name(&self.table).set_item(Some(item.write()?));
         let put = match replaces {
-            None if seeded(Fault::FirstUnconditioned) => put,
-            _ if seeded(Fault::NoCondition) => put,
             None => put.condition_expression("attribute_not_exists(slot)"),
             Some(read) => put.condition_expression("version = :read").expression_attribute_values(
                 ":read",

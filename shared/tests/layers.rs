@@ -45,15 +45,15 @@ fn modules() -> Vec<(String, String)> {
 /// The modules of this crate that each module may use.
 fn allowed(module: &str) -> &'static [&'static str] {
     match module {
-        "error" | "secret" | "seeded" => &[],
+        "error" | "secret" => &[],
         "invocation" => &["domain"],
         "log" => &["config", "domain", "invocation", "log"],
         "aws" => &["config", "error", "outbound", "secret"],
         "secrets" => &["aws", "config", "error", "secret"],
-        "domain" => &["domain", "error", "secret", "seeded"],
+        "domain" => &["domain", "error", "secret"],
         "config" => &["domain", "secret"],
         "outbound" => &["error"],
-        "storage" => &["aws", "config", "domain", "error", "invocation", "log", "secret", "seeded"],
+        "storage" => &["aws", "config", "domain", "error", "invocation", "log", "secret"],
         "netaxept" => &["config", "domain", "error", "invocation", "outbound", "secret"],
         "token" => &["config", "domain", "error", "outbound", "secret"],
         "notify" => &["config", "domain", "error", "outbound"],
@@ -66,7 +66,6 @@ fn allowed(module: &str) -> &'static [&'static str] {
             "notify",
             "secret",
             "secrets",
-            "seeded",
             "storage",
         ],
         "api" => &["api", "config", "domain", "error", "invocation", "log", "secret", "token"],
@@ -107,7 +106,7 @@ fn foreign_crates_stay_where_they_belong() {
         ("serde_json", &["api", "log", "notify", "token"]),
         ("standardwebhooks", &["notify"]),
         ("ipnet", &["notify"]),
-        ("std::env", &["config", "seeded"]),
+        ("std::env", &["config"]),
         ("metrique", &["log"]),
         ("tracing", &["api", "app", "log", "netaxept", "schedule", "storage"]),
     ];

@@ -7,7 +7,6 @@ use crate::domain::id::{Attempt, RecurringPaymentId, Sequence};
 use crate::domain::terminal::{Outcome, Terminal};
 use crate::domain::text::{CallbackUrl, Nickname};
 use crate::secret::Secret;
-use crate::seeded::{Fault, seeded};
 
 /// A recurring payment, which its wallet keeps.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -226,9 +225,7 @@ impl RecurringPayment {
         let idempotency = self.idempotency.filter(|_| now < self.created_at + Self::KEY_LIFETIME);
         let settled = Self { idempotency, ..self };
         match settled.state {
-            State::Active { registration, .. }
-                if registration.expires_at <= now && !seeded(Fault::NeverExpires) =>
-            {
+            State::Active { registration, .. } if registration.expires_at <= now => {
                 Self { state: State::Expired { registration }, ..settled }
             }
             State::Created { .. } if abandoned_at <= now => {

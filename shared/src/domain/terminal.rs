@@ -5,7 +5,6 @@ use chrono::{DateTime, TimeDelta, Utc};
 use crate::domain::card::VerifiedCard;
 use crate::domain::id::TransactionId;
 use crate::error::Decline;
-use crate::seeded::{Fault, seeded};
 
 /// One visit: when it began and what came of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -73,9 +72,8 @@ impl Terminal {
     /// The same after a look, when Nets said that there is nothing yet.
     #[must_use]
     pub fn looked(self, now: DateTime<Utc>) -> Self {
-        let looks = Self::LOOKS.into_iter().map(|after| self.opened_at + after);
-        let looks = looks.take(if seeded(Fault::LooksOnce) { 0 } else { Self::LOOKS.len() });
-        Self { look_at: looks.into_iter().find(|look_at| now < *look_at), ..self }
+        let mut looks = Self::LOOKS.into_iter().map(|after| self.opened_at + after);
+        Self { look_at: looks.find(|look_at| now < *look_at), ..self }
     }
 
     /// The same after a look without a clear answer: Nets may have done something, so another look comes soon.
@@ -91,18 +89,12 @@ impl Terminal {
     #[must_use]
     pub fn unknown(self, now: DateTime<Utc>) -> Self {
         let is_young = self.look_at.is_some_and(|look_at| now < look_at);
-        if is_young && !seeded(Fault::WritesOffTheYoung) {
-            return self;
-        }
-        self.closed(Closing::NeverRegistered, now)
+        if is_young { self } else { self.closed(Closing::NeverRegistered, now) }
     }
 
     /// The same when another request is going to register it: it is over before the next look.
     #[must_use]
     pub fn taken_over(self, now: DateTime<Utc>) -> Self {
-        if seeded(Fault::TakesOverSilently) {
-            return self;
-        }
         let far = self.look_at.filter(|look_at| now + Self::REQUEST <= *look_at);
         Self { look_at: far.or(Some(now + Self::LOOKS[0])), ..self }
     }

@@ -1,9 +1,15 @@
 //! The rules of api.md §6: a table over every state and action, each rule's edges, and random lives.
 
-use super::*;
-use crate::domain::card::{Card, CardExpiry, LastFour, PaymentType};
-use crate::secret::Secret;
+use chrono::{Months, TimeDelta};
 use proptest::prelude::*;
+
+use super::*;
+use crate::domain::card::{Card, CardExpiry, LastFour, PaymentType, VerifiedCard};
+use crate::domain::id::Attempt;
+use crate::domain::terminal::{Asked, Closing, Finding, Outcome, Terminal, Visit};
+use crate::domain::text::CallbackUrl;
+use crate::error::Decline;
+use crate::secret::Secret;
 
 const LIFETIME: Months = Months::new(36);
 

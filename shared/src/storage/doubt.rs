@@ -3,7 +3,6 @@
 use super::item::Item;
 use super::unavailable;
 use crate::error::{Cause, Error};
-use crate::seeded::{Fault, seeded};
 
 /// A write of ours that may have been carried out.
 pub(super) struct Doubt {
@@ -21,11 +20,7 @@ impl Doubt {
     /// `Unavailable`: so many others wrote meanwhile that nobody knows.
     pub(super) fn after(doubt: Option<Self>, seen: &Item) -> Result<Option<Self>, Error> {
         match doubt {
-            Some(doubt)
-                if seen.may_have_forgotten(doubt.replaces) && !seeded(Fault::IgnoresForgotten) =>
-            {
-                Err(unavailable(doubt.cause))
-            }
+            Some(doubt) if seen.may_have_forgotten(doubt.replaces) => Err(unavailable(doubt.cause)),
             doubt => Ok(doubt.filter(|doubt| seen.version() <= doubt.replaces)),
         }
     }

@@ -20,7 +20,6 @@ use crate::domain::owner::Owner;
 use crate::domain::recurring_payment::RecurringPayment;
 use crate::domain::wallet::{Contents, Wallet};
 use crate::error::{Cause, Error};
-use crate::seeded::{Fault, seeded};
 use notification::StoredNotification;
 use payment::Payment;
 
@@ -87,14 +86,13 @@ impl Item {
         writes.extend(replaces.into_iter().flat_map(|item| item.writes.iter()));
         writes.truncate(WRITES * size_of::<u64>());
         let due = wallet.due();
-        let chore = due.chore.filter(|_| !seeded(Fault::NotIndexed));
         let shard = u8::try_from(wallet.slot().number() % u64::from(SHARDS)).unwrap_or_default();
         Self {
             schema: SCHEMA,
             slot: wallet.slot().number(),
             organisation: contents.organisation.number(),
             owner: ByteArray::new(contents.owner.0),
-            version: replaces.map_or(0, Self::version) + u64::from(!seeded(Fault::SameVersion)),
+            version: replaces.map_or(0, Self::version) + 1,
             writes: ByteBuf::from(writes),
             last_sequence: contents.last_sequence.number(),
             choices: contents.choices.iter().map(|choice| choice.number()).collect(),
@@ -103,8 +101,8 @@ impl Item {
             opened: wallet.opened_lately().map(|at| at.timestamp_millis()).collect(),
             expiry_shard: due.expiry.map(|_| shard),
             expiry_at: due.expiry.map(|at| at.timestamp_millis()),
-            chore_shard: chore.map(|_| shard),
-            chore_at: chore.map(|at| at.timestamp_millis()),
+            chore_shard: due.chore.map(|_| shard),
+            chore_at: due.chore.map(|at| at.timestamp_millis()),
         }
     }
 
@@ -115,7 +113,6 @@ impl Item {
     /// Whether this write is among the last ones.
     pub(super) fn was_written_by(&self, write_id: u64) -> bool {
         self.writes.chunks(size_of::<u64>()).any(|write| write == write_id.to_be_bytes())
-            && !seeded(Fault::ForgetsOwnWrite)
     }
 
     /// Whether a write that took the place of a version could have been done, and is not among the last ones any more.

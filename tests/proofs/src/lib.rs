@@ -54,7 +54,6 @@
 //! - Chance is by seed, for clients and trouble. Which request meets which trouble depends on who comes first, so a seed gives
 //!   the same kind of run again, and not the same run.
 //! - Of reads one in eight is compared with what was written, whole; of the others the version counts.
-//! - An expiry without a read is taken for what it is meant to do; whoever reads it next sees whether it did.
 //! - Every 250,000 operations everything begins anew: so memory does not grow, and cards do not run out of years. Such chapters
 //!   may run side by side (`--services`), each on its own: much of a run's time somebody is waiting to try again.
 //! - The door does not see a write that never arrives, so decisions are counted by what an invocation saw after them. A read whose
