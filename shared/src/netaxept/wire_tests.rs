@@ -3,6 +3,8 @@
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
+use super::codes::{CODES, HARD, SOFT, meaning};
+use super::payment_info::payment_type;
 use super::*;
 
 const ORDER: &str = "114704-1795428000000";
