@@ -77,7 +77,7 @@ fn wallet(slot: u64, dice: &mut Dice) -> (Value, Vec<Over>) {
         choices.iter().enumerate().filter(|(place, choice)| !choices[..*place].contains(choice));
     let choices: Vec<_> = choices.map(|(_, choice)| json!({ "N": choice.to_string() })).collect();
     let item = json!({
-        "schema": { "N": "2" }, "slot": { "N": slot.to_string() }, "organisation": { "N": "1" }, "version": { "N": "1" },
+        "schema": { "N": "1" }, "slot": { "N": slot.to_string() }, "organisation": { "N": "1" }, "version": { "N": "1" },
         "owner": { "B": "BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=" }, "writes": { "B": "AAAAAAAAAAE=" },
         "lastSequence": { "N": PAYMENTS_EACH.to_string() }, "choices": { "L": choices }, "payments": { "L": payments },
     });
