@@ -14,10 +14,10 @@ from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import Select, WebDriverWait
 
+from events import CONTAINER_HOST
+
 README = pathlib.Path("README.md").read_text()
 PICTURES = pathlib.Path("target")
-# For a function in a container, Nets' page is at the machine that the container runs on.
-CONTAINER_HOST = "host.docker.internal"
 SHELL = subprocess.Popen(["bash"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
 
@@ -47,6 +47,7 @@ def enter_card(address):
     options.binary_location = "/usr/bin/chromium"
     browser = webdriver.Chrome(options=options, service=webdriver.ChromeService("/usr/bin/chromedriver"))
     try:
+        # For a function in a container, Nets' page is at the machine that the container runs on.
         browser.get(address.replace(CONTAINER_HOST, "127.0.0.1"))
         assert browser.find_element(By.TAG_NAME, "html").get_attribute("lang") == "nb"
         browser.find_element(By.ID, "cardNo").send_keys("4925000000000004")

@@ -160,7 +160,7 @@ async fn an_expiry_is_settled_by_one_read_and_one_write() {
         [first, second].map(|id| after.view(id).unwrap().status),
         [RecurringStatus::Expired; 2]
     );
-    assert_eq!(store.settle(due.slot, at).await.unwrap(), None, "somebody did it");
+    assert_eq!(store.settle(due.slot, at).await.unwrap(), None, "already settled");
     assert_eq!(said::audit(), []);
 }
 
@@ -220,7 +220,7 @@ async fn an_abandonment_is_settled_once_and_told() {
     let [before, after, why] = abandoned;
     assert_eq!(said::audit(), [(id.number(), before, after, why)]);
     assert_eq!(wallet_at(&store, id, at).await.contents().notifications, tries);
-    assert_eq!(store.settle(due.slot, at).await.unwrap(), None, "somebody did it");
+    assert_eq!(store.settle(due.slot, at).await.unwrap(), None, "already settled");
     assert_eq!(said::audit(), []);
 }
 
@@ -239,8 +239,8 @@ async fn an_entry_that_is_late_does_nothing() {
     assert_eq!(item(&dynamodb, id).await, before);
     let untold = |one: &Notification| one.tries.is_none();
     assert!(wallet_at(&store, id, now()).await.contents().notifications.iter().all(untold));
-    let nobody = shared::domain::id::Slot::new(1);
-    assert_eq!(store.settle(nobody, now()).await.unwrap(), None);
+    let empty = shared::domain::id::Slot::new(1);
+    assert_eq!(store.settle(empty, now()).await.unwrap(), None);
 }
 
 /// An entry that says something is overdue which is not brings the schedule each minute, until somebody puts it right. One

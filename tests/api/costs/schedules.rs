@@ -31,7 +31,7 @@ async fn an_expiry_is_a_change() {
     world.has_asked_in_any_order(&[model::RUN, &four].concat(), "four wallets");
 }
 
-/// Nobody is told of it: there was no terminal.
+/// No notification is sent: there was no terminal.
 #[tokio::test]
 async fn an_abandonment_is_a_change() {
     for cards in CARDS {
