@@ -4,7 +4,7 @@ use crate::error::Decline;
 
 /// What a response code means to us.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::netaxept) enum Meaning {
+pub(in super::super) enum Meaning {
     Accepted,
     Cancelled,
     Declined(Decline),

@@ -11,8 +11,8 @@ use crate::secret::Secret;
 
 /// Nets' refusal; comes with HTTP status 200.
 #[derive(Debug)]
-pub(in crate::netaxept) struct Exception {
-    pub(in crate::netaxept) kind: Kind,
+pub(in super::super) struct Exception {
+    pub(in super::super) kind: Kind,
     message: String,
     result: Option<ResponseResult>,
 }
@@ -26,7 +26,7 @@ struct ResponseResult {
 
 /// The nine exceptions of Nets' contract, and whatever else may come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::netaxept) enum Kind {
+pub(in super::super) enum Kind {
     Authentication,
     Bbs,
     Generic,
@@ -85,18 +85,18 @@ impl Exception {
     }
 
     /// "Unable to find transaction", as `QueryException` or as `GenericError`: both were seen.
-    pub(in crate::netaxept) fn is_unknown_transaction(&self) -> bool {
+    pub(in super::super) fn is_unknown_transaction(&self) -> bool {
         matches!(self.kind, Kind::Query | Kind::Generic)
             && self.message.contains("Unable to find transaction")
     }
 
     /// "Issuer is undetermined": no card was entered.
-    pub(in crate::netaxept) fn is_no_card(&self) -> bool {
+    pub(in super::super) fn is_no_card(&self) -> bool {
         self.kind == Kind::Validation && self.message.contains("Issuer is undetermined")
     }
 
     /// Whether Nets certainly did nothing: it did not get so far.
-    pub(in crate::netaxept) fn did_nothing(&self) -> bool {
+    pub(in super::super) fn did_nothing(&self) -> bool {
         match self.kind {
             Kind::Authentication
             | Kind::MerchantTranslation

@@ -10,14 +10,14 @@ use crate::secret::Secret;
 
 /// As much of it as we need.
 #[derive(Debug)]
-pub(in crate::netaxept) struct PaymentInfo {
+pub(in super::super) struct PaymentInfo {
     /// Absent in no reply that was ever seen.
-    pub(in crate::netaxept) transaction_id: Option<String>,
-    pub(in crate::netaxept) order_number: String,
+    pub(in super::super) transaction_id: Option<String>,
+    pub(in super::super) order_number: String,
     /// The initial transaction went well; only then does Nets name the card for good.
-    pub(in crate::netaxept) verified: bool,
-    pub(in crate::netaxept) cancelled: bool,
-    pub(in crate::netaxept) card: Option<VerifiedCard>,
+    pub(in super::super) verified: bool,
+    pub(in super::super) cancelled: bool,
+    pub(in super::super) card: Option<VerifiedCard>,
 }
 
 impl PaymentInfo {
