@@ -8,7 +8,8 @@ use std::str::FromStr;
 use chrono::Months;
 use url::Url;
 
-use crate::domain::caller::{Organisation, Tenant};
+use crate::domain::caller::Tenant;
+use crate::domain::customer::Organisation;
 use crate::domain::owner::IdKey;
 use crate::secret::Secret;
 

@@ -3,6 +3,7 @@
 pub mod audit;
 pub mod caller;
 pub mod card;
+pub mod customer;
 pub mod id;
 pub mod notification;
 pub mod owner;

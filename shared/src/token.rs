@@ -12,7 +12,8 @@ use tokio::sync::Mutex;
 use url::Url;
 
 use crate::config::{Environment, TokenConfig};
-use crate::domain::caller::{Caller, CustomerNumber, Organisation, Permission, Tenant};
+use crate::domain::caller::{Caller, Permission, Tenant};
+use crate::domain::customer::{CustomerNumber, Organisation};
 use crate::error::{Cause, Error};
 use crate::outbound;
 

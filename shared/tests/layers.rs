@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that can not go on has failed")]
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -15,7 +16,12 @@ fn sources(folder: &Path) -> Vec<PathBuf> {
 
 /// Every source with its top-level module and its code: no comments, no tests.
 fn modules() -> Vec<(String, String)> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    modules_below("src")
+}
+
+/// The same for a folder: with the first part of the path below it.
+fn modules_below(folder: &str) -> Vec<(String, String)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
     let shipped = |path: &PathBuf| !path.to_string_lossy().ends_with("_tests.rs");
     sources(&root)
         .into_iter()
@@ -86,6 +92,64 @@ fn the_arrows_run_one_way() {
             assert!(allowed(&module).contains(&used.as_str()), "{module} uses {used}");
         }
     }
+}
+
+/// The words that follow a prefix, each time that it occurs.
+fn words_after<'a>(code: &'a str, prefix: &'a str) -> impl Iterator<Item = &'a str> {
+    code.split(prefix).skip(1).map(|rest| {
+        let end = rest.find(|letter: char| !letter.is_alphanumeric() && letter != '_');
+        &rest[..end.unwrap_or(rest.len())]
+    })
+}
+
+/// Which modules each module uses, itself left out.
+fn uses(modules: &[(String, String)], prefixes: &[&str]) -> BTreeMap<String, BTreeSet<String>> {
+    let names: BTreeSet<&str> = modules.iter().map(|(name, _)| name.as_str()).collect();
+    let mut uses = BTreeMap::<String, BTreeSet<String>>::new();
+    for (name, code) in modules {
+        let used = prefixes.iter().flat_map(|prefix| words_after(code, prefix));
+        let used = used.filter(|used| used != name && names.contains(used));
+        uses.entry(name.clone()).or_default().extend(used.map(str::to_owned));
+    }
+    uses
+}
+
+/// The modules that use each other in a circle, and those that use them.
+fn circles(mut uses: BTreeMap<String, BTreeSet<String>>) -> Vec<String> {
+    loop {
+        let left: BTreeSet<String> = uses.keys().cloned().collect();
+        uses.retain(|_, used| !used.is_disjoint(&left));
+        if uses.len() == left.len() {
+            return left.into_iter().collect();
+        }
+    }
+}
+
+#[test]
+fn no_two_modules_use_each_other() {
+    let crate_wide = uses(&modules(), &["crate::"]);
+    assert!(crate_wide["api"].contains("domain"), "{crate_wide:?}");
+    assert_eq!(circles(crate_wide), [""; 0]);
+    let domain = modules_below("src/domain");
+    for (name, code) in &domain {
+        assert!(!code.contains("domain::{"), "{name}: a line for each module, for this test");
+    }
+    let domain = uses(&domain, &["crate::domain::", "super::"]);
+    assert!(domain["caller"].contains("customer"), "{domain:?}");
+    assert_eq!(circles(domain), [""; 0]);
+}
+
+#[test]
+fn a_circle_is_found() {
+    let module = |name: &str, code: &str| (name.to_owned(), code.to_owned());
+    let modules = [
+        module("a", "use crate::b::B; use crate::d;"),
+        module("b", "use crate::c::C;"),
+        module("c", "use crate::a::A;"),
+        module("d", "use crate::d::e;"),
+    ];
+    assert_eq!(circles(uses(&modules, &["crate::"])), ["a", "b", "c"]);
+    assert_eq!(circles(uses(&modules[1..], &["crate::"])), [""; 0]);
 }
 
 #[test]

@@ -7,7 +7,8 @@ use std::collections::HashMap;
 use chrono::DateTime;
 use serde_json::{Map, Value, json};
 
-use crate::domain::caller::{Caller, CustomerNumber, Organisation, Permission, Tenant};
+use crate::domain::caller::{Caller, Permission, Tenant};
+use crate::domain::customer::{CustomerNumber, Organisation};
 use crate::token::Nobody;
 
 /// The context of a request, as API Gateway passes it on.

@@ -14,7 +14,8 @@ use serde_json::{Map, Value};
 
 use crate::api::context;
 use crate::api::event::Event;
-use crate::domain::caller::{Caller, CustomerNumber, Organisation, Permission};
+use crate::domain::caller::{Caller, Permission};
+use crate::domain::customer::{CustomerNumber, Organisation};
 use crate::domain::id::{RecurringPaymentId, TransactionId};
 use crate::domain::owner::hash;
 use crate::error::{Cause, Error, Fault, Flaw};

@@ -87,8 +87,8 @@ mod tests {
     use chrono::{DateTime, Months, TimeDelta, Utc};
 
     use super::*;
-    use crate::domain::caller::Organisation;
     use crate::domain::card::{Card, CardExpiry, LastFour, PaymentType, VerifiedCard};
+    use crate::domain::customer::Organisation;
     use crate::domain::id::{Attempt, Slot, TransactionId};
     use crate::domain::owner::Owner;
     use crate::domain::wallet::NewRecurringPayment;

@@ -4,7 +4,8 @@ use hmac::digest::Key;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
 
-use crate::domain::caller::{Caller, CustomerNumber, Organisation};
+use crate::domain::caller::Caller;
+use crate::domain::customer::{Customer, Organisation};
 use crate::domain::id::Slot;
 
 /// 16 bytes that stand for these parts.
@@ -18,15 +19,6 @@ pub fn hash(parts: &[&[u8]]) -> [u8; 16] {
     let mut half = [0; 16];
     half.copy_from_slice(&hash.finalize()[..16]);
     half
-}
-
-/// One customer of one organisation.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Customer {
-    /// Whose customer.
-    pub organisation: Organisation,
-    /// Which one.
-    pub number: CustomerNumber,
 }
 
 /// The whole keyed hash of a customer. It stands in the wallet in the customer number's stead.
@@ -100,6 +92,7 @@ mod tests {
 
     use super::*;
     use crate::domain::caller::Tenant;
+    use crate::domain::customer::CustomerNumber;
 
     fn customer(organisation: u64, number: &str) -> Customer {
         Customer {

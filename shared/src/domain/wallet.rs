@@ -11,7 +11,7 @@ mod time;
 
 use chrono::{DateTime, Utc};
 
-use crate::domain::caller::Organisation;
+use crate::domain::customer::Organisation;
 use crate::domain::id::{RecurringPaymentId, Sequence, Slot, TransactionId};
 use crate::domain::notification::{Event, Notification};
 use crate::domain::owner::Owner;

@@ -31,7 +31,7 @@ mod tests {
     use chrono::DateTime;
 
     use super::*;
-    use crate::domain::caller::Organisation;
+    use crate::domain::customer::Organisation;
     use crate::domain::id::Slot;
     use crate::domain::owner::Owner;
     use crate::domain::wallet::Wallet;

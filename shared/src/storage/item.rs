@@ -13,7 +13,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_bytes::{ByteArray, ByteBuf};
 
-use crate::domain::caller::Organisation;
+use crate::domain::customer::Organisation;
 use crate::domain::id::Sequence;
 use crate::domain::notification::Notification;
 use crate::domain::owner::Owner;

@@ -280,7 +280,7 @@ async fn an_entry_that_misleads_is_put_right_by_whoever_comes() {
         let expected = number(if misleads { is } else { says });
         assert_eq!(item(&dynamodb, id).await[entry], expected, "{what}");
     }
-    let nobody = shared::domain::owner::Customer {
+    let nobody = shared::domain::customer::Customer {
         number: "4712".try_into().unwrap(),
         ..crate::customer("4711")
     };

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use shared::domain::caller::Organisation;
+use shared::domain::customer::Organisation;
 use shared::domain::owner::Owner;
 use shared::domain::wallet::{Contents, Wallet};
 use shared::error::Refusal;
