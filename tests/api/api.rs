@@ -5,6 +5,7 @@
 mod canary;
 mod containers;
 mod costs;
+mod customers;
 mod door;
 mod doubts;
 mod erasure;

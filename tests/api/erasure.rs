@@ -179,17 +179,18 @@ async fn nobody_else_is_hit() {
     assert_eq!(world.call_as(&other, "GET", &path, None).await.status, StatusCode::OK);
 }
 
-/// The path is decoded; what is no customer number is refused, and neither answer nor log repeats it.
+/// The path is decoded; what is no customer number is refused, and neither answer nor log repeats it. The numbers have letters
+/// that occur in no random id.
 #[tokio::test]
 async fn a_customer_number_has_its_one_rule() {
     let world = World::new().await;
-    let long = "x".repeat(65);
+    let long = "Q".repeat(65);
     for (wrong, code) in [
-        ("4711%20", "characters"),
-        ("eq:4711", "characters"),
-        ("47%2F11", "characters"),
-        ("%C3%B84711", "characters"),
-        ("4711,4712", "characters"),
+        ("Nordmann%20", "characters"),
+        ("Nord%3Bmann", "characters"),
+        ("Nord%2Fmann", "characters"),
+        ("%C3%B8Nordmann", "characters"),
+        ("Nordmann,Nordkvinne", "characters"),
         (&long, "too-long"),
     ] {
         let answer = world.erase(wrong).await;
@@ -201,15 +202,16 @@ async fn a_customer_number_has_its_one_rule() {
             "{wrong}"
         );
         assert_eq!(body["instance"], of("{customerNumber}"));
+        assert!(!answer.text.contains("Nord") && !answer.text.contains(&long));
     }
     assert_eq!(world.asked_for(async { drop(world.erase("a%20b").await) }).await, [""; 0]);
-    world.create("4711-x", json!({})).await;
-    world.is_erased("4711%2D%78").await;
-    assert_eq!(world.list("4711-x").await, Vec::<Value>::new());
+    world.create("Nordmann-x", json!({})).await;
+    world.is_erased("Nordmann%2D%78").await;
+    assert_eq!(world.list("Nordmann-x").await, Vec::<Value>::new());
     let lines = world.local.lambda().lines();
     let lines: Vec<_> = lines.iter().filter(|line| line.function == "erase-customer").collect();
     assert!(!lines.is_empty());
-    assert!(lines.iter().all(|line| !line.line.contains("4711") && !line.line.contains(&long)));
+    assert!(lines.iter().all(|line| !line.line.contains("Nord") && !line.line.contains(&long)));
 }
 
 /// The customer enters a card at a page that was open: no way leads into the wallet.

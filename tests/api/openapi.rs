@@ -258,6 +258,38 @@ fn its_words_are_those_of_the_code() {
     assert_eq!(words("Notification/properties/type"), literals("shared/src/notify.rs", is_event));
 }
 
+/// The patterns of customer numbers take what the service takes; `customers.rs` shows what that is.
+#[test]
+fn its_customer_numbers_are_the_services() {
+    let document = Document::read();
+    let body = &document.0["components"]["schemas"]["CustomerNumber"];
+    let query = &document.0["components"]["parameters"]["CustomerNumber"]["schema"];
+    let (long, too_long) = ("x".repeat(64), "x".repeat(65));
+    for (text, in_body, in_query) in [
+        ("4711", true, true),
+        ("ENT:Customer:42", true, true),
+        ("kari+kort@example.no", true, true),
+        ("eq:4711", true, true),
+        ("eq:eq:4711", true, true),
+        ("ne:4711", true, false),
+        ("eq:ne:4711", true, true),
+        ("like:4711", true, true),
+        ("eq:", true, false),
+        (&long, true, true),
+        (&too_long, false, false),
+        ("", false, false),
+        (".", false, false),
+        ("..", false, false),
+        ("...", true, true),
+        ("eq:..", true, false),
+        ("47;11", false, false),
+        ("ø", false, false),
+    ] {
+        let found = [body, query].map(|schema| jsonschema::is_valid(schema, &json!(text)));
+        assert_eq!(found, [in_body, in_query], "{text}");
+    }
+}
+
 /// `Permission::Read` in a function is `recurring-payments:les` in the document.
 #[test]
 fn its_permissions_are_those_of_the_functions() {

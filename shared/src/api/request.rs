@@ -177,11 +177,7 @@ impl Request {
     /// `Invalid`.
     pub fn customer_in_query(&self) -> Result<Option<CustomerNumber>, Error> {
         let Some(text) = self.query(CUSTOMER) else { return Ok(None) };
-        let plain = text.strip_prefix("eq:").unwrap_or(&text);
-        if plain.contains(':') {
-            return Err(Flaw::new("operator", "may have no operator but eq:").of(CUSTOMER).into());
-        }
-        Ok(Some(CustomerNumber::try_from(plain).map_err(|flaw| flaw.of(CUSTOMER))?))
+        Ok(Some(CustomerNumber::from_query(&text).map_err(|flaw| flaw.of(CUSTOMER))?))
     }
 
     /// `customerNumber` of the path, which API Gateway has decoded.
