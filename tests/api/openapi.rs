@@ -253,7 +253,10 @@ fn its_words_are_those_of_the_code() {
     let transactions = literals("functions/create-terminal/src/main.rs", is_wire);
     assert_eq!(words("TerminalRequest/properties/transactionType"), transactions);
     let is_language = |text: &str| text.len() == 5 && text.as_bytes()[2] == b'_';
-    assert_eq!(words("TerminalLanguage"), literals("shared/src/domain/text.rs", is_language));
+    assert_eq!(
+        words("TerminalLanguage"),
+        literals("shared/src/domain/text/locale.rs", is_language)
+    );
     let is_event = |text: &str| text.starts_with("recurring-payment.");
     assert_eq!(words("Notification/properties/type"), literals("shared/src/notify.rs", is_event));
 }

@@ -1,0 +1,85 @@
+//! Countries, and the languages of Nets' page.
+
+use crate::error::Flaw;
+
+/// ISO 3166-1 alpha-2.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CountryCode(&'static str);
+
+impl CountryCode {
+    /// Norway, where nothing else is said.
+    pub const DEFAULT: Self = Self("NO");
+
+    /// The two letters.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        self.0
+    }
+}
+
+impl TryFrom<&str> for CountryCode {
+    type Error = Flaw;
+
+    fn try_from(text: &str) -> Result<Self, Flaw> {
+        let known = COUNTRIES.split_ascii_whitespace().find(|code| *code == text);
+        known.map(Self).ok_or(Flaw::new("country", "must be an ISO 3166-1 alpha-2 code such as NO"))
+    }
+}
+
+/// The codes that ISO 3166-1 assigns officially; a list this small and still earns no dependency in a function.
+const COUNTRIES: &str = "\
+    AD AE AF AG AI AL AM AO AQ AR AS AT AU AW AX AZ BA BB BD BE BF BG BH BI BJ BL BM BN BO BQ BR BS BT BV BW BY BZ CA CC CD \
+    CF CG CH CI CK CL CM CN CO CR CU CV CW CX CY CZ DE DJ DK DM DO DZ EC EE EG EH ER ES ET FI FJ FK FM FO FR GA GB GD GE GF \
+    GG GH GI GL GM GN GP GQ GR GS GT GU GW GY HK HM HN HR HT HU ID IE IL IM IN IO IQ IR IS IT JE JM JO JP KE KG KH KI KM KN \
+    KP KR KW KY KZ LA LB LC LI LK LR LS LT LU LV LY MA MC MD ME MF MG MH MK ML MM MN MO MP MQ MR MS MT MU MV MW MX MY MZ NA \
+    NC NE NF NG NI NL NO NP NR NU NZ OM PA PE PF PG PH PK PL PM PN PR PS PT PW PY QA RE RO RS RU RW SA SB SC SD SE SG SH SI \
+    SJ SK SL SM SN SO SR SS ST SV SX SY SZ TC TD TF TG TH TJ TK TL TM TN TO TR TT TV TW TZ UA UG UM US UY UZ VA VC VE VG VI \
+    VN VU WF WS YE YT ZA ZM ZW";
+
+/// A language of Nets' page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TerminalLanguage(&'static str);
+
+impl TerminalLanguage {
+    /// Norwegian, where nothing else is said.
+    pub const DEFAULT: Self = Self("no_NO");
+
+    const KNOWN: [&'static str; 16] = [
+        "no_NO", "sv_SE", "da_DK", "fi_FI", "en_GB", "de_DE", "fr_FR", "ru_RU", "pl_PL", "nl_NL",
+        "es_ES", "it_IT", "pt_PT", "et_EE", "lv_LV", "lt_LT",
+    ];
+
+    /// The language of a code; the default for one that Nets does not have.
+    #[must_use]
+    pub fn of(code: &str) -> Self {
+        Self::KNOWN.into_iter().find(|known| *known == code).map_or(Self::DEFAULT, Self)
+    }
+
+    /// The code.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn countries_and_languages() {
+        assert_eq!(COUNTRIES.split_ascii_whitespace().count(), 249);
+        assert_eq!(CountryCode::try_from("SE").unwrap().as_str(), "SE");
+        for wrong in ["", "no", "NOR", "ZZ", "N", "NO "] {
+            assert_eq!(
+                CountryCode::try_from(wrong).err().map(|flaw| flaw.code),
+                Some("country"),
+                "{wrong:?}"
+            );
+        }
+        assert_eq!(TerminalLanguage::of("en_GB").as_str(), "en_GB");
+        for unknown in ["", "en", "EN_GB", "tlh_KL"] {
+            assert_eq!(TerminalLanguage::of(unknown), TerminalLanguage::DEFAULT);
+        }
+    }
+}
