@@ -1,12 +1,15 @@
 //! Card data that come without the page: posted to the terminal by a merchant's own page, or given to Register.
 
+use std::ops::RangeInclusive;
+
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::Parameters;
 use super::transaction::Card;
 
-/// The card in `pan`, `expiryDate` (`MMYY`) and `securityCode`, or what is wrong with it: `Field:Error`, joined by commas.
+/// The card in `pan`, `expiryDate` (`MMYY`) and `securityCode`, or what is wrong with it: `Field:Error`, joined by commas. Where
+/// the security code is not needed, three or four digits are accepted for every card.
 pub(super) fn card(
     parameters: &Parameters,
     needs_code: bool,
@@ -16,11 +19,12 @@ pub(super) fn card(
     let (number, expiry, code) = (given("pan"), given("expirydate"), given("securitycode"));
     let split = expiry.char_indices().nth(2).map_or(expiry.len(), |(place, _)| place);
     let (month, year) = expiry.split_at(split);
+    let lengths = if needs_code { code_lengths(number) } else { 3..=4 };
     let faults = [
         ("Cardnumber", number_fault(number)),
         ("ExpiryMonth", month_fault(month)),
         ("ExpiryYear", year_fault(year, month, now)),
-        ("SecurityCode", code_fault(code, number).filter(|_| needs_code || !code.is_empty())),
+        ("SecurityCode", code_fault(code, lengths).filter(|_| needs_code || !code.is_empty())),
     ];
     let faults: Vec<String> = faults
         .iter()
@@ -68,13 +72,17 @@ fn year_fault(year: &str, month: &str, now: Timestamp) -> Option<&'static str> {
     }
 }
 
-fn code_fault(code: &str, number: &str) -> Option<&'static str> {
-    let digits = if number.starts_with('3') { 4 } else { 3 };
+/// How many digits the security code of a card has.
+fn code_lengths(number: &str) -> RangeInclusive<usize> {
+    if number.starts_with('3') { 4..=4 } else { 3..=3 }
+}
+
+fn code_fault(code: &str, lengths: RangeInclusive<usize>) -> Option<&'static str> {
     match code.len() {
         0 => Some("Required"),
         _ if !is_number(code) => Some("ContainsIllegalCharacters"),
-        length if length < digits => Some("TooFewDigits"),
-        length if length > digits => Some("TooManyDigits"),
+        length if length < *lengths.start() => Some("TooFewDigits"),
+        length if length > *lengths.end() => Some("TooManyDigits"),
         _ => None,
     }
 }

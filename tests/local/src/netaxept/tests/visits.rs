@@ -125,6 +125,38 @@ async fn a_call_centre_has_no_terminal() {
     assert_eq!(text(&nets.query("4").await, "AmountCaptured"), Some("1000"));
 }
 
+/// A public client's tests buy with the American Express test card and 123, and pass at Nets.
+#[tokio::test]
+async fn a_call_centre_may_give_three_or_four_digits_as_the_security_code() {
+    let nets = Nets::new().await;
+    let order = "orderNumber=1&amount=1000&currencyCode=NOK&serviceType";
+    let mut id = 0;
+    for service_type in ["C", "A"] {
+        for pan in ["378282246310005", "4925000000000004", "5413000000000000"] {
+            for (code, expected) in [
+                ("", None),
+                ("12", Some("SecurityCode:TooFewDigits")),
+                ("123", None),
+                ("1234", None),
+                ("12345", Some("SecurityCode:TooManyDigits")),
+                ("12x", Some("SecurityCode:ContainsIllegalCharacters")),
+            ] {
+                id += 1;
+                let card = format!("pan={pan}&expiryDate=1230&securityCode={code}");
+                let asked = format!("transactionId={id}&{order}={service_type}&{card}");
+                let reply = nets.call("Register", &asked).await;
+                let Some(expected) = expected else {
+                    assert_eq!(text(&reply, "TransactionId"), Some(&*id.to_string()), "{asked}");
+                    let sold = nets.process(&id.to_string(), "SALE").await;
+                    assert_eq!(text(&sold, "ResponseCode"), Some("OK"), "{asked}");
+                    continue;
+                };
+                assert_eq!(refusal(&reply), ("ValidationException", expected), "{asked}");
+            }
+        }
+    }
+}
+
 #[tokio::test]
 async fn what_runs_by_itself_runs_at_the_end_of_the_visit() {
     let nets = Nets::new().await;
