@@ -154,7 +154,7 @@ fn a_circle_is_found() {
 
 #[test]
 fn foreign_crates_stay_where_they_belong() {
-    let homes: [(&str, &[&str]); 18] = [
+    let homes: [(&str, &[&str]); 19] = [
         ("aws_sdk", &["aws", "secrets", "storage"]),
         ("aws_types", &["app", "aws", "secrets", "storage"]),
         ("aws_smithy", &["aws", "storage"]),
@@ -169,6 +169,7 @@ fn foreign_crates_stay_where_they_belong() {
         ("reqwest", &["netaxept", "notify", "outbound", "token"]),
         ("serde_json", &["api", "log", "notify", "token"]),
         ("standardwebhooks", &["notify"]),
+        ("icu_properties", &["domain"]),
         ("ipnet", &["notify"]),
         ("std::env", &["config"]),
         ("metrique", &["log"]),

@@ -183,6 +183,18 @@ async fn bodies() {
         ("POST", PAYMENTS, "[]", "body", "json"),
         ("PATCH", &payment, r#"{"customerNumber":"4712"}"#, "customerNumber", "other-customer"),
         ("PATCH", &payment, r#"{"nickname":"4925 0000 0000 0004"}"#, "nickname", "card-number"),
+        ("PATCH", &payment, r#"{"nickname":"4111111111111111 12/28"}"#, "nickname", "card-number"),
+        ("PATCH", &payment, r#"{"nickname":"Kort 2 4925000000000004"}"#, "nickname", "card-number"),
+        (
+            "PATCH",
+            &payment,
+            r#"{"nickname":"4925 · 0000 - 0000  0004"}"#,
+            "nickname",
+            "card-number",
+        ),
+        ("PATCH", &payment, r#"{"nickname":"\u200b"}"#, "nickname", "empty"),
+        ("PATCH", &payment, r#"{"nickname":"\u2800"}"#, "nickname", "empty"),
+        ("PATCH", &payment, r#"{"nickname":"a\u2028b"}"#, "nickname", "characters"),
         ("POST", &terminal, "{}", "redirectUrl", "required"),
         ("POST", &terminal, r#"{"redirectUrl":"ftp://a"}"#, "redirectUrl", "scheme"),
         (

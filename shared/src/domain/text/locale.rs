@@ -49,10 +49,12 @@ impl TerminalLanguage {
         "es_ES", "it_IT", "pt_PT", "et_EE", "lv_LV", "lt_LT",
     ];
 
-    /// The language of a code; the default for one that Nets does not have.
+    /// The language of a tag in either spelling (`en-GB`, `en_GB`) and any case; the default for one that Nets does not have.
     #[must_use]
-    pub fn of(code: &str) -> Self {
-        Self::KNOWN.into_iter().find(|known| *known == code).map_or(Self::DEFAULT, Self)
+    pub fn of(tag: &str) -> Self {
+        let tag = tag.replace('-', "_");
+        let known = Self::KNOWN.into_iter().find(|known| known.eq_ignore_ascii_case(&tag));
+        known.map_or(Self::DEFAULT, Self)
     }
 
     /// The code.
@@ -77,9 +79,17 @@ mod tests {
                 "{wrong:?}"
             );
         }
-        assert_eq!(TerminalLanguage::of("en_GB").as_str(), "en_GB");
-        for unknown in ["", "en", "EN_GB", "tlh_KL"] {
-            assert_eq!(TerminalLanguage::of(unknown), TerminalLanguage::DEFAULT);
+        for tag in ["en_GB", "en-GB", "EN_gb", "en-gb", "EN-GB"] {
+            assert_eq!(TerminalLanguage::of(tag).as_str(), "en_GB", "{tag}");
+        }
+        for known in TerminalLanguage::KNOWN {
+            for tag in [known.replace('_', "-"), known.to_lowercase(), known.to_uppercase()] {
+                assert_eq!(TerminalLanguage::of(&tag).as_str(), known, "{tag}");
+            }
+        }
+        for unknown in ["", "en", "en GB", "en__GB", "en-GB-oxendict", " en_GB", "tlh_KL", "nb-NO"]
+        {
+            assert_eq!(TerminalLanguage::of(unknown), TerminalLanguage::DEFAULT, "{unknown}");
         }
     }
 }
