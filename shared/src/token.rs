@@ -1,5 +1,6 @@
 //! Who is calling: `OAuth2` access tokens as JWT, and the issuers' keys (api.md §5). Used by the authorizer only.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -29,9 +30,15 @@ const PATIENCE: TimeDelta = TimeDelta::seconds(30);
 const LIMIT: Duration = Duration::from_secs(4);
 
 /// The token is not good: why, for the log and the caller. It repeats nothing of the token.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
-pub struct Nobody(pub &'static str);
+pub struct Nobody(pub Cow<'static, str>);
+
+impl From<&'static str> for Nobody {
+    fn from(reason: &'static str) -> Self {
+        Self(Cow::Borrowed(reason))
+    }
+}
 
 /// Tells who is calling.
 pub struct Tokens {
@@ -105,31 +112,31 @@ impl Tokens {
         now: DateTime<Utc>,
     ) -> Result<Result<Caller, Nobody>, Error> {
         let Some(token) = bearer(authorization) else {
-            return Ok(Err(Nobody("the Authorization header is not a bearer token")));
+            return Ok(Err(Nobody::from("the Authorization header is not a bearer token")));
         };
         let (Ok(header), Ok(Issued { iss })) = (
             jsonwebtoken::decode_header(token),
             jsonwebtoken::dangerous::insecure_decode_claims(token),
         ) else {
-            return Ok(Err(Nobody("the token is not a JWT with an issuer")));
+            return Ok(Err(Nobody::from("the token is not a JWT with an issuer")));
         };
         if !matches!(header.alg, Algorithm::RS256 | Algorithm::ES256) {
-            return Ok(Err(Nobody("the token is not signed with RS256 or ES256")));
+            return Ok(Err(Nobody::from("the token is not signed with RS256 or ES256")));
         }
         // Chosen by the token, but only among the configured ones; the signature proves it.
         let same = |issuer: &&Issuer| {
             issuer.address.as_str().trim_end_matches('/') == iss.trim_end_matches('/')
         };
         let (Some(issuer), Some(kid)) = (self.issuers.iter().find(same), header.kid) else {
-            return Ok(Err(Nobody("the token's issuer or key is not known")));
+            return Ok(Err(Nobody::from("the token's issuer or key is not known")));
         };
         let Some(key) = issuer.key(&self.http, &kid, header.alg, now).await? else {
-            return Ok(Err(Nobody("the token's issuer or key is not known")));
+            return Ok(Err(Nobody::from("the token's issuer or key is not known")));
         };
         let validation = self.validation(header.alg, &iss);
         match jsonwebtoken::decode::<Claims>(token, &key, &validation) {
             Ok(TokenData { claims, .. }) => Ok(self.accept(issuer.tenant, claims, now)),
-            Err(error) => Ok(Err(Nobody(reason(error.kind())))),
+            Err(error) => Ok(Err(self.reason(error.kind()))),
         }
     }
 
@@ -143,26 +150,46 @@ impl Tokens {
         validation
     }
 
+    /// Why the token does not pass [`Self::validation`].
+    fn reason(&self, kind: &ErrorKind) -> Nobody {
+        #[expect(
+            clippy::wildcard_enum_match_arm,
+            reason = "the library's list grows; the caller needs three of them"
+        )]
+        match kind {
+            ErrorKind::InvalidAudience => self.other_audience(),
+            ErrorKind::MissingRequiredClaim(claim) if claim == "aud" => self.other_audience(),
+            ErrorKind::InvalidSignature => Nobody::from("the token's signature is wrong"),
+            ErrorKind::MissingRequiredClaim(_) => Nobody::from("the token lacks a claim"),
+            _ => Nobody::from("the token is not valid"),
+        }
+    }
+
+    /// The audience is configured and no secret: the caller needs it to get the right token.
+    fn other_audience(&self) -> Nobody {
+        Nobody(Cow::Owned(format!("the token must be for the audience \"{}\"", self.audience)))
+    }
+
     fn accept(&self, tenant: Tenant, claims: Claims, now: DateTime<Utc>) -> Result<Caller, Nobody> {
         let instant = |seconds| {
             DateTime::from_timestamp_secs(seconds)
-                .ok_or(Nobody("the token's times are out of range"))
+                .ok_or(Nobody::from("the token's times are out of range"))
         };
         let expires_at = instant(claims.exp)?
             .checked_add_signed(LEEWAY)
-            .ok_or(Nobody("the token's times are out of range"))?;
+            .ok_or(Nobody::from("the token's times are out of range"))?;
         if expires_at <= now {
-            return Err(Nobody("the token has expired"));
+            return Err(Nobody::from("the token has expired"));
         }
         if claims.nbf.is_some_and(|nbf| nbf > (now + LEEWAY).timestamp()) {
-            return Err(Nobody("the token is not valid yet"));
+            return Err(Nobody::from("the token is not valid yet"));
         }
         let customer = match (tenant.is_privileged(), claims.customer) {
             (true, _) => None,
-            (false, None) => return Err(Nobody("the token names no customer")),
+            (false, None) => return Err(Nobody::from("the token names no customer")),
             (false, Some(number)) => Some(
                 CustomerNumber::try_from(number.as_str())
-                    .map_err(|_| Nobody("the token's customer is not valid"))?,
+                    .map_err(|_| Nobody::from("the token's customer is not valid"))?,
             ),
         };
         Ok(Caller {
@@ -237,17 +264,4 @@ impl Keys {
 fn bearer(authorization: &str) -> Option<&str> {
     let (scheme, token) = authorization.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
-}
-
-fn reason(kind: &ErrorKind) -> &'static str {
-    #[expect(
-        clippy::wildcard_enum_match_arm,
-        reason = "the library's list grows; the caller needs three of them"
-    )]
-    match kind {
-        ErrorKind::InvalidAudience => "the token is for another audience",
-        ErrorKind::InvalidSignature => "the token's signature is wrong",
-        ErrorKind::MissingRequiredClaim(_) => "the token lacks a claim",
-        _ => "the token is not valid",
-    }
 }

@@ -192,6 +192,23 @@ async fn nothing_else_is() {
     );
 }
 
+/// A caller with a token for another service learns which audience to ask for, whatever form `aud` has.
+#[tokio::test]
+async fn a_wrong_audience_is_answered_with_the_expected_one() {
+    let issuer = Issuer::start().await;
+    let tokens = issuer.tokens();
+    let other = "https://elsewhere.example";
+    for audience in
+        [json!(other), json!([other]), json!([]), json!(""), json!(7), json!({}), Value::Null]
+    {
+        let mut claims = issuer.claims();
+        claims["aud"] = audience.clone();
+        let refused = asks(&tokens, &signed(RSA, "rsa", &claims), now()).await.unwrap_err();
+        let expected = r#"the token must be for the audience "https://api.entur.io""#;
+        assert_eq!(refused.to_string(), expected, "{audience}");
+    }
+}
+
 /// 60 seconds of leeway, to the second.
 #[tokio::test]
 async fn times_have_a_minute_of_leeway() {

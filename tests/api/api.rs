@@ -20,6 +20,7 @@ mod refusals;
 mod schedules;
 mod soak;
 mod template;
+mod tokens;
 mod vanishing;
 mod walk;
 

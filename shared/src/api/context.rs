@@ -93,7 +93,7 @@ mod tests {
             assert_eq!(heard(&write(&Ok(caller.clone()))), Ok(caller));
         }
         assert_eq!(
-            heard(&write(&Err(Nobody("the token has expired")))),
+            heard(&write(&Err(Nobody::from("the token has expired")))),
             Err("the token has expired".to_owned())
         );
     }
