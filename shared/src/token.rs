@@ -1,5 +1,7 @@
 //! Who is calling: `OAuth2` access tokens as JWT, and the issuers' keys (api.md §5). Used by the authorizer only.
 
+mod claims;
+
 use std::borrow::Cow;
 use std::time::Duration;
 
@@ -8,7 +10,6 @@ use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::jwk::JwkSet;
 use jsonwebtoken::{Algorithm, DecodingKey, TokenData, Validation};
 use reqwest::Client;
-use serde::Deserialize;
 use tokio::sync::Mutex;
 use url::Url;
 
@@ -17,6 +18,7 @@ use crate::domain::caller::{Caller, Permission, Tenant};
 use crate::domain::customer::{CustomerNumber, Organisation};
 use crate::error::{Cause, Error};
 use crate::outbound;
+use claims::{Claims, Issued};
 
 /// How far the issuer's clock and ours may be apart.
 const LEEWAY: TimeDelta = TimeDelta::seconds(60);
@@ -58,25 +60,6 @@ struct Issuer {
 struct Keys {
     set: Option<(JwkSet, DateTime<Utc>)>,
     asked_at: Option<DateTime<Utc>>,
-}
-
-#[derive(Deserialize)]
-struct Claims {
-    #[serde(default)]
-    azp: String,
-    exp: i64,
-    nbf: Option<i64>,
-    #[serde(rename = "https://entur.io/organisationID")]
-    organisation: Option<u64>,
-    #[serde(rename = "https://entur.io/customerNumber")]
-    customer: Option<String>,
-    #[serde(default)]
-    permissions: Vec<String>,
-}
-
-#[derive(Deserialize)]
-struct Issued {
-    iss: String,
 }
 
 impl Tokens {
@@ -122,6 +105,10 @@ impl Tokens {
         };
         if !matches!(header.alg, Algorithm::RS256 | Algorithm::ES256) {
             return Ok(Err(Nobody::from("the token is not signed with RS256 or ES256")));
+        }
+        // RFC 7515 §4.1.11: whoever does not understand a critical parameter refuses. This service understands none of them.
+        if header.crit.is_some() {
+            return Ok(Err(Nobody::from("the token has critical header parameters")));
         }
         // Chosen by the token, but only among the configured ones; the signature proves it.
         let same = |issuer: &&Issuer| {
@@ -171,17 +158,14 @@ impl Tokens {
     }
 
     fn accept(&self, tenant: Tenant, claims: Claims, now: DateTime<Utc>) -> Result<Caller, Nobody> {
-        let instant = |seconds| {
-            DateTime::from_timestamp_secs(seconds)
-                .ok_or(Nobody::from("the token's times are out of range"))
-        };
-        let expires_at = instant(claims.exp)?
-            .checked_add_signed(LEEWAY)
-            .ok_or(Nobody::from("the token's times are out of range"))?;
+        let out_of_range = || Nobody::from("the token's times are out of range");
+        let expires_at = claims.expires_at().ok_or_else(out_of_range)?;
+        let expires_at = expires_at.checked_add_signed(LEEWAY).ok_or_else(out_of_range)?;
         if expires_at <= now {
             return Err(Nobody::from("the token has expired"));
         }
-        if claims.nbf.is_some_and(|nbf| nbf > (now + LEEWAY).timestamp()) {
+        let valid_from = claims.valid_from().map(|at| at.ok_or_else(out_of_range)).transpose()?;
+        if valid_from.is_some_and(|at| at > now + LEEWAY) {
             return Err(Nobody::from("the token is not valid yet"));
         }
         let customer = match (tenant.is_privileged(), claims.customer) {

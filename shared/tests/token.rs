@@ -4,6 +4,8 @@
 
 use std::sync::{Arc, Mutex};
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, TimeDelta, Utc};
 use jsonwebtoken::jwk::Jwk;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
@@ -225,6 +227,57 @@ async fn times_have_a_minute_of_leeway() {
     {
         assert_eq!(asks(&tokens, &timed(exp, nbf), now()).await.is_ok(), good, "{exp} {nbf}");
     }
+}
+
+/// RFC 7519 §2: a `NumericDate` may have a fraction.
+#[tokio::test]
+async fn times_may_have_fractions() {
+    let issuer = Issuer::start().await;
+    let tokens = issuer.tokens();
+    let timed = |exp: &str, nbf: &str| {
+        let mut claims = issuer.claims();
+        claims["exp"] = serde_json::from_str(exp).unwrap();
+        claims["nbf"] = serde_json::from_str(nbf).unwrap();
+        signed(EC, "ec", &claims)
+    };
+    // It is 1795428000.
+    for (exp, nbf, good) in [
+        ("1795431600.5", "1795428000.5", true),
+        ("1795431600.0", "1795428000.0", true),
+        ("1.7954316e9", "0.5", true),
+        ("1795431600", "1795428059.5", true),
+        ("1795431600", "1795428060.5", false),
+        ("1795427941.5", "1795427000", true),
+        ("1795427940.5", "1795427000", false),
+        ("1e300", "1795427000", false),
+        ("1795431600", "1e300", false),
+        ("\"1795431600.5\"", "1795427000", false),
+        ("1795431600", "\"1795427000.5\"", false),
+    ] {
+        assert_eq!(asks(&tokens, &timed(exp, nbf), now()).await.is_ok(), good, "{exp} {nbf}");
+    }
+}
+
+/// RFC 7515 §4.1.11: a critical header parameter that is not understood, and none is.
+#[tokio::test]
+async fn critical_header_parameters_are_refused() {
+    let issuer = Issuer::start().await;
+    let tokens = issuer.tokens();
+    let with = |crit: Option<&Value>| {
+        let mut header = json!({ "alg": "ES256", "kid": "ec", "x": true, "b64": true });
+        if let Some(crit) = crit {
+            header["crit"] = crit.clone();
+        }
+        let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
+        let message = format!("{}.{}", part(&header), part(&issuer.claims()));
+        let (key, algorithm) = key(EC);
+        let signature = jsonwebtoken::crypto::sign(message.as_bytes(), &key, algorithm).unwrap();
+        format!("Bearer {message}.{signature}")
+    };
+    for crit in [json!(["x"]), json!(["b64"]), json!(["exp", "x"]), json!([]), json!("x")] {
+        assert!(asks(&tokens, &with(Some(&crit)), now()).await.is_err(), "{crit}");
+    }
+    assert!(asks(&tokens, &with(None), now()).await.is_ok());
 }
 
 #[tokio::test]
