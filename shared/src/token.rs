@@ -26,8 +26,14 @@ const LEEWAY: TimeDelta = TimeDelta::seconds(60);
 const FRESH: TimeDelta = TimeDelta::minutes(5);
 /// How long fetched keys are used when the issuer does not answer.
 const TOLERATED: TimeDelta = TimeDelta::hours(10);
-/// How long until an unknown key id makes us ask again.
-const PATIENCE: TimeDelta = TimeDelta::seconds(30);
+/// How long until a refresh that failed is tried again.
+const RETRY: TimeDelta = TimeDelta::seconds(30);
+/// How often an unknown key id makes us ask, at most: an issuer may have a new key, and anyone can make up an id.
+///
+/// API Gateway caches the refusal of a token for 25 seconds (`ReauthorizeEvery` in template.yaml). So a token is accepted less than
+/// 25 + 5 seconds after its key was published: keys that were fetched before it are 5 seconds old at most when the token is
+/// refused, and keys that are fetched after it have the key.
+const UNKNOWN: TimeDelta = TimeDelta::seconds(5);
 /// The limit of one fetch.
 const LIMIT: Duration = Duration::from_secs(4);
 
@@ -85,7 +91,8 @@ impl Tokens {
         })
     }
 
-    /// Who is calling with this `Authorization` header, or why nobody is.
+    /// Who is calling with this `Authorization` header, or why nobody is. A token that is not valid yet is accepted: see
+    /// [`Caller::valid_from`].
     ///
     /// # Errors
     /// `Unavailable` when the issuer's keys cannot be had and none are remembered.
@@ -165,9 +172,8 @@ impl Tokens {
             return Err(Nobody::from("the token has expired"));
         }
         let valid_from = claims.valid_from().map(|at| at.ok_or_else(out_of_range)).transpose()?;
-        if valid_from.is_some_and(|at| at > now + LEEWAY) {
-            return Err(Nobody::from("the token is not valid yet"));
-        }
+        // Time alone makes it valid, so that is for the function to decide: this answer is cached.
+        let valid_from = valid_from.map(|at| at - LEEWAY).filter(|at| *at > now);
         let customer = match (tenant.is_privileged(), claims.customer) {
             (true, _) => None,
             (false, None) => return Err(Nobody::from("the token names no customer")),
@@ -186,6 +192,7 @@ impl Tokens {
                 .iter()
                 .filter_map(|name| Permission::named(name))
                 .collect(),
+            valid_from,
             expires_at,
         })
     }
@@ -235,12 +242,11 @@ impl Issuer {
 
 impl Keys {
     fn is_stale(&self, kid: &str, now: DateTime<Utc>) -> bool {
-        let patient = self.asked_at.is_some_and(|asked_at| now < asked_at + PATIENCE);
+        let asked_within = |time| self.asked_at.is_some_and(|asked_at| now < asked_at + time);
         match &self.set {
             None => true,
-            Some((set, fetched_at)) => {
-                !patient && (*fetched_at + FRESH <= now || set.find(kid).is_none())
-            }
+            Some((set, _)) if set.find(kid).is_none() => !asked_within(UNKNOWN),
+            Some((_, fetched_at)) => *fetched_at + FRESH <= now && !asked_within(RETRY),
         }
     }
 }

@@ -92,6 +92,7 @@ fn partner(organisation: u64) -> Caller {
         customer: None,
         client: "test".to_owned(),
         permissions: vec![Permission::Read],
+        valid_from: None,
         expires_at: DateTime::<Utc>::MAX_UTC,
     }
 }

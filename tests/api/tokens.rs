@@ -1,8 +1,48 @@
 //! Tokens, as the gateway, the authorizer and the functions judge them together.
 
+use reqwest::StatusCode;
 use serde_json::json;
 
 use crate::{PAYMENTS, World};
+
+/// How long a token may be refused after time alone has made it good, in seconds (issue 20).
+const SOON: i64 = 35;
+
+impl World {
+    /// The status of a list with this token.
+    async fn status(&self, token: &str) -> StatusCode {
+        let path = format!("{PAYMENTS}?customerNumber=4711");
+        self.call_as(token, "GET", &path, None).await.status
+    }
+
+    /// Moves the clock, as the console does for people.
+    async fn move_clock(&self, advance: &str) {
+        let address = format!("{}/clock", self.local.addresses().console);
+        let moved = self.http.post(address).json(&json!({ "advance": advance })).send().await;
+        assert_eq!(moved.unwrap().status(), StatusCode::OK);
+    }
+
+    /// Seconds since 1970 on the moved clock.
+    fn second(&self) -> i64 {
+        self.local.clock().now().as_second()
+    }
+
+    /// Sends a token each second until it is accepted: how many seconds of the moved clock after an instant that is.
+    async fn accepted_after(&self, token: &str, instant: i64) -> i64 {
+        while self.status(token).await == StatusCode::UNAUTHORIZED {
+            self.move_clock("PT1S").await;
+            assert!(self.second() < instant + 600, "still refused");
+        }
+        assert_eq!(self.status(token).await, StatusCode::OK);
+        self.second() - instant
+    }
+
+    /// A token that is signed with a new key, which is not published yet.
+    async fn token_of_a_new_key(&self) -> String {
+        self.local.issuer().rotate().unwrap();
+        self.token("partner-demo", json!({})).await
+    }
+}
 
 #[tokio::test]
 async fn a_token_for_another_audience_is_told_the_expected_one() {
@@ -15,4 +55,68 @@ async fn a_token_for_another_audience_is_told_the_expected_one() {
         answer.json()["detail"],
         r#"Get a new token: the token must be for the audience "https://api.entur.io"."#
     );
+}
+
+/// The issuer publishes a new key after its keys were fetched, and its token is sent again and again, beginning so many seconds
+/// before or after that. Another token of an unknown key uses up the fetch shortly before.
+#[tokio::test]
+async fn a_token_of_a_new_key_is_accepted_soon() {
+    for (sent_at, published_at, other_at) in [
+        // As the issue has it: it was refused until 320 s.
+        (10, 10, None),
+        // The key is published right after the token was refused, and the refusal cached.
+        (10, 11, None),
+        // The keys were fetched right before that.
+        (11, 10, Some(10)),
+        // Both, one after the other: the worst case of the arithmetic in shared/src/token.rs.
+        (10, 31, Some(31)),
+        (10, 34, Some(34)),
+    ] {
+        let world = World::new().await;
+        assert_eq!(world.status(&world.partner).await, StatusCode::OK);
+        let (begun, other) = (world.second(), world.token_of_a_new_key().await);
+        let token = world.token_of_a_new_key().await;
+        let mut published = None;
+        let waited = loop {
+            let passed = world.second() - begun;
+            if other_at.is_some_and(|at| passed >= at) && published.is_none() {
+                assert_eq!(world.status(&other).await, StatusCode::UNAUTHORIZED);
+            }
+            if passed >= published_at && published.is_none() {
+                world.local.issuer().publish();
+                published = Some(world.second());
+            }
+            if passed >= sent_at && world.status(&token).await == StatusCode::OK {
+                break world.second() - published.unwrap();
+            }
+            assert!(passed < 600, "still refused");
+            world.move_clock("PT1S").await;
+        };
+        println!("sent {sent_at}, published {published_at}: accepted {waited} s after that");
+        assert!(waited <= SOON, "sent {sent_at}, published {published_at}: {waited} s");
+        assert_eq!(world.status(&token).await, StatusCode::OK);
+        assert_eq!(
+            world.status(&world.partner).await,
+            StatusCode::OK,
+            "the old key is still there"
+        );
+    }
+}
+
+/// The refusal of a token that is not valid yet is not cached: it is accepted with the first request at which it is valid, 60
+/// seconds of leeway included.
+#[tokio::test]
+async fn a_token_that_is_not_valid_yet_is_accepted_on_time() {
+    for ahead in [61, 65, 90, 300] {
+        let world = World::new().await;
+        let valid_from = world.second() + ahead;
+        let token = world.token("partner-demo", json!({ "not_before": valid_from })).await;
+        let path = format!("{PAYMENTS}?customerNumber=4711");
+        let early = world.call_as(&token, "GET", &path, None).await;
+        assert_eq!(early.problem(), (401, "unauthorized".to_owned()));
+        assert_eq!(early.json()["detail"], "Get a new token: the token is not valid yet.");
+        let waited = world.accepted_after(&token, valid_from - 60).await;
+        println!("nbf {ahead} s ahead: accepted {waited} s after it became valid");
+        assert!((0..=2).contains(&waited), "{ahead}: {waited} s");
+    }
 }

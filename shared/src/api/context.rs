@@ -1,6 +1,7 @@
 //! What the authorizer says and the functions hear: the caller, or why there is none, as the context of the request.
 //!
-//! API Gateway remembers it for a while, so it carries the instant at which the token ends.
+//! API Gateway caches it for a while, whatever it says. So it carries the instants at which the token begins and ends, and the
+//! functions compare them with the time of the request: a token that is not valid yet is not cached as a refusal.
 
 use std::collections::HashMap;
 
@@ -34,6 +35,9 @@ pub fn write(caller: &Result<Caller, Nobody>) -> Value {
     if let Some(number) = &caller.customer {
         context.insert("customerNumber".to_owned(), json!(number.as_str()));
     }
+    if let Some(valid_from) = caller.valid_from {
+        context.insert("validFrom".to_owned(), json!(valid_from.timestamp().to_string()));
+    }
     Value::Object(context)
 }
 
@@ -53,13 +57,19 @@ pub fn read(context: &Context) -> Result<Caller, String> {
             Some(number) => Some(CustomerNumber::try_from(number).ok()?),
             None => None,
         };
+        let instant = |seconds: u64| DateTime::from_timestamp_secs(i64::try_from(seconds).ok()?);
+        let valid_from = match text("validFrom") {
+            Some(_) => Some(instant(number("validFrom")?)?),
+            None => None,
+        };
         Some(Caller {
             tenant,
             organisation: Organisation::new(number("organisation")?),
             customer: customer.filter(|_| !tenant.is_privileged()),
             client: text("client")?.to_owned(),
             permissions: text("permissions")?.split(' ').filter_map(Permission::named).collect(),
-            expires_at: DateTime::from_timestamp_secs(i64::try_from(number("expiresAt")?).ok()?)?,
+            valid_from,
+            expires_at: instant(number("expiresAt")?)?,
         })
     };
     caller()
@@ -82,6 +92,7 @@ mod tests {
             customer: Some(CustomerNumber::try_from("4711").unwrap()),
             client: "app".to_owned(),
             permissions: vec![Permission::Read, Permission::End],
+            valid_from: None,
             expires_at: DateTime::from_timestamp_secs(1_795_392_060).unwrap(),
         }
     }
@@ -89,7 +100,8 @@ mod tests {
     #[test]
     fn what_is_said_is_heard() {
         let partner = Caller { tenant: Tenant::Partner, customer: None, ..traveller() };
-        for caller in [traveller(), partner] {
+        let early = Caller { valid_from: Some(DateTime::UNIX_EPOCH), ..traveller() };
+        for caller in [traveller(), partner, early] {
             assert_eq!(heard(&write(&Ok(caller.clone()))), Ok(caller));
         }
         assert_eq!(
@@ -109,5 +121,8 @@ mod tests {
             assert_eq!(heard(&said), Err("no caller".to_owned()), "without {missing}");
         }
         assert_eq!(heard(&json!({})), Err("no caller".to_owned()));
+        let mut said = said.clone();
+        said["validFrom"] = json!("tomorrow");
+        assert_eq!(heard(&said), Err("no caller".to_owned()));
     }
 }

@@ -117,10 +117,14 @@ impl Request {
     /// Who is calling, if they may do this.
     ///
     /// # Errors
-    /// `Unauthorized` when nobody is, or their token has ended since the authorizer saw it; `Forbidden` without the permission.
+    /// `Unauthorized` when nobody is, or their token is not valid yet or no longer, which the authorizer's cached answer cannot
+    /// tell; `Forbidden` without the permission.
     pub fn caller(&self, needed: Permission) -> Result<Caller, Error> {
         let caller = self.caller_unchecked().map_err(Error::Unauthorized)?;
         invocation::note(|at_hand| at_hand.is_set_off_by(&caller));
+        if caller.valid_from > Some(self.received_at()?) {
+            return Err(Error::Unauthorized("the token is not valid yet".to_owned()));
+        }
         if caller.expires_at <= self.received_at()? {
             return Err(Error::Unauthorized("the token has expired".to_owned()));
         }

@@ -99,6 +99,8 @@ pub struct Caller {
     pub client: String,
     /// What the token allows.
     pub permissions: Vec<Permission>,
+    /// First instant at which the token is good, leeway included. `None`: it was good already when it was checked.
+    pub valid_from: Option<DateTime<Utc>>,
     /// First instant at which the token is no longer good, leeway included.
     pub expires_at: DateTime<Utc>,
 }
@@ -172,6 +174,7 @@ mod tests {
                 customer: None,
                 client: String::new(),
                 permissions: Permission::NAMES.map(|(permission, _)| permission).to_vec(),
+                valid_from: None,
                 expires_at: DateTime::UNIX_EPOCH,
             };
             assert_eq!(caller.must_be_internal().is_ok(), tenant == Tenant::Internal);
@@ -187,6 +190,7 @@ mod tests {
             customer: customer.map(number),
             client: String::new(),
             permissions: vec![Permission::Read],
+            valid_from: None,
             expires_at: DateTime::UNIX_EPOCH,
         };
         let customer = |caller: &Caller, named: Option<&str>| {

@@ -133,6 +133,7 @@ mod tests {
                 customer: of.map(|number| CustomerNumber::try_from(number).unwrap()),
                 client: String::new(),
                 permissions: Vec::new(),
+                valid_from: None,
                 expires_at: DateTime::UNIX_EPOCH,
             };
             let sees = key.admits(&caller, wallet.organisation, key.owner(&wallet));

@@ -1,5 +1,7 @@
 //! A token issuer: `OAuth2` client credentials, JWT signed with ES256, keys as JWKS. One address a tenant.
 
+mod keys;
+
 use std::sync::Arc;
 
 use axum::body::Bytes;
@@ -8,18 +10,14 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use jsonwebtoken::jwk::{Jwk, KeyAlgorithm, PublicKeyUse};
-use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use jsonwebtoken::{Algorithm, Header};
 use maud::{DOCTYPE, html};
-use p256::SecretKey;
-use p256::elliptic_curve::rand_core::OsRng;
-use p256::pkcs8::EncodePrivateKey;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use uuid::Uuid;
 
 use crate::Error;
 use crate::clock::Clock;
+use keys::Keys;
 
 /// The tenants, as parts of the issuer's address.
 pub const TENANTS: [&str; 4] = ["internal", "partner", "traveller", "person"];
@@ -90,9 +88,7 @@ pub struct Issuer {
 struct Inner {
     address: String,
     clock: Clock,
-    kid: String,
-    key: EncodingKey,
-    keys: Value,
+    keys: Keys,
 }
 
 /// What a client asks for. `expires_in`, in seconds, is ours: a negative one gives a token that has expired already. So is
@@ -120,19 +116,31 @@ impl Issuer {
     /// # Errors
     /// No key can be made.
     pub fn new(address: String, clock: Clock) -> Result<Self, Error> {
-        let key = SecretKey::random(&mut OsRng)
-            .to_pkcs8_der()
-            .map_err(|error| Error::Key(error.to_string()))?;
-        let key = EncodingKey::from_ec_der(key.as_bytes());
-        let mut jwk = Jwk::from_encoding_key(&key, Algorithm::ES256)
-            .map_err(|error| Error::Key(error.to_string()))?;
-        let kid = Uuid::new_v4().to_string();
-        jwk.common.key_id = Some(kid.clone());
-        jwk.common.public_key_use = Some(PublicKeyUse::Signature);
-        jwk.common.key_algorithm = Some(KeyAlgorithm::ES256);
-        Ok(Self {
-            inner: Arc::new(Inner { address, clock, kid, key, keys: json!({ "keys": [jwk] }) }),
-        })
+        Ok(Self { inner: Arc::new(Inner { address, clock, keys: Keys::new()? }) })
+    }
+
+    /// Tokens are signed with a new key from now on, which is not published yet.
+    ///
+    /// # Errors
+    /// No key can be made.
+    pub fn rotate(&self) -> Result<(), Error> {
+        self.inner.keys.rotate()
+    }
+
+    /// Publishes the key that signs, beside those that are published already.
+    pub fn publish(&self) {
+        self.inner.keys.publish();
+    }
+
+    /// The published keys, as JWKs.
+    #[must_use]
+    pub fn published(&self) -> Vec<Value> {
+        self.inner.keys.published()
+    }
+
+    /// What the key addresses answer from now on: a status and a body, or the published keys again.
+    pub fn answer_keys(&self, instead: Option<(StatusCode, String)>) {
+        self.inner.keys.answer(instead);
     }
 
     /// `POST /oauth/token`, the keys, and a page that lists the clients.
@@ -182,10 +190,11 @@ impl Issuer {
                 (StatusCode::BAD_REQUEST, "invalid_request", "this client needs customer_number");
             claims["https://entur.io/customerNumber"] = json!(number.ok_or(missing)?);
         }
-        let header = Header { kid: Some(self.inner.kid.clone()), ..Header::new(Algorithm::ES256) };
+        let signing = self.inner.keys.signing();
+        let header = Header { kid: Some(signing.kid.clone()), ..Header::new(Algorithm::ES256) };
         let failed =
             (StatusCode::INTERNAL_SERVER_ERROR, "server_error", "the token can not be signed");
-        let token = jsonwebtoken::encode(&header, &claims, &self.inner.key).map_err(|_| failed)?;
+        let token = jsonwebtoken::encode(&header, &claims, &signing.key).map_err(|_| failed)?;
         Ok(json!({ "access_token": token, "token_type": "Bearer", "expires_in": lifetime }))
     }
 }
@@ -219,13 +228,13 @@ async fn token(State(issuer): State<Issuer>, headers: HeaderMap, body: Bytes) ->
     }
 }
 
-async fn keys(State(issuer): State<Issuer>) -> Json<Value> {
-    Json(issuer.inner.keys.clone())
+async fn keys(State(issuer): State<Issuer>) -> Response {
+    issuer.inner.keys.response()
 }
 
 async fn keys_of_tenant(State(issuer): State<Issuer>, Path(tenant): Path<String>) -> Response {
     if TENANTS.contains(&tenant.as_str()) {
-        keys(State(issuer)).await.into_response()
+        keys(State(issuer)).await
     } else {
         StatusCode::NOT_FOUND.into_response()
     }

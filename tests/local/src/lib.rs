@@ -116,6 +116,7 @@ pub struct Local {
     clock: Clock,
     dynamodb: Dynamodb,
     lambda: Lambda,
+    issuer: Issuer,
     netaxept: Netaxept,
     scheduler: Scheduler,
     inbox: Inbox,
@@ -189,6 +190,7 @@ impl Local {
             clock,
             dynamodb,
             lambda,
+            issuer,
             netaxept,
             scheduler,
             inbox,
@@ -197,7 +199,7 @@ impl Local {
             doors,
         };
         let netaxept = local.netaxept.clone().router();
-        let (issuer, secrets) = (issuer.router(), local.secrets.clone().router());
+        let (issuer, secrets) = (local.issuer.clone().router(), local.secrets.clone().router());
         let routers = [&netaxept, &issuer, &secrets, &local.dynamodb.router()].map(Clone::clone);
         for (listener, router) in called.into_iter().zip(routers) {
             serve(listener, router);
@@ -243,6 +245,12 @@ impl Local {
     #[must_use]
     pub fn lambda(&self) -> &Lambda {
         &self.lambda
+    }
+
+    /// The token issuer.
+    #[must_use]
+    pub fn issuer(&self) -> &Issuer {
+        &self.issuer
     }
 
     /// Nets.

@@ -8,6 +8,7 @@ use crate::doors::Doors;
 use crate::dynamodb::Dynamodb;
 use crate::iam::Policies;
 use crate::inbox::Inbox;
+use crate::issuer::Issuer;
 use crate::lambda::tests::{Runtime, function, lambda_of};
 use crate::netaxept::Netaxept;
 use crate::scheduler::Scheduler;
@@ -28,8 +29,9 @@ async fn console() -> (Local, String) {
             netaxept: nowhere.clone(),
             issuer: nowhere.clone(),
             dynamodb: nowhere.clone(),
-            secrets: nowhere,
+            secrets: nowhere.clone(),
         },
+        issuer: Issuer::new(nowhere, clock.clone()).unwrap(),
         dynamodb: Dynamodb::start(0, None).await.unwrap(),
         netaxept: Netaxept::new(clock.clone()),
         scheduler: Scheduler::new(lambda.clone(), clock.clone(), &functions),
