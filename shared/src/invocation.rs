@@ -52,6 +52,8 @@ pub struct Invocation {
     pub heard: u64,
     /// Notifications that were not.
     pub unheard: u64,
+    /// Refreshes of a token issuer's keys that failed.
+    pub key_refreshes_failed: u64,
     /// How old the oldest notification was that was tried.
     pub notification_age: Option<Duration>,
 }

@@ -99,6 +99,7 @@ impl Line {
             .some("NotificationsHeard", known.heard)
             .some("NotificationsUnheard", known.unheard)
             .seconds("NotificationAge", known.notification_age)
+            .some("KeyRefreshesFailed", known.key_refreshes_failed)
             .of_nets(known)
     }
 

@@ -289,7 +289,7 @@ impl Netaxept {
             .await;
         let response = sent.map_err(|cause| unclear(cause.without_url().into()))?;
         let status = response.status();
-        let body = outbound::body(response).await.map_err(unclear)?;
+        let body = outbound::body(response, outbound::LARGEST_REPLY).await.map_err(unclear)?;
         if !status.is_success() {
             return Err(unclear(format!("HTTP status {status}").into()));
         }

@@ -9,7 +9,7 @@ use rustls::{ClientConfig, RootCertStore};
 
 use crate::error::{Cause, Error};
 
-/// How large a reply may be.
+/// How large a reply may be, where nothing else is said, in bytes.
 pub const LARGEST_REPLY: usize = 64 * 1024;
 
 /// A client that gives up connecting after 2 seconds, and on the whole call after `limit`; `more` may ask for more.
@@ -44,15 +44,15 @@ pub fn tls(roots: RootCertStore) -> Result<ClientConfig, Error> {
     Ok(builder.with_root_certificates(roots).with_no_client_auth())
 }
 
-/// The whole body of a reply, if it is no larger than 64 KiB.
+/// The whole body of a reply, if it has no more than so many bytes.
 ///
 /// # Errors
 /// A broken connection, a time limit, or a body that is too large.
-pub async fn body(mut response: Response) -> Result<Vec<u8>, Cause> {
+pub async fn body(mut response: Response, largest: usize) -> Result<Vec<u8>, Cause> {
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(reqwest::Error::without_url)? {
-        if body.len() + chunk.len() > LARGEST_REPLY {
-            return Err("the reply is larger than 64 KiB".into());
+        if body.len() + chunk.len() > largest {
+            return Err(format!("the reply is larger than {} KiB", largest / 1024).into());
         }
         body.extend_from_slice(&chunk);
     }

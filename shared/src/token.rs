@@ -1,16 +1,15 @@
 //! Who is calling: `OAuth2` access tokens as JWT, and the issuers' keys (api.md §5). Used by the authorizer only.
 
 mod claims;
+mod keys;
 
 use std::borrow::Cow;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use jsonwebtoken::errors::ErrorKind;
-use jsonwebtoken::jwk::JwkSet;
-use jsonwebtoken::{Algorithm, DecodingKey, TokenData, Validation};
+use jsonwebtoken::{Algorithm, TokenData, Validation};
 use reqwest::Client;
-use tokio::sync::Mutex;
 use url::Url;
 
 use crate::config::{Environment, TokenConfig};
@@ -19,21 +18,10 @@ use crate::domain::customer::{CustomerNumber, Organisation};
 use crate::error::{Cause, Error};
 use crate::outbound;
 use claims::{Claims, Issued};
+use keys::Keys;
 
 /// How far the issuer's clock and ours may be apart.
 const LEEWAY: TimeDelta = TimeDelta::seconds(60);
-/// How long fetched keys are used without asking.
-const FRESH: TimeDelta = TimeDelta::minutes(5);
-/// How long fetched keys are used when the issuer does not answer.
-const TOLERATED: TimeDelta = TimeDelta::hours(10);
-/// How long until a refresh that failed is tried again.
-const RETRY: TimeDelta = TimeDelta::seconds(30);
-/// How often an unknown key id makes us ask, at most: an issuer may have a new key, and anyone can make up an id.
-///
-/// API Gateway caches the refusal of a token for 25 seconds (`ReauthorizeEvery` in template.yaml). So a token is accepted less than
-/// 25 + 5 seconds after its key was published: keys that were fetched before it are 5 seconds old at most when the token is
-/// refused, and keys that are fetched after it have the key.
-const UNKNOWN: TimeDelta = TimeDelta::seconds(5);
 /// The limit of one fetch.
 const LIMIT: Duration = Duration::from_secs(4);
 
@@ -59,13 +47,7 @@ pub struct Tokens {
 struct Issuer {
     tenant: Tenant,
     address: Url,
-    keys: Mutex<Keys>,
-}
-
-#[derive(Default)]
-struct Keys {
-    set: Option<(JwkSet, DateTime<Utc>)>,
-    asked_at: Option<DateTime<Utc>>,
+    keys: Keys,
 }
 
 impl Tokens {
@@ -82,7 +64,7 @@ impl Tokens {
     /// # Errors
     /// `Internal` when the TLS stack cannot be set up.
     pub fn new(config: TokenConfig) -> Result<Self, Error> {
-        let issuer = |(tenant, address)| Issuer { tenant, address, keys: Mutex::default() };
+        let issuer = |(tenant, address)| Issuer { tenant, keys: Keys::of(&address), address };
         Ok(Self {
             issuers: config.issuers.into_iter().map(issuer).collect(),
             audience: config.audience,
@@ -124,7 +106,7 @@ impl Tokens {
         let (Some(issuer), Some(kid)) = (self.issuers.iter().find(same), header.kid) else {
             return Ok(Err(Nobody::from("the token's issuer or key is not known")));
         };
-        let Some(key) = issuer.key(&self.http, &kid, header.alg, now).await? else {
+        let Some(key) = issuer.keys.find(&self.http, &kid, header.alg, now).await? else {
             return Ok(Err(Nobody::from("the token's issuer or key is not known")));
         };
         let validation = self.validation(header.alg, &iss);
@@ -195,59 +177,6 @@ impl Tokens {
             valid_from,
             expires_at,
         })
-    }
-}
-
-impl Issuer {
-    /// The key of an id, if the issuer has it for this algorithm.
-    async fn key(
-        &self,
-        http: &Client,
-        kid: &str,
-        algorithm: Algorithm,
-        now: DateTime<Utc>,
-    ) -> Result<Option<DecodingKey>, Error> {
-        let mut keys = self.keys.lock().await;
-        let mut cause = Cause::from("its keys are too old");
-        if keys.is_stale(kid, now) {
-            keys.asked_at = Some(now);
-            match self.fetch(http).await {
-                Ok(set) => keys.set = Some((set, now)),
-                Err(failure) => cause = failure,
-            }
-        }
-        let tolerable = |(_, fetched_at): &&(JwkSet, DateTime<Utc>)| now < *fetched_at + TOLERATED;
-        let Some((set, _)) = keys.set.as_ref().filter(tolerable) else {
-            return Err(Error::Unavailable { what: "the token issuer", cause });
-        };
-        let jwk = set.find(kid);
-        let fits = jwk.filter(|jwk| match jwk.common.key_algorithm {
-            Some(stated) => stated.to_string() == format!("{algorithm:?}"),
-            None => true,
-        });
-        Ok(fits.and_then(|jwk| DecodingKey::from_jwk(jwk).ok()))
-    }
-
-    async fn fetch(&self, http: &Client) -> Result<JwkSet, Cause> {
-        let mut address = self.address.clone();
-        address
-            .set_path(&format!("{}/.well-known/jwks.json", address.path().trim_end_matches('/')));
-        let response = http.get(address).send().await.map_err(reqwest::Error::without_url)?;
-        if !response.status().is_success() {
-            return Err(format!("HTTP status {}", response.status()).into());
-        }
-        Ok(serde_json::from_slice(&outbound::body(response).await?)?)
-    }
-}
-
-impl Keys {
-    fn is_stale(&self, kid: &str, now: DateTime<Utc>) -> bool {
-        let asked_within = |time| self.asked_at.is_some_and(|asked_at| now < asked_at + time);
-        match &self.set {
-            None => true,
-            Some((set, _)) if set.find(kid).is_none() => !asked_within(UNKNOWN),
-            Some((_, fetched_at)) => *fetched_at + FRESH <= now && !asked_within(RETRY),
-        }
     }
 }
 

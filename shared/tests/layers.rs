@@ -61,7 +61,7 @@ fn allowed(module: &str) -> &'static [&'static str] {
         "outbound" => &["error"],
         "storage" => &["aws", "config", "domain", "error", "invocation", "log", "secret"],
         "netaxept" => &["config", "domain", "error", "invocation", "outbound", "secret"],
-        "token" => &["config", "domain", "error", "outbound", "secret"],
+        "token" => &["config", "domain", "error", "invocation", "outbound", "secret"],
         "notify" => &["config", "domain", "error", "outbound"],
         "app" => &[
             "config",
@@ -173,7 +173,7 @@ fn foreign_crates_stay_where_they_belong() {
         ("ipnet", &["notify"]),
         ("std::env", &["config"]),
         ("metrique", &["log"]),
-        ("tracing", &["api", "app", "log", "netaxept", "schedule", "storage"]),
+        ("tracing", &["api", "app", "log", "netaxept", "schedule", "storage", "token"]),
     ];
     for (module, code) in modules() {
         for (name, homes) in homes {

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::{PAYMENTS, VISA, World};
 
 /// The names of a line's metrics, after their place in it was checked.
-fn metrics(line: &Value) -> BTreeSet<String> {
+pub(crate) fn metrics(line: &Value) -> BTreeSet<String> {
     let directive = &line["_aws"]["CloudWatchMetrics"][0];
     assert_eq!(directive["Namespace"], "local", "{line}");
     assert_eq!(directive["Dimensions"], json!([["Operation"]]));

@@ -3,6 +3,7 @@
 use reqwest::StatusCode;
 use serde_json::json;
 
+use crate::observed::metrics;
 use crate::{PAYMENTS, World};
 
 /// How long a token may be refused after time alone has made it good, in seconds (issue 20).
@@ -118,5 +119,54 @@ async fn a_token_that_is_not_valid_yet_is_accepted_on_time() {
         let waited = world.accepted_after(&token, valid_from - 60).await;
         println!("nbf {ahead} s ahead: accepted {waited} s after it became valid");
         assert!((0..=2).contains(&waited), "{ahead}: {waited} s");
+    }
+}
+
+/// What operators see of an issuer whose keys cannot be had, or not all of them. Nothing of a token or of the reply is in it.
+#[tokio::test]
+async fn a_failed_refresh_of_the_keys_is_seen() {
+    const CANARY: &str = "eyJjYW5hcnk";
+    let world = World::new().await;
+    assert_eq!(world.status(&world.partner).await, StatusCode::OK);
+    let issuer = world.local.issuer();
+    let address = format!("{}/partner/.well-known/jwks.json", world.local.addresses().issuer);
+    let not_read = "the reply is not a JWK Set: line 1, column";
+    for (status, body, cause) in [
+        (StatusCode::INTERNAL_SERVER_ERROR, CANARY.to_owned(), "HTTP status 500"),
+        (StatusCode::OK, CANARY.to_owned(), not_read),
+        (StatusCode::OK, json!({ "keys": CANARY }).to_string(), not_read),
+        (StatusCode::OK, json!({ "keys": [{ "kid": CANARY }] }).to_string(), "none of the 1 keys"),
+        (StatusCode::OK, " ".repeat((1 << 20) + 1), "the reply is larger than 1024 KiB"),
+    ] {
+        issuer.answer_keys(Some((status, body)));
+        world.move_clock("PT6M").await;
+        assert_eq!(world.status(&world.partner).await, StatusCode::OK, "the known keys serve");
+        let warnings = world.logged("authorizer", "a token issuer's keys could not be refreshed");
+        let warning = warnings.last().unwrap();
+        assert_eq!((&warning["level"], &warning["issuer"]), (&json!("WARN"), &json!(address)));
+        let error = warning["error"].as_str().unwrap();
+        assert!(error.starts_with(cause), "{error}");
+        let checked = world.logged("authorizer", "checked").pop().unwrap();
+        assert_eq!(
+            (&checked["level"], &checked["KeyRefreshesFailed"]),
+            (&json!("INFO"), &json!(1))
+        );
+        assert!(metrics(&checked).contains("KeyRefreshesFailed"), "{checked}");
+    }
+
+    let mut keys = issuer.published();
+    keys.insert(0, json!({ "kid": 7, "kty": "RSA", "n": CANARY, "e": "AQAB" }));
+    issuer.answer_keys(Some((StatusCode::OK, json!({ "keys": keys }).to_string())));
+    world.move_clock("PT6M").await;
+    assert_eq!(world.status(&world.partner).await, StatusCode::OK);
+    let left_out = world.logged("authorizer", "a token issuer's key is left out");
+    let warning = left_out.last().unwrap();
+    assert_eq!((&warning["level"], &warning["position"]), (&json!("WARN"), &json!(0)));
+    let checked = world.logged("authorizer", "checked").pop().unwrap();
+    assert_eq!(checked["KeyRefreshesFailed"], json!(null));
+
+    let (_, claims) = world.partner.split_once('.').unwrap();
+    for line in world.local.lambda().lines() {
+        assert!(!line.line.contains(CANARY) && !line.line.contains(claims), "{}", line.line);
     }
 }
