@@ -15,7 +15,7 @@ use chrono::{DateTime, Utc};
 
 use crate::config::{Environment, NetaxeptConfig, SecretVariable};
 use crate::domain::id::{RecurringPaymentId, Slot, TransactionId};
-use crate::domain::recurring_payment::View;
+use crate::domain::recurring_payment::{RecurringStatus, View};
 use crate::domain::terminal::{Finding, Visit};
 use crate::domain::wallet::Setup;
 use crate::error::{Cause, Error, Refusal, chain};
@@ -88,7 +88,7 @@ impl App {
             Setup::Done(view) => return Ok(*view),
             Setup::Open(visits) => visits,
         };
-        let looks = self.look_until_a_card(visits).await;
+        let looks = self.look_until_a_card(visits, now).await;
         let lifetime = self.netaxept.lifetime();
         let changed = self.teller.store.change_found(found, key, now, |wallet| {
             for look in &looks {
@@ -98,7 +98,8 @@ impl App {
         });
         let (view, tries) = changed.await?.outcome;
         self.teller.tell(key, tries, now).await;
-        if looks.iter().any(|look| matches!(look.finding, Finding::Card(_))) {
+        let is_stored = view.status != RecurringStatus::Created;
+        if is_stored && looks.iter().any(|look| matches!(look.finding, Finding::Card(_))) {
             return Ok(view);
         }
         Err(look::answer(looks, now))
@@ -161,13 +162,14 @@ impl App {
         }
     }
 
-    async fn look_until_a_card(&self, visits: Vec<Visit>) -> Vec<Look> {
+    /// Looks at visits, oldest first, until one has a card that is good.
+    async fn look_until_a_card(&self, visits: Vec<Visit>, now: DateTime<Utc>) -> Vec<Look> {
         let mut looks = Vec::new();
         for visit in visits {
             let look = self.look_up(visit).await;
-            let card = matches!(look.finding, Finding::Card(_));
+            let is_good = look.finding.is_good_card(now);
             looks.push(look);
-            if card {
+            if is_good {
                 break;
             }
         }

@@ -110,6 +110,9 @@ pub enum Refusal {
     /// The card was declined.
     #[error("the card was declined")]
     Declined(Decline),
+    /// The card had expired when it arrived.
+    #[error("the card has expired")]
+    CardExpired,
     /// The idempotency key came with another body within its 24 hours.
     #[error("the idempotency key was used for another request")]
     KeyReused,

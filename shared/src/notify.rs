@@ -105,7 +105,7 @@ fn body(notification: &Notification, id: &str) -> Result<String, serde_json::Err
         id,
         r#type: match event {
             Event::Activated => "recurring-payment.activated",
-            Event::Declined => "recurring-payment.declined",
+            Event::Declined | Event::CardExpired => "recurring-payment.declined",
             Event::Abandoned => "recurring-payment.abandoned",
         },
         recurring_payment_id: transaction_id.recurring_payment_id().number(),
@@ -114,6 +114,7 @@ fn body(notification: &Notification, id: &str) -> Result<String, serde_json::Err
         occurred_at: occurred_at.to_rfc3339_opts(SecondsFormat::AutoSi, true),
         error_reason: match event {
             Event::Declined => Some("REFUSED_BY_ISSUER"),
+            Event::CardExpired => Some("CARD_EXPIRED"),
             Event::Activated | Event::Abandoned => None,
         },
     })

@@ -10,6 +10,7 @@ mod door;
 mod doubts;
 mod erasure;
 mod events;
+mod expired_cards;
 mod notifications;
 mod observed;
 mod openapi;

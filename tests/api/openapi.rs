@@ -258,6 +258,10 @@ fn its_words_are_those_of_the_code() {
         literals("shared/src/domain/text/locale.rs", is_language)
     );
     let is_event = |text: &str| text.starts_with("recurring-payment.");
+    assert_eq!(
+        words("Notification/properties/errorReason"),
+        literals("shared/src/notify.rs", is_loud)
+    );
     assert_eq!(words("Notification/properties/type"), literals("shared/src/notify.rs", is_event));
 }
 

@@ -184,6 +184,20 @@ async fn the_first_completed_terminal_counts() {
     assert_eq!(world.authorize(&id).await.json()["recurringStatus"], "ACTIVE");
 }
 
+/// A language tag in either spelling and any case; the default for what Nets does not have.
+#[tokio::test]
+async fn the_page_speaks_the_language_that_was_asked_for() {
+    let world = World::new().await;
+    let id = world.create("4711", json!({})).await["recurringPaymentId"].clone();
+    for (tag, found) in [("en_GB", "en"), ("en-GB", "en"), ("EN-gb", "en"), ("tlh-KL", "nb")] {
+        let body = json!({ "redirectUrl": "https://shop.example", "terminalLanguage": tag });
+        let terminal = world.call("POST", &format!("{PAYMENTS}/{id}/terminal"), Some(&body)).await;
+        let uri = terminal.json()["terminalUri"].as_str().unwrap().to_owned();
+        let page = world.http.get(uri).send().await.unwrap().text().await.unwrap();
+        assert!(page.contains(&format!("<html lang=\"{found}\"")), "{tag}: {page}");
+    }
+}
+
 #[tokio::test]
 async fn five_terminals_an_hour() {
     let world = World::new().await;

@@ -153,6 +153,11 @@ fn refused(refusal: Refusal) -> Row {
             "declined",
             "The card was declined. Create another terminal for another card.",
         ),
+        Refusal::CardExpired => (
+            StatusCode::CONFLICT,
+            "card-expired",
+            "The card has expired. Create another terminal for another card.",
+        ),
         Refusal::KeyReused => (
             StatusCode::CONFLICT,
             "idempotency-key-reused",

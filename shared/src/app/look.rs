@@ -52,7 +52,7 @@ impl App {
     }
 }
 
-/// What the caller is told when no visit brought a card: doubt before anything else, then what the newest visit that Nets
+/// What the caller is told when no visit brought a card that is good: doubt before anything else, then what the newest visit that Nets
 /// knows came to.
 pub(super) fn answer(looks: Vec<Look>, now: DateTime<Utc>) -> Error {
     let mut answer = Refusal::NoTerminal;
@@ -67,7 +67,9 @@ pub(super) fn answer(looks: Vec<Look>, now: DateTime<Utc>) -> Error {
             Finding::Waiting if look.visit.terminal.expires_at() <= now => {
                 Refusal::TerminalTimedOut
             }
-            Finding::Waiting | Finding::Card(_) | Finding::Unclear => Refusal::TerminalOpen,
+            // A card that is good was answered before.
+            Finding::Closed(Closing::CardExpired) | Finding::Card(_) => Refusal::CardExpired,
+            Finding::Waiting | Finding::Unclear => Refusal::TerminalOpen,
         };
     }
     answer.into()

@@ -118,6 +118,14 @@ pub struct Card {
     pub expiry: CardExpiry,
 }
 
+impl Card {
+    /// Whether its month is over.
+    #[must_use]
+    pub fn has_expired(&self, now: DateTime<Utc>) -> bool {
+        self.expiry.ends_at() <= now
+    }
+}
+
 /// A card that Nets verified, with what Nets calls it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct VerifiedCard {

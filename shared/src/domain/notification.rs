@@ -28,6 +28,8 @@ pub enum Event {
     Activated,
     /// The card was declined for good; another terminal may still bring one.
     Declined,
+    /// The card had expired when it arrived (rule 9): told as a decline; another terminal may still bring one.
+    CardExpired,
     /// Nobody finished it (rule 8).
     Abandoned,
 }
@@ -49,7 +51,7 @@ impl Event {
     pub fn status(self) -> RecurringStatus {
         match self {
             Self::Activated => RecurringStatus::Active,
-            Self::Declined => RecurringStatus::Created,
+            Self::Declined | Self::CardExpired => RecurringStatus::Created,
             Self::Abandoned => RecurringStatus::Cancelled,
         }
     }
@@ -59,7 +61,7 @@ impl Event {
     pub fn name(self) -> &'static str {
         match self {
             Self::Activated => "activated",
-            Self::Declined => "declined",
+            Self::Declined | Self::CardExpired => "declined",
             Self::Abandoned => "abandoned",
         }
     }

@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::domain::card::{Registration, VerifiedCard};
 use crate::domain::id::{Attempt, RecurringPaymentId, Sequence};
-use crate::domain::terminal::{Outcome, Terminal};
+use crate::domain::terminal::Terminal;
 use crate::domain::text::{CallbackUrl, Nickname};
 use crate::secret::Secret;
 
@@ -178,12 +178,13 @@ impl RecurringPayment {
         (0..).map_while(|place| Attempt::try_from(place).ok()).zip(terminals)
     }
 
-    /// Whom its abandonment is told, and of which visit: the newest one, unless that its card was declined was told already.
+    /// Whom its abandonment is told, and of which visit: the newest one, unless that its card was declined, or had expired, was
+    /// told already.
     #[must_use]
     pub fn unfinished(&self) -> Option<(&CallbackUrl, Attempt)> {
         let State::Created { callback, .. } = &self.state else { return None };
         let (attempt, newest) = self.terminals().last()?;
-        Some((callback.as_ref().filter(|_| newest.outcome != Outcome::Declined)?, attempt))
+        Some((callback.as_ref().filter(|_| !newest.outcome.is_decline())?, attempt))
     }
 
     /// The card is stored: CREATED becomes ACTIVE. Whoever is past that stays as it is.
@@ -238,14 +239,12 @@ impl RecurringPayment {
         }
     }
 
-    /// When it was over: not before its activation, also for a card that was over when it came.
+    /// When it was over.
     #[must_use]
     pub fn ended_at(&self) -> Option<DateTime<Utc>> {
         match &self.state {
             State::Created { .. } | State::Active { .. } => None,
-            State::Expired { registration } => {
-                Some(registration.expires_at.max(registration.activated_at))
-            }
+            State::Expired { registration } => Some(registration.expires_at),
             State::Cancelled { at, .. } => Some(*at),
         }
     }

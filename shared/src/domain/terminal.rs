@@ -39,6 +39,19 @@ pub enum Outcome {
     Cancelled,
     /// The card was declined for good.
     Declined,
+    /// The card was verified, but it had expired by then.
+    CardExpired,
+}
+
+impl Outcome {
+    /// Whether a card was entered that cannot be stored.
+    #[must_use]
+    pub fn is_decline(self) -> bool {
+        match self {
+            Self::Declined | Self::CardExpired => true,
+            Self::Open | Self::Failed | Self::Cancelled => false,
+        }
+    }
 }
 
 impl Terminal {
@@ -104,9 +117,10 @@ impl Terminal {
     pub fn closed(self, closing: Closing, now: DateTime<Utc>) -> Self {
         match closing.outcome() {
             Outcome::Open => self.looked(now),
-            outcome @ (Outcome::Failed | Outcome::Cancelled | Outcome::Declined) => {
-                Self { outcome, look_at: None, ..self }
-            }
+            outcome @ (Outcome::Failed
+            | Outcome::Cancelled
+            | Outcome::Declined
+            | Outcome::CardExpired) => Self { outcome, look_at: None, ..self },
         }
     }
 
@@ -140,7 +154,7 @@ impl Visit {
 /// What a look at a visit brought.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Finding {
-    /// The customer entered a card, and it is good.
+    /// The customer entered a card, and Nets verified it. It may have expired since (rule 9).
     Card(VerifiedCard),
     /// The visit is over, or went wrong for now.
     Closed(Closing),
@@ -148,6 +162,17 @@ pub enum Finding {
     Waiting,
     /// Nets did not say clearly: it may have done something, or not.
     Unclear,
+}
+
+impl Finding {
+    /// Whether it is a card that has not expired.
+    #[must_use]
+    pub fn is_good_card(&self, now: DateTime<Utc>) -> bool {
+        match self {
+            Self::Card(verified) => !verified.card.has_expired(now),
+            Self::Closed(_) | Self::Waiting | Self::Unclear => false,
+        }
+    }
 }
 
 /// What Nets knows of a visit.
@@ -159,6 +184,8 @@ pub enum Closing {
     Cancelled,
     /// The card was declined.
     Declined(Decline),
+    /// The card was verified, but it has expired.
+    CardExpired,
 }
 
 impl Closing {
@@ -170,6 +197,7 @@ impl Closing {
             Self::Cancelled => Outcome::Cancelled,
             Self::Declined(Decline::Hard) => Outcome::Declined,
             Self::Declined(Decline::Soft) => Outcome::Open,
+            Self::CardExpired => Outcome::CardExpired,
         }
     }
 }

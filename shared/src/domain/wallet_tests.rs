@@ -765,24 +765,85 @@ fn rule_9_the_earlier_of_the_cards_end_and_the_lifetimes() {
 }
 
 #[test]
-fn rule_9_a_card_that_is_over_when_it_comes_is_never_active() {
+fn rule_9_a_card_that_has_expired_when_it_arrives_is_never_active() {
     let mut wallet = wallet();
-    let (id, last) = (wallet.add(), wallet.add());
-    let view = wallet.activate(visit_of(id), card_of(2026, 10), LIFETIME).unwrap();
-    assert_eq!((view.status, view.primary), (RecurringStatus::Expired, false));
-    assert_eq!(wallet.primary_id(), Some(last));
+    let (id, _) = (wallet.add(), wallet.add());
+    let before = wallet.clone();
+    let refused = wallet.activate(visit_of(id), card_of(2026, 10), LIFETIME);
+    assert_eq!((refused, wallet), (Err(Refusal::CardExpired), before));
+}
+
+/// The card is printed 11/26, and its terminal is opened at 23:59 on the last day.
+fn at_the_months_end() -> (Wallet, RecurringPaymentId, Visit) {
+    let mut wallet = wallet().at(instant("2026-11-30T23:59:00Z"));
+    let id = wallet.add();
+    let visit = wallet.open(id, Some(callback())).unwrap();
+    (wallet, id, visit)
 }
 
 #[test]
-fn rule_9_a_card_that_is_over_when_it_comes_is_answered_though_sixteen_have_ended() {
-    let mut wallet = wallet();
-    for _ in 0..Wallet::ENDED {
-        let id = wallet.add();
-        wallet.end(id).unwrap();
+fn rule_9_a_card_that_arrives_after_its_month_ends_the_visit_as_declined() {
+    let ends_at = instant("2026-12-01T00:00:00Z");
+    let (before, id, visit) = at_the_months_end();
+    let card = Finding::Card(card_of(2026, 11));
+    for (at, expired) in [
+        (ends_at - millisecond(), false),
+        (ends_at, true),
+        (ends_at + TimeDelta::seconds(5), true),
+        (ends_at + TimeDelta::hours(23), true),
+    ] {
+        let mut wallet = before.clone().at(at);
+        wallet.conclude(&visit, &card, LIFETIME).unwrap();
+        let (status, event) = if expired {
+            (RecurringStatus::Created, Event::CardExpired)
+        } else {
+            (RecurringStatus::Active, Event::Activated)
+        };
+        assert_eq!(wallet.status(id), status, "{at}");
+        assert_eq!(told(&wallet), [(visit.transaction_id, event, at)]);
+        assert_eq!(wallet.setup(id).err(), expired.then_some(Refusal::CardExpired), "{at}");
+        // Whoever comes next finds the same, and has nothing to tell.
+        let was = wallet.clone();
+        wallet.conclude(&visit, &card, LIFETIME).unwrap();
+        assert_eq!(wallet, was, "{at}");
+        assert!(wallet.visits_due().is_empty());
+        // Under a clock that is behind, too.
+        let mut earlier = wallet.clone().at(ends_at - TimeDelta::seconds(2));
+        earlier.conclude(&visit, &card, LIFETIME).unwrap();
+        assert_eq!((earlier.status(id), told(&earlier)), (status, told(&wallet)), "{at}");
     }
-    let id = wallet.add();
-    let view = wallet.activate(visit_of(id), card_of(2026, 10), LIFETIME);
-    assert_eq!(view.map(|view| view.status), Ok(RecurringStatus::Expired));
+}
+
+#[test]
+fn rule_9_another_terminal_may_bring_a_card_after_one_that_has_expired() {
+    let (wallet, id, visit) = at_the_months_end();
+    let mut wallet = wallet.at(instant("2026-12-01T00:00:05Z"));
+    wallet.conclude(&visit, &Finding::Card(card_of(2026, 11)), LIFETIME).unwrap();
+    let expired = told(&wallet);
+    let later = wallet.clone().after(TimeDelta::days(3));
+    assert_eq!(later.status(id), RecurringStatus::Cancelled);
+    assert_eq!(told(&later), expired, "told as declined, and not as abandoned too");
+    let another = wallet.open(id, None).unwrap();
+    wallet.conclude(&another, &Finding::Card(card()), LIFETIME).unwrap();
+    assert_eq!(wallet.status(id), RecurringStatus::Active);
+    let activated = (another.transaction_id, Event::Activated, wallet.now);
+    assert_eq!(told(&wallet), [expired, vec![activated]].concat());
+    let was = wallet.clone();
+    wallet.conclude(&visit, &Finding::Card(card_of(2026, 11)), LIFETIME).unwrap();
+    assert_eq!(wallet, was, "the first visit is over");
+}
+
+/// An activation can be just after now. A card that is over by then would be EXPIRED at once.
+#[test]
+fn rule_9_a_card_is_judged_at_the_instant_of_its_activation() {
+    let ends_at = instant("2026-12-01T00:00:00Z");
+    let (wallet, id, visit) = at_the_months_end();
+    let mut wallet = wallet.at(ends_at);
+    wallet.add_active();
+    let mut wallet = wallet.at(ends_at - millisecond());
+    wallet.conclude(&visit, &Finding::Card(card_of(2026, 11)), LIFETIME).unwrap();
+    assert_eq!(wallet.status(id), RecurringStatus::Created);
+    assert_eq!(wallet.setup(id), Err(Refusal::CardExpired));
 }
 
 #[test]
@@ -1066,6 +1127,7 @@ fn whatever_is_over_is_looked_at_no_more() {
         Finding::Closed(Closing::Cancelled),
         Finding::Closed(Closing::NeverRegistered),
         Finding::Closed(Closing::Declined(Decline::Hard)),
+        Finding::Card(card_of(2026, 10)),
     ] {
         let mut wallet = wallet();
         let id = wallet.add();
@@ -1324,6 +1386,7 @@ fn step() -> impl Strategy<Value = Step> {
         Just(Closing::Cancelled),
         Just(Closing::Declined(Decline::Soft)),
         Just(Closing::Declined(Decline::Hard)),
+        Just(Closing::CardExpired),
     ];
     let milliseconds = prop_oneof![
         4 => 0..1_000_i64,

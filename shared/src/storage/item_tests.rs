@@ -73,6 +73,7 @@ fn step() -> impl Strategy<Value = Step> {
         Just(Finding::Closed(Closing::NeverRegistered)),
         Just(Finding::Closed(Closing::Cancelled)),
         Just(Finding::Closed(Closing::Declined(Decline::Hard))),
+        Just(Finding::Closed(Closing::CardExpired)),
         Just(Finding::Waiting),
         Just(Finding::Unclear),
     ];

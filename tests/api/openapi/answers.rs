@@ -178,6 +178,7 @@ async fn what_comes_back_is_what_it_says() {
     erased(&mut walk).await;
     unidentified(&mut walk, &id).await;
     called_back(&mut walk).await;
+    expired(&mut walk).await;
     without_a_function(&mut walk).await;
     whatever_is_described_came(&walk);
 }
@@ -348,6 +349,16 @@ async fn called_back(walk: &mut Walk) {
     walk.send("POST", CALLBACK, &secret, &[("content-type", "text/plain")], Some(&known)).await;
 }
 
+/// A card that has expired when it arrives.
+async fn expired(walk: &mut Walk) {
+    walk.world.wait_for_the_months_end().await;
+    let id = walk.create(json!({ "customerNumber": "4717" })).await;
+    let terminal = walk.call("POST", TERMINAL, &id, Some(&terminal())).await.json();
+    walk.world.press_with_a_card_of_november(terminal["terminalUri"].as_str().unwrap()).await;
+    walk.world.wait("PT65S").await;
+    walk.call("PUT", AUTHORIZE, &id, None).await;
+}
+
 /// What the gateway says when the function is killed.
 async fn without_a_function(walk: &mut Walk) {
     let id = walk.create(json!({ "customerNumber": "4715" })).await;
@@ -482,7 +493,9 @@ async fn its_limits_are_the_services() {
         ("PATCH", ONE, "nickname", json!("a\nb"), false),
         ("PATCH", ONE, "nickname", json!("a\u{202e}b"), false),
         ("PATCH", ONE, "nickname", json!("\u{200f}"), false),
-        ("PATCH", ONE, "nickname", json!("a\u{2028}b \u{feff}"), true),
+        ("PATCH", ONE, "nickname", json!("a\u{2028}b"), false),
+        ("PATCH", ONE, "nickname", json!("a\u{2029}b"), false),
+        ("PATCH", ONE, "nickname", json!("a b \u{feff}\u{2028}"), true),
         ("PATCH", ONE, "nickname", json!("💳"), true),
         ("PATCH", ONE, "nickname", json!(7), false),
         ("PATCH", ONE, "nickname", Value::Null, true),
@@ -493,6 +506,9 @@ async fn its_limits_are_the_services() {
         ("POST", PAYMENTS, "customerNumber", json!("A-b_c.9"), true),
         ("POST", PAYMENTS, "customerNumber", json!("x".repeat(64)), true),
         ("POST", PAYMENTS, "customerNumber", json!("x".repeat(65)), false),
+        ("POST", PAYMENTS, "customerNumber", json!("kari+kort@example.no"), true),
+        ("POST", PAYMENTS, "customerNumber", json!("ENT:Customer:42"), true),
+        ("POST", PAYMENTS, "customerNumber", json!(".."), false),
         ("POST", PAYMENTS, "customerNumber", json!("ø"), false),
         ("POST", PAYMENTS, "customerNumber", json!(""), false),
         ("POST", TERMINAL, "redirectUrl", json!(url(1022)), true),
@@ -506,6 +522,7 @@ async fn its_limits_are_the_services() {
         ("POST", TERMINAL, "callbackUrl", json!("shop.example"), false),
         ("POST", TERMINAL, "transactionType", json!("MIT"), false),
         ("POST", TERMINAL, "terminalLanguage", json!(1), false),
+        ("POST", TERMINAL, "terminalLanguage", json!("en-GB"), true),
     ] {
         let mut body =
             if path == TERMINAL { json!({ "redirectUrl": "https://a" }) } else { json!({}) };

@@ -98,6 +98,7 @@ pub const ALL: &[(&str, Make)] = &[
     ("repeats", card::repeats),
     ("told", card::told),
     ("time", time::time),
+    ("late", time::late),
     ("absence", time::absence),
 ];
 

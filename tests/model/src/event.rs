@@ -57,6 +57,7 @@ events! {
     CustomerCancelled = "a look found that the customer had cancelled",
     SoftDecline = "a card was declined for now",
     HardDecline = "a card was declined for good",
+    CardExpired = "a card had expired when it came",
     SecondCard = "a card came for what had one by then",
     CardTooLate = "a card came for what was over by then",
     Activated = "a card was stored",

@@ -161,6 +161,12 @@ pub fn last_digits(id: TransactionId) -> u16 {
 
 /// The month of the card that is over soon: it ends within days of the model's beginning.
 pub const SHORT: (i32, u32) = (2026, 11);
+/// First instant at which the card that is over soon is not good: 2026-12-01T00:00:00Z.
+#[must_use]
+pub fn short_card_ends() -> DateTime<Utc> {
+    DateTime::UNIX_EPOCH + TimeDelta::seconds(1_796_083_200)
+}
+
 /// The month of any other card.
 pub const LONG: (i32, u32) = (2049, 12);
 

@@ -207,6 +207,7 @@ impl Truth {
             (_, Fate::Gone) => true,
             (Event::Activated, fate) => fate.card().is_some(),
             (Event::Declined, _) => outcome(fact) == Some(Outcome::Declined),
+            (Event::CardExpired, _) => outcome(fact) == Some(Outcome::CardExpired),
             (Event::Abandoned, fate) => matches!(fate, Fate::Cancelled { ended: false, .. }),
         })
     }

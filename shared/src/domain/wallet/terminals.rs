@@ -100,7 +100,7 @@ impl Wallet {
     ///
     /// # Errors
     /// `NotFound`; `NotAwaitingCard` when it is EXPIRED or CANCELLED; and when no visit can bring a card any more, what the
-    /// newest came to: `NoTerminal`, `TerminalCancelled` or `Declined` (rule 5).
+    /// newest came to: `NoTerminal`, `TerminalCancelled`, `Declined` or `CardExpired` (rule 5).
     pub fn setup(&self, id: RecurringPaymentId) -> Result<Setup, Refusal> {
         let payment = &self.contents.payments[self.find(id)?];
         let terminals = match &payment.state {
@@ -124,15 +124,17 @@ impl Wallet {
                 None | Some(Outcome::Open | Outcome::Failed) => Refusal::NoTerminal,
                 Some(Outcome::Cancelled) => Refusal::TerminalCancelled,
                 Some(Outcome::Declined) => Refusal::Declined(Decline::Hard),
+                Some(Outcome::CardExpired) => Refusal::CardExpired,
             },
         )
     }
 
     /// Writes down what a look at a visit brought: the one rule for request, callback and schedule. That Nets does not know a
-    /// visit says nothing before a look at it is due: see [`Terminal::unknown`].
+    /// visit says nothing before a look at it is due: see [`Terminal::unknown`]. A card that has expired when it arrives ends the
+    /// visit as declined.
     ///
     /// # Errors
-    /// As for [`Self::activate`] and [`Self::close_terminal`].
+    /// `NotFound`; `NotAwaitingCard` when there is a card, and the recurring payment is EXPIRED or CANCELLED by now.
     pub fn conclude(
         &mut self,
         visit: &Visit,
@@ -141,9 +143,7 @@ impl Wallet {
     ) -> Result<(), Refusal> {
         let now = self.now;
         match finding {
-            Finding::Card(card) => {
-                self.activate(visit.transaction_id, card.clone(), lifetime).map(drop)
-            }
+            Finding::Card(card) => self.keep_card(visit, card, lifetime),
             Finding::Closed(Closing::NeverRegistered) => {
                 self.keep_open(visit, |terminal| terminal.unknown(now)).map(drop)
             }
@@ -153,7 +153,31 @@ impl Wallet {
         }
     }
 
-    /// Writes down what came of a visit, and has a card that was declined for good told. A visit whose outcome is known
+    /// Stores the card that a visit brought, if it has not expired. What a visit came to first stays: a card that had expired for
+    /// a request is not stored by another one with an earlier clock.
+    fn keep_card(
+        &mut self,
+        visit: &Visit,
+        card: &VerifiedCard,
+        lifetime: Months,
+    ) -> Result<(), Refusal> {
+        let id = visit.transaction_id.recurring_payment_id();
+        let payment = &self.contents.payments[self.find(id)?];
+        let is_over = self.visits(payment).any(|known| {
+            known.transaction_id == visit.transaction_id
+                && known.terminal.opened_at == visit.terminal.opened_at
+                && known.terminal.outcome == Outcome::CardExpired
+        });
+        if is_over {
+            return Ok(());
+        }
+        match self.activate(visit.transaction_id, card.clone(), lifetime) {
+            Err(Refusal::CardExpired) => self.close_terminal(visit, Closing::CardExpired),
+            activated => activated.map(drop),
+        }
+    }
+
+    /// Writes down what came of a visit, and has a card told that was declined for good or has expired. A visit whose outcome is known
     /// already, or no longer matters, is left alone.
     ///
     /// # Errors
@@ -161,11 +185,14 @@ impl Wallet {
     pub fn close_terminal(&mut self, visit: &Visit, closing: Closing) -> Result<(), Refusal> {
         let now = self.now;
         let closed = self.keep_open(visit, |terminal| terminal.closed(closing, now))?;
-        if closed.is_some_and(|closed| closed.outcome == Outcome::Declined)
-            && let (_, Some(to)) = self.waiting_mut(visit.transaction_id.recurring_payment_id())?
-        {
+        let event = match closed.map(|closed| closed.outcome) {
+            Some(Outcome::Declined) => Event::Declined,
+            Some(Outcome::CardExpired) => Event::CardExpired,
+            Some(Outcome::Open | Outcome::Failed | Outcome::Cancelled) | None => return Ok(()),
+        };
+        if let (_, Some(to)) = self.waiting_mut(visit.transaction_id.recurring_payment_id())? {
             let to = to.clone();
-            self.tell(Notification::new(to, visit.transaction_id, Event::Declined, now));
+            self.tell(Notification::new(to, visit.transaction_id, event, now));
         }
         Ok(())
     }
@@ -197,7 +224,8 @@ impl Wallet {
     /// The card that a visit brought: CREATED becomes ACTIVE. ACTIVE already: nothing changes, the first card counts (rule 6).
     ///
     /// # Errors
-    /// `NotFound`; `NotAwaitingCard` when it is EXPIRED or CANCELLED by now.
+    /// `NotFound`; `NotAwaitingCard` when it is EXPIRED or CANCELLED by now; `CardExpired` when the card would be EXPIRED at once
+    /// (rule 9).
     pub fn activate(
         &mut self,
         visit: TransactionId,
@@ -209,11 +237,14 @@ impl Wallet {
             RecurringStatus::Active => self.view(id),
             RecurringStatus::Expired | RecurringStatus::Cancelled => Err(Refusal::NotAwaitingCard),
             RecurringStatus::Created => {
+                let at = self.activation_instant();
+                if card.card.has_expired(at) {
+                    return Err(Refusal::CardExpired);
+                }
                 if let (_, Some(to)) = self.waiting_mut(id)? {
                     let activated = Notification::new(to.clone(), visit, Event::Activated, now);
                     self.tell(activated);
                 }
-                let at = self.activation_instant();
                 self.replace(id, |payment| payment.activated(card, at, lifetime))
             }
         }

@@ -24,6 +24,7 @@ pub(super) struct StoredNotification {
 enum StoredEvent {
     Activated,
     Declined,
+    CardExpired,
     Abandoned,
 }
 
@@ -43,6 +44,7 @@ impl From<&Notification> for StoredNotification {
             event: match notification.event {
                 Event::Activated => StoredEvent::Activated,
                 Event::Declined => StoredEvent::Declined,
+                Event::CardExpired => StoredEvent::CardExpired,
                 Event::Abandoned => StoredEvent::Abandoned,
             },
             occurred_at: notification.occurred_at.timestamp_millis(),
@@ -72,6 +74,7 @@ impl TryFrom<&StoredNotification> for Notification {
             event: match stored.event {
                 StoredEvent::Activated => Event::Activated,
                 StoredEvent::Declined => Event::Declined,
+                StoredEvent::CardExpired => Event::CardExpired,
                 StoredEvent::Abandoned => Event::Abandoned,
             },
             occurred_at: instant(stored.occurred_at)?,

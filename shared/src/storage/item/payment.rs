@@ -86,6 +86,7 @@ enum StoredOutcome {
     Failed,
     Cancelled,
     Declined,
+    CardExpired,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -194,6 +195,7 @@ impl From<&Terminal> for StoredTerminal {
                 Outcome::Failed => StoredOutcome::Failed,
                 Outcome::Cancelled => StoredOutcome::Cancelled,
                 Outcome::Declined => StoredOutcome::Declined,
+                Outcome::CardExpired => StoredOutcome::CardExpired,
             },
             look_at: terminal.look_at.map(|at| at.timestamp_millis()),
             asked: terminal.asked.map(|asked| StoredAsked {
@@ -215,6 +217,7 @@ impl TryFrom<&StoredTerminal> for Terminal {
                 StoredOutcome::Failed => Outcome::Failed,
                 StoredOutcome::Cancelled => Outcome::Cancelled,
                 StoredOutcome::Declined => Outcome::Declined,
+                StoredOutcome::CardExpired => Outcome::CardExpired,
             },
             look_at: stored.look_at.map(instant).transpose()?,
             asked: stored

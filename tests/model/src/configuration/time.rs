@@ -59,6 +59,47 @@ pub(super) fn time(size: Size) -> Configuration {
     }
 }
 
+/// A card is entered a minute before it expires, and found before or after that by clients whose clocks differ.
+pub(super) fn late(size: Size) -> Configuration {
+    let begun = |first: Operation| {
+        vec![
+            Before::Passed(TimeDelta::minutes(7 * 24 * 60 + 13 * 60 + 59)),
+            done(CREATE),
+            done(first),
+            Before::Entered(1, Page::ShortCard),
+        ]
+    };
+    let and_a_good_one = [begun(open_told(1)), vec![done(open(1)), Before::Entered(1, Page::Card)]];
+    let beginnings = [begun(open_told(1)), and_a_good_one.concat()];
+    let mut sets = vec![
+        vec![vec![Operation::Authorize(1)], vec![Finish]],
+        vec![vec![Operation::Authorize(1)], vec![Operation::Callback(1)]],
+        vec![vec![Operation::Authorize(1), open(1)], vec![Finish]],
+    ];
+    if size > Size::Small {
+        sets.push(vec![vec![Operation::Authorize(1)], vec![Operation::Callback(1)], vec![Finish]]);
+    }
+    let (losses, kills) = match size {
+        Size::Small => (0, 0),
+        Size::Medium => (1, 0),
+        Size::Large => (1, 1),
+    };
+    Configuration {
+        name: "late",
+        about: "a card that expires between its entry and its arrival: one outcome, told as it is",
+        bounds: Bounds {
+            losses,
+            kills,
+            steps_of_clock: 1,
+            waits: vec![Wait::By(TimeDelta::minutes(1))],
+            skewed: true,
+            ..Bounds::default()
+        },
+        scenarios: after(&beginnings, &sets),
+        expects: vec![Event::CardExpired, Event::Activated, Event::Told],
+    }
+}
+
 /// Nobody finishes, for a day and for a month: abandoned, told, and forgotten.
 pub(super) fn absence(size: Size) -> Configuration {
     let beginnings = [

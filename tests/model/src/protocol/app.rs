@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use shared::domain::id::RecurringPaymentId;
+use shared::domain::recurring_payment::RecurringStatus;
 use shared::domain::terminal::{Finding, Visit};
 use shared::domain::wallet::{Setup, Wallet};
 use shared::error::Refusal;
@@ -30,7 +31,7 @@ pub fn complete(
         Setup::Done(_) => return Ok(()),
         Setup::Open(visits) => visits,
     };
-    let looks = look_until_a_card(wire, visits)?;
+    let looks = look_until_a_card(wire, visits, now)?;
     let unwritten = wire.has(Flaw::TriesNotWrittenDown);
     let rashly = wire.has(Flaw::WritesOffTheYoung);
     let changed = storage::change_found(wire, found, key, now, |wallet| {
@@ -45,15 +46,19 @@ pub fn complete(
         };
         let deed = Deed::Conclude(looks.iter().map(Look::brought).collect());
         let Intent { tries: begun, .. } = conclusion(Deed::Settle, &tries);
-        Ok((tries, Intent { tries: begun, ..Intent::answered(deed, &view) }))
+        let outcome = (tries, view.status);
+        Ok((outcome, Intent { tries: begun, ..Intent::answered(deed, &view) }))
     });
-    let Changed { outcome: tries, written } = changed?;
+    let Changed { outcome: (tries, status), written } = changed?;
     let card = looks.iter().any(|look| matches!(look.finding, Finding::Card(_)));
-    if card && !written {
+    let is_stored = status != RecurringStatus::Created;
+    if card && !is_stored {
+        wire.note(Event::CardExpired);
+    } else if card && !written {
         wire.note(Event::SecondCard);
     }
     tell(wire, key, &tries, now)?;
-    if card {
+    if card && is_stored {
         return Ok(());
     }
     Err(Stop::Fails(answer(&looks)))
@@ -120,13 +125,17 @@ fn conclude(wallet: &mut Wallet, look: &Look, rashly: bool) -> Result<(), Refusa
     wallet.conclude(&look.visit, &look.finding, LIFETIME)
 }
 
-fn look_until_a_card(wire: &mut Wire<'_>, visits: Vec<Visit>) -> Result<Vec<Look>, Stop> {
+fn look_until_a_card(
+    wire: &mut Wire<'_>,
+    visits: Vec<Visit>,
+    now: DateTime<Utc>,
+) -> Result<Vec<Look>, Stop> {
     let mut looks = Vec::new();
     for visit in visits {
         let look = look_up(wire, visit)?;
-        let card = matches!(look.finding, Finding::Card(_));
+        let is_good = look.finding.is_good_card(now);
         looks.push(look);
-        if card {
+        if is_good {
             break;
         }
     }

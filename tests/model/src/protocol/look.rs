@@ -34,7 +34,8 @@ impl Look {
             Finding::Closed(Closing::NeverRegistered) => Brought::NeverRegistered,
             Finding::Closed(Closing::Cancelled) => Brought::Cancelled,
             Finding::Closed(Closing::Declined(Decline::Hard)) => Brought::Declined,
-            Finding::Closed(Closing::Declined(Decline::Soft))
+            // Whether a card has expired is decided in the wallet.
+            Finding::Closed(Closing::CardExpired | Closing::Declined(Decline::Soft))
             | Finding::Waiting
             | Finding::Unclear => Brought::Nothing,
         };

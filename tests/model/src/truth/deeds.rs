@@ -165,7 +165,7 @@ impl Truth {
         }
     }
 
-    /// Rule 6: the first completed visit counts. Rule 9: how long.
+    /// Rule 6: the first completed visit counts. Rule 9: how long; a card that has expired when it comes ends the visit.
     fn activate(&mut self, visit: &Visit, digits: u16, short: bool, now: DateTime<Utc>) {
         let last =
             self.facts.iter().filter_map(|fact| fact.fate.card()).map(|card| card.activated_at);
@@ -177,10 +177,16 @@ impl Truth {
             .unwrap_or_default()
             .and_time(NaiveTime::MIN)
             .and_utc();
+        if card_ends <= activated_at {
+            self.close(visit, Outcome::CardExpired);
+            return;
+        }
         let until = card_ends.min(activated_at + LIFETIME);
         let mut owed = None;
         self.change(place_of(visit.transaction_id), |fact| {
-            if fact.fate == Fate::Waiting {
+            let expired =
+                fact.visit_mut(visit).map(|seen| seen.outcome) == Some(Outcome::CardExpired);
+            if fact.fate == Fate::Waiting && !expired {
                 fact.fate = Fate::Active(Stored { digits, activated_at, until });
                 owed = fact.tell.then(|| owe(visit.transaction_id, Event::Activated));
             }
@@ -199,8 +205,12 @@ impl Truth {
                 && seen.outcome == Outcome::Open
             {
                 seen.outcome = outcome;
-                let told = tell && outcome == Outcome::Declined;
-                owed = told.then(|| owe(visit.transaction_id, Event::Declined));
+                let event = match outcome {
+                    Outcome::Declined => Some(Event::Declined),
+                    Outcome::CardExpired => Some(Event::CardExpired),
+                    Outcome::Open | Outcome::Failed | Outcome::Cancelled => None,
+                };
+                owed = event.filter(|_| tell).map(|event| owe(visit.transaction_id, event));
             }
         });
         self.owed.extend(owed);
@@ -231,8 +241,9 @@ fn owe(visit: TransactionId, event: Event) -> Owed {
 /// Nobody finished it. Who named an address is told, unless a decline of the newest visit was told already.
 fn abandon(fact: &mut Fact, at: DateTime<Utc>) -> Option<Owed> {
     fact.fate = Fate::Cancelled { at, ended: false, card: None };
+    let told = [Outcome::Declined, Outcome::CardExpired];
     let newest =
-        fact.visits.last().filter(|newest| fact.tell && newest.outcome != Outcome::Declined)?;
+        fact.visits.last().filter(|newest| fact.tell && !told.contains(&newest.outcome))?;
     debug_assert!(newest.opened_at <= at);
     let attempt = shared::domain::id::Attempt::try_from(fact.visits.len() - 1).ok()?;
     Some(owe(TransactionId::new(crate::protocol::id(fact.place), attempt), Event::Abandoned))

@@ -9,7 +9,7 @@ use super::{Rules, World};
 use crate::breach::Breach;
 use crate::intent::Intent;
 use crate::item::Item;
-use crate::nets::Transaction;
+use crate::nets::{Page, Transaction, short_card_ends};
 use crate::operation::Place;
 use crate::protocol::{id, nickname, slot};
 use crate::truth::{Fact, Fate, Truth};
@@ -91,6 +91,7 @@ impl World {
         self.nets.transactions().filter(move |one| {
             one.id.recurring_payment_id() == id(place)
                 && one.is_completed()
+                && !(one.page == Page::ShortCard && short_card_ends() <= self.now)
                 && self.pages.contains(&one.id)
         })
     }

@@ -70,10 +70,9 @@ impl Visits {
         findings
     }
 
-    /// Whether a good card was entered for a recurring payment, and taken: at which visit.
-    #[must_use]
-    pub(super) fn card_of(&self, id: u64) -> Option<u64> {
-        (0..16).map(|place| id << 4 | place).find(|transaction| {
+    /// The visits of a recurring payment at which a good card was entered, and taken.
+    pub(super) fn cards_of(&self, id: u64) -> impl Iterator<Item = u64> {
+        (0..16).map(move |place| id << 4 | place).filter(|transaction| {
             let visit = self.0.get(transaction);
             visit.is_some_and(|visit| {
                 matches!(visit.pressed, Some(Press::Good(..)))

@@ -138,6 +138,8 @@ pub enum Outcome {
     Cancelled,
     /// The card was declined for good.
     Declined,
+    /// The card had expired when it came (rule 9).
+    CardExpired,
 }
 
 impl Wallet {
@@ -226,8 +228,18 @@ impl Payment {
     /// Whether it is written down that Nets does not know of a visit.
     #[must_use]
     pub fn has_failed(&self, place: u64) -> bool {
+        self.has_outcome(place, Outcome::Failed)
+    }
+
+    /// Whether it is written down that the card of a visit had expired.
+    #[must_use]
+    pub fn has_expired_card(&self, place: u64) -> bool {
+        self.has_outcome(place, Outcome::CardExpired)
+    }
+
+    fn has_outcome(&self, place: u64, outcome: Outcome) -> bool {
         let State::Created(visits) = &self.state else { return false };
         let visit = usize::try_from(place).ok().and_then(|place| visits.get(place));
-        visit.is_some_and(|visit| visit.outcome == Outcome::Failed)
+        visit.is_some_and(|visit| visit.outcome == outcome)
     }
 }

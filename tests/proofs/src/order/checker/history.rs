@@ -129,7 +129,8 @@ impl History {
         for payment in &wallet.payments {
             let id = wallet.id(payment.place);
             let waits = matches!(payment.state, State::Created(_));
-            if let Some(transaction) = visits.card_of(id).filter(|_| waits) {
+            let mut cards = visits.cards_of(id).filter(|card| !payment.has_expired_card(card & 15));
+            if let Some(transaction) = cards.next().filter(|_| waits) {
                 let what =
                     format!("a card is lost: {transaction} brought one, and {id} is {payment:?}");
                 return Err(self.violation(&what));

@@ -246,6 +246,7 @@ impl StoredVisit<'_> {
             "failed" => Outcome::Failed,
             "cancelled" => Outcome::Cancelled,
             "declined" => Outcome::Declined,
+            "cardExpired" => Outcome::CardExpired,
             other => return Err(format!("{other} is no outcome")),
         };
         Ok(Visit {

@@ -27,6 +27,13 @@ pub enum Finding {
     Unknown,
 }
 
+impl Finding {
+    /// Whether it is a card whose month is over.
+    fn has_expired(&self, at: i64) -> bool {
+        matches!(self, Self::Card(_, _, expiry) if end_of(expiry) <= at)
+    }
+}
+
 /// What looks during one invocation can have found at each visit, by its transaction id. That Nets is unclear is always possible.
 pub type Findings<'a> = &'a dyn Fn(u64) -> Vec<Finding>;
 
@@ -42,13 +49,22 @@ impl Visit {
         self.look_at.filter(|at| now < *at).map_or(soon, |planned| planned.min(soon))
     }
 
-    /// What it is now, if looks can have made that of it.
-    fn became(&self, after: &Self, found: &[Finding], now: i64) -> Result<Self, String> {
+    /// What it is now, if looks can have made that of it. A card that is stored now is activated at `activated_at`.
+    fn became(
+        &self,
+        after: &Self,
+        found: &[Finding],
+        now: i64,
+        activated_at: i64,
+    ) -> Result<Self, String> {
         let closed = |outcome| Self { outcome, look_at: None, ..self.clone() };
         let open = |look_at| Self { look_at, ..self.clone() };
         let mut possible = vec![self.clone(), open(Some(self.unclear(now)))];
         for finding in found {
             possible.extend(match finding {
+                card @ Finding::Card(..) if card.has_expired(activated_at) => {
+                    Some(closed(Outcome::CardExpired))
+                }
                 Finding::Card(..) => None,
                 Finding::Cancelled => Some(closed(Outcome::Cancelled)),
                 Finding::Declined => Some(closed(Outcome::Declined)),
@@ -82,14 +98,23 @@ pub fn conclude(
         let Some(payment) = wallet.find(id) else { continue };
         let State::Created(visits) = &payment.state else { continue };
         let Some(after) = stored.find(id) else { continue };
+        let activated_at = wallet.activation_instant(now);
         if let Some(card) = after.card() {
-            let card = brought(id, payment, card, found)?;
-            wallet.activate(id, card, now);
+            let card = brought(id, payment, card, found, activated_at)?;
+            if card.has_expired(activated_at) {
+                return Err(format!("{id} became ACTIVE with {card:?}, which had expired"));
+            }
+            wallet.activate(id, card, activated_at);
+            wallet.settle(now);
         } else if let State::Created(seen) = &after.state {
             let both = visits.iter().zip(seen).enumerate();
             let became = both.map(|(place, (visit, seen))| match visit.outcome {
-                Outcome::Open => visit.became(seen, &found(id << 4 | place as u64), now),
-                Outcome::Failed | Outcome::Cancelled | Outcome::Declined => Ok(visit.clone()),
+                Outcome::Open => {
+                    visit.became(seen, &found(id << 4 | place as u64), now, activated_at)
+                }
+                Outcome::Failed | Outcome::Cancelled | Outcome::Declined | Outcome::CardExpired => {
+                    Ok(visit.clone())
+                }
             });
             let became: Vec<Visit> = became.collect::<Result<_, _>>()?;
             if let Some(payment) = wallet.find_mut(id)
@@ -103,12 +128,13 @@ pub fn conclude(
     Ok(())
 }
 
-/// The card that a visit brought: of the first one that can have brought it, oldest first.
+/// The card that a visit brought: of the first one that can have brought it, oldest first. One that has expired is passed over.
 fn brought(
     id: u64,
     payment: &Payment,
     stored: &Card,
     found: Findings<'_>,
+    activated_at: i64,
 ) -> Result<Finding, String> {
     for (place, _) in payment.open_visits() {
         let findings = found(id << 4 | place as u64);
@@ -119,7 +145,9 @@ fn brought(
         if let Some(card) = findings.iter().find(is_it) {
             return Ok(card.clone());
         }
-        if let [Finding::Card(..)] = findings.as_slice() {
+        if let [card @ Finding::Card(..)] = findings.as_slice()
+            && !card.has_expired(activated_at)
+        {
             return Err(format!("an older visit of {id} has a card, and {stored:?} is another"));
         }
     }
@@ -127,18 +155,21 @@ fn brought(
 }
 
 impl Wallet {
-    /// Rule 9. Two activations in one millisecond, or under clocks that differ, keep their order (ours).
-    fn activate(&mut self, id: u64, card: Finding, now: i64) {
-        let Finding::Card(kind, last_four, expiry) = card else { return };
+    /// Two activations in one millisecond, or under clocks that differ, keep their order (ours).
+    fn activation_instant(&self, now: i64) -> i64 {
         let activations = self.payments.iter().filter_map(|payment| payment.card());
         let last = activations.map(|card| card.activated_at).max();
-        let activated_at = last.map_or(now, |last| now.max(last + 1));
+        last.map_or(now, |last| now.max(last + 1))
+    }
+
+    /// Rule 9.
+    fn activate(&mut self, id: u64, card: Finding, activated_at: i64) {
+        let Finding::Card(kind, last_four, expiry) = card else { return };
         let expires_at = end_of(&expiry).min(years_after(activated_at));
         let card = Card { kind, last_four, expiry, activated_at, expires_at };
         if let Some(payment) = self.find_mut(id) {
             payment.state = State::Active(card);
         }
-        self.settle(now);
     }
 }
 
@@ -164,14 +195,19 @@ pub fn answers(wallet: &Wallet, id: u64, found: Findings<'_>, now: i64) -> Vec<E
         kinds = match newest.map(|visit| visit.outcome) {
             Some(Outcome::Cancelled) => BTreeSet::from(["terminal-cancelled"]),
             Some(Outcome::Declined) => BTreeSet::from(["declined"]),
+            Some(Outcome::CardExpired) => BTreeSet::from(["card-expired"]),
             Some(Outcome::Open | Outcome::Failed) | None => kinds,
         };
     }
+    let activated_at = wallet.activation_instant(now);
     for (place, visit) in payment.open_visits() {
         let findings = found(id << 4 | place as u64);
         let mut then = BTreeSet::new();
         for finding in &findings {
             match finding {
+                card @ Finding::Card(..) if card.has_expired(activated_at) => {
+                    then.extend(["card-expired"]);
+                }
                 Finding::Card(..) => {}
                 Finding::Unknown => then.extend(&kinds),
                 Finding::Cancelled => then.extend(["terminal-cancelled"]),

@@ -27,7 +27,7 @@ impl Payment {
     fn ended_at(&self) -> Option<i64> {
         match &self.state {
             State::Created(_) | State::Active(_) => None,
-            State::Expired(card) => Some(card.expires_at.max(card.activated_at)),
+            State::Expired(card) => Some(card.expires_at),
             State::Cancelled(_, at, _) => Some(*at),
         }
     }
