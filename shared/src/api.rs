@@ -6,21 +6,22 @@ mod event;
 pub mod reply;
 pub mod request;
 mod status;
+mod uri;
 
 use std::convert::Infallible;
 use std::future::Future;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use aws_lambda_events::apigw::{ApiGatewayV2httpRequest, ApiGatewayV2httpResponse};
-use lambda_runtime::{LambdaEvent, service_fn};
+use lambda_http::request::LambdaRequest;
+use lambda_http::{Adapter, Service, service_fn};
+use lambda_runtime::LambdaEvent;
 use uuid::Uuid;
 
 use crate::config::{Environment, LogConfig};
 use crate::error::{Cause, Error, chain};
 use crate::invocation;
 use crate::log;
-use event::Event;
 pub use reply::Reply;
 use request::About;
 pub use request::Request;
@@ -50,24 +51,31 @@ where
     let log = &log::begin(LogConfig::read(&environment)?);
     let state: &'static S = Box::leak(Box::new(Box::pin(start(&environment)).await?));
     let (answer, cold) = (&answer, &AtomicBool::new(true));
-    lambda_runtime::run(service_fn(
-        move |event: LambdaEvent<Event<ApiGatewayV2httpRequest>>| async move {
-            let began = Instant::now();
-            let request = Request::new(event, correlation_id);
-            let about = request.about();
-            let answered =
-                invocation::of(operation, Box::pin(in_time(answer(state, request), &about)));
-            let (result, known) = answered.await;
-            let error = result.as_ref().err().map(|error| chain(error));
-            let response = result.map_or_else(
-                |error| status::problem(&error, &about),
-                |reply| reply.response(&about),
-            );
-            let (took, cold) = (began.elapsed(), cold.swap(false, Ordering::Relaxed));
-            log.write(&about.line(&known, response.status_code, took, cold, error.as_deref()));
-            Ok::<ApiGatewayV2httpResponse, Infallible>(response)
-        },
-    ))
+    let service = service_fn(move |request: lambda_http::Request| async move {
+        let began = Instant::now();
+        let request = Request::new(request, correlation_id);
+        let about = request.about();
+        let answered = invocation::of(operation, Box::pin(in_time(answer(state, request), &about)));
+        let (result, known) = answered.await;
+        let error = result.as_ref().err().map(|error| chain(error));
+        let response = result
+            .map_or_else(|error| status::problem(&error, &about), |reply| reply.response(&about));
+        let (took, cold) = (began.elapsed(), cold.swap(false, Ordering::Relaxed));
+        log.write(&about.line(&known, response.status(), took, cold, error.as_deref()));
+        Ok::<_, Infallible>(response)
+    });
+    // As `lambda_http::run`, which panics on some of the addresses that callers send.
+    let adapter = Adapter::from(service);
+    lambda_runtime::run(service_fn(move |event: LambdaEvent<LambdaRequest>| {
+        let mut adapter = adapter.clone();
+        async move {
+            let event = LambdaEvent::new(uri::readable(event.payload)?, event.context);
+            match adapter.call(event).await {
+                Ok(response) => Ok::<_, &'static str>(response),
+                Err(never) => match never {},
+            }
+        }
+    }))
     .await
 }
 

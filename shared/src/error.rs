@@ -18,6 +18,12 @@ pub enum Error {
     /// There is a body, and it does not say that it is JSON.
     #[error("the body is not application/json")]
     NotJson,
+    /// The body has a `Content-Encoding`: which.
+    #[error("the body's Content-Encoding is not supported: {0}")]
+    Encoded(String),
+    /// The body is not in UTF-8: in which charset instead.
+    #[error("the body's charset is not supported: {0}")]
+    Charset(String),
     /// There is nothing at this path.
     #[error("nothing is at this path")]
     NoSuchPath,

@@ -360,6 +360,24 @@ fn its_examples_are_as_it_says() {
     assert!(seen > 80, "{seen}");
 }
 
+/// Rule 20: of several faults, `detail` says the first.
+#[test]
+fn its_problems_say_their_first_fault() {
+    let document = Document::read();
+    let (mut parts, mut seen) = (vec![&document.0], 0);
+    while let Some(part) = parts.pop() {
+        if let Some(first) = part["errors"].get(0).filter(|first| first["field"].is_string()) {
+            let word = |name: &str| first[name].as_str().unwrap();
+            let sentence = format!("{} {}.", word("field"), word("message"));
+            assert_eq!((&part["detail"], &part["message"]), (&json!(sentence), &json!(sentence)));
+            seen += 1;
+        }
+        parts.extend(part.as_object().into_iter().flat_map(|members| members.values()));
+        parts.extend(part.as_array().into_iter().flatten());
+    }
+    assert!(seen > 1, "{seen}");
+}
+
 /// The console has it, as it is and to read.
 #[tokio::test]
 async fn the_console_shows_it() {

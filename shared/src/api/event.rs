@@ -1,4 +1,4 @@
-//! What Lambda hands over.
+//! What Lambda hands to the authorizer.
 
 use serde::de::{Deserialize, Deserializer, Error};
 
@@ -14,23 +14,16 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Event<T> {
 
 #[cfg(test)]
 mod tests {
-    use aws_lambda_events::apigw::{
-        ApiGatewayV2CustomAuthorizerV2Request, ApiGatewayV2httpRequest,
-    };
+    use aws_lambda_events::apigw::ApiGatewayV2CustomAuthorizerV2Request;
 
     use super::*;
 
     #[test]
     fn what_is_wrong_is_not_quoted() {
         let text = r#"{"version":"2.0","headers":{"authorization":"Bearer a\u0000secret"}}"#;
-        let faults = [
-            serde_json::from_str::<Event<ApiGatewayV2httpRequest>>(text).err(),
-            serde_json::from_str::<Event<ApiGatewayV2CustomAuthorizerV2Request>>(text).err(),
-        ];
-        for fault in faults {
-            let fault = fault.unwrap().to_string();
-            assert!(fault.starts_with("not an event"), "{fault}");
-            assert!(!fault.contains("secret"), "{fault}");
-        }
+        let fault = serde_json::from_str::<Event<ApiGatewayV2CustomAuthorizerV2Request>>(text);
+        let fault = fault.err().unwrap().to_string();
+        assert!(fault.starts_with("not an event"), "{fault}");
+        assert!(!fault.contains("secret"), "{fault}");
     }
 }

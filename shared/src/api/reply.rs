@@ -2,11 +2,10 @@
 
 #![expect(clippy::struct_field_names, reason = "the names are those of the wire")]
 
-use aws_lambda_events::apigw::ApiGatewayV2httpResponse;
-use aws_lambda_events::encodings::Body;
 use chrono::{DateTime, SecondsFormat, Utc};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, LOCATION, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
+use lambda_http::{Body, Response};
 use serde::Serialize;
 use url::Url;
 
@@ -21,7 +20,8 @@ use crate::invocation;
 #[derive(Debug)]
 pub struct Reply {
     status: StatusCode,
-    location: Option<String>,
+    /// What is new, below the path that was called.
+    created: Option<String>,
     body: String,
 }
 
@@ -82,11 +82,7 @@ pub fn list(views: &[View]) -> Result<Reply, Error> {
 /// `Internal` when it cannot be written as JSON.
 pub fn created(view: &View) -> Result<Reply, Error> {
     invocation::note(|at_hand| at_hand.recurring_payment_id = Some(view.id.number()));
-    reply(
-        StatusCode::CREATED,
-        Some(format!("/v1/recurring-payments/{}", view.id)),
-        &recurring_payment(view),
-    )
+    reply(StatusCode::CREATED, Some(view.id.to_string()), &recurring_payment(view))
 }
 
 /// 201 with a terminal.
@@ -109,13 +105,13 @@ pub fn terminal(visit: &Visit, uri: &Url) -> Result<Reply, Error> {
 /// 200 with nothing to say.
 #[must_use]
 pub fn received() -> Reply {
-    Reply { status: StatusCode::OK, location: None, body: "{}".to_owned() }
+    Reply { status: StatusCode::OK, created: None, body: "{}".to_owned() }
 }
 
 /// 204, without a body.
 #[must_use]
 pub fn nothing() -> Reply {
-    Reply { status: StatusCode::NO_CONTENT, location: None, body: String::new() }
+    Reply { status: StatusCode::NO_CONTENT, created: None, body: String::new() }
 }
 
 /// An instant as callers see it: RFC 3339 with `Z`.
@@ -143,22 +139,21 @@ fn recurring_payment(view: &View) -> RecurringPayment<'_> {
 
 fn reply(
     status: StatusCode,
-    location: Option<String>,
+    created: Option<String>,
     body: &impl Serialize,
 ) -> Result<Reply, Error> {
     let what = "an answer can not be written as JSON";
     let body = serde_json::to_string(body)
         .map_err(|cause| Error::Internal { what, cause: Cause::from(cause) })?;
-    Ok(Reply { status, location, body })
+    Ok(Reply { status, created, body })
 }
 
 impl Reply {
-    pub(super) fn response(self, about: &About) -> ApiGatewayV2httpResponse {
+    pub(super) fn response(self, about: &About) -> Response<Body> {
         let mut response = response(self.status, "application/hal+json", self.body, about);
-        if let Some(location) =
-            self.location.and_then(|location| HeaderValue::try_from(location).ok())
-        {
-            response.headers.insert(LOCATION, location);
+        let location = self.created.map(|id| format!("{}/{id}", about.path.trim_end_matches('/')));
+        if let Some(location) = location.and_then(|path| HeaderValue::try_from(path).ok()) {
+            response.headers_mut().insert(LOCATION, location);
         }
         response
     }
@@ -170,12 +165,12 @@ pub(super) fn response(
     content_type: &'static str,
     body: String,
     about: &About,
-) -> ApiGatewayV2httpResponse {
-    let mut response = ApiGatewayV2httpResponse::default();
-    response.status_code = status.as_u16().into();
-    let headers = &mut response.headers;
-    if !body.is_empty() {
-        response.body = Some(Body::Text(body));
+) -> Response<Body> {
+    let has_body = !body.is_empty();
+    let mut response = Response::new(if has_body { Body::Text(body) } else { Body::Empty });
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    if has_body {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     }
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));

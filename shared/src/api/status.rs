@@ -1,9 +1,9 @@
 //! What a caller is told of each error: the one table, and the body that it becomes (RFC 9457 and Entur's `PaymentError`).
 
-use aws_lambda_events::apigw::ApiGatewayV2httpResponse;
 use chrono::SecondsFormat;
-use http::header::RETRY_AFTER;
+use http::header::{ACCEPT_ENCODING, RETRY_AFTER};
 use http::{HeaderValue, StatusCode};
+use lambda_http::{Body, Response};
 use serde::Serialize;
 
 use crate::api::reply;
@@ -30,8 +30,9 @@ fn row(error: &Error) -> Row {
         retry_after_seconds: None,
     };
     match error {
-        Error::Invalid(_) => {
-            plain(StatusCode::BAD_REQUEST, "invalid-request", "Mend what `errors` names.")
+        Error::Invalid(faults) => {
+            let first = faults.first().map(sentence).unwrap_or_default();
+            plain(StatusCode::BAD_REQUEST, "invalid-request", &first)
         }
         Error::TooLarge => plain(
             StatusCode::PAYLOAD_TOO_LARGE,
@@ -42,6 +43,16 @@ fn row(error: &Error) -> Row {
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
             "not-json",
             "Send the body as Content-Type: application/json.",
+        ),
+        Error::Encoded(coding) => plain(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "body-encoded",
+            &format!("Send the body without Content-Encoding: {coding} is not supported."),
+        ),
+        Error::Charset(charset) => plain(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "charset",
+            &format!("Send the body in UTF-8: the charset {charset} is not supported."),
         ),
         Error::NoSuchPath => {
             plain(StatusCode::NOT_FOUND, "no-such-path", "There is nothing at this path.")
@@ -86,13 +97,19 @@ fn row(error: &Error) -> Row {
     }
 }
 
+/// A fault as a sentence of its own.
+fn sentence(fault: &Fault) -> String {
+    let field = if fault.field == "body" { "The body" } else { fault.field };
+    format!("{field} {}.", fault.flaw.message)
+}
+
 fn refused(refusal: Refusal) -> Row {
     let (status, slug, detail) = match refusal {
         Refusal::NotFound => {
             (StatusCode::NOT_FOUND, "not-found", "There is no such recurring payment.")
         }
         Refusal::OtherCustomer => {
-            (StatusCode::BAD_REQUEST, "invalid-request", "Mend what `errors` names.")
+            (StatusCode::BAD_REQUEST, "invalid-request", "customerNumber can not be updated.")
         }
         Refusal::PrimaryNeedsSuccessor => (
             StatusCode::CONFLICT,
@@ -207,7 +224,7 @@ struct Wrong<'a> {
 }
 
 /// The answer to an error.
-pub(super) fn problem(error: &Error, about: &About) -> ApiGatewayV2httpResponse {
+pub(super) fn problem(error: &Error, about: &About) -> Response<Body> {
     let Row { status, slug, detail, error_reason, retry_after_seconds } = row(error);
     let title = status.canonical_reason().unwrap_or_default();
     let other = [Flaw::new("other-customer", "can not be updated").of("customerNumber")];
@@ -216,6 +233,8 @@ pub(super) fn problem(error: &Error, about: &About) -> ApiGatewayV2httpResponse 
         Error::Refused(Refusal::OtherCustomer) => &other,
         Error::TooLarge
         | Error::NotJson
+        | Error::Encoded(_)
+        | Error::Charset(_)
         | Error::NoSuchPath
         | Error::Unauthorized(_)
         | Error::Forbidden(_)
@@ -248,8 +267,12 @@ pub(super) fn problem(error: &Error, about: &About) -> ApiGatewayV2httpResponse 
     // Texts and numbers only: it always serializes.
     let body = serde_json::to_string(&problem).unwrap_or_default();
     let mut response = reply::response(status, "application/problem+json", body, about);
+    if matches!(error, Error::Encoded(_)) {
+        // RFC 9110, section 12.5.3.
+        response.headers_mut().insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+    }
     if let Some(seconds) = retry_after_seconds {
-        response.headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
     }
     response
 }

@@ -14,6 +14,15 @@ const TERMINAL: &str = "/v1/recurring-payments/{recurringPaymentId}/terminal";
 const AUTHORIZE: &str = "/v1/recurring-payments/{recurringPaymentId}/authorize";
 const CUSTOMER: &str = "/v1/customers/{customerNumber}/recurring-payments";
 const CALLBACK: &str = "/v1/netaxept/callback/{secret}";
+/// The headers of answers that the document describes.
+const HEADERS: [&str; 6] = [
+    "Accept-Encoding",
+    "Cache-Control",
+    "Location",
+    "Retry-After",
+    "WWW-Authenticate",
+    "X-Correlation-Id",
+];
 /// What API Gateway takes, in bytes.
 const LARGEST: usize = 10 * 1024 * 1024;
 
@@ -94,16 +103,15 @@ impl Walk {
         }
         let nothing = Map::new();
         let described = response["headers"].as_object().unwrap_or(&nothing);
-        for name in
-            ["Location", "Retry-After", "WWW-Authenticate", "X-Correlation-Id", "Cache-Control"]
-        {
+        for name in HEADERS {
             let value = answer.header(name);
             let Some(header) = described.get(name) else {
                 assert_eq!(value, "", "{of}: {name} is not described");
                 continue;
             };
             let schema = &self.document.resolve(header)["schema"];
-            let optional = name == "Retry-After" || kind == "application/json";
+            let optional =
+                ["Retry-After", "Accept-Encoding"].contains(&name) || kind == "application/json";
             assert!(optional || !value.is_empty(), "{of}: {name} is missing");
             let value = value.parse::<u64>().map_or_else(|_| json!(value), |number| json!(number));
             if value != json!("") {
@@ -294,6 +302,10 @@ const OPERATIONS: [(&str, &str); 7] = [
     ("PUT", AUTHORIZE),
 ];
 
+/// Headers of bodies that are not plain JSON.
+const OTHER_BODIES: [(&str, &str); 2] =
+    [("content-encoding", "gzip"), ("content-type", "application/json; charset=utf-16")];
+
 /// What every operation refuses alike.
 async fn refusals(walk: &mut Walk, id: &Value) {
     let reader = walk.world.token("partner-readonly", json!({})).await;
@@ -326,6 +338,10 @@ async fn refusals(walk: &mut Walk, id: &Value) {
             let bearer = format!("Bearer {}", walk.world.partner);
             let plain = [("authorization", bearer.as_str()), ("content-type", "text/plain")];
             walk.send(method, path, id, &plain, Some("{}")).await;
+            for other in OTHER_BODIES {
+                let headers = [("authorization", bearer.as_str()), other];
+                walk.send(method, path, id, &headers, Some("{}")).await;
+            }
             walk.send(method, path, id, &plain, Some(&"x".repeat(LARGEST + 1))).await;
         }
     }
@@ -346,7 +362,9 @@ async fn called_back(walk: &mut Walk) {
     for size in [17 * 1024, LARGEST + 1] {
         walk.send("POST", CALLBACK, &secret, &kind, Some(&"x".repeat(size))).await;
     }
-    walk.send("POST", CALLBACK, &secret, &[("content-type", "text/plain")], Some(&known)).await;
+    for other in [("content-type", "text/plain")].into_iter().chain(OTHER_BODIES) {
+        walk.send("POST", CALLBACK, &secret, &[other], Some(&known)).await;
+    }
 }
 
 /// A card that has expired when it arrives.

@@ -1,0 +1,155 @@
+//! What log and answers say about a request.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use http::StatusCode;
+use lambda_http::RequestExt;
+
+use super::{CUSTOMER, Request, SECRET};
+use crate::invocation::Invocation;
+use crate::log::Line;
+
+/// How much of a header goes into the log, in characters.
+const LONGEST_LOGGED: usize = 128;
+
+/// What log and answers say about a request, whatever became of it. No personal data.
+pub struct About {
+    /// `X-Correlation-Id`, ours or the caller's.
+    pub correlation_id: String,
+    /// When it came in.
+    pub received_at: Option<DateTime<Utc>>,
+    /// The path that was called, or its template where a part of it is secret or personal.
+    pub path: String,
+    trace_id: Option<String>,
+    route: String,
+    client_name: String,
+    point_of_sale: String,
+    channel: String,
+}
+
+impl Request {
+    /// What log and answers say about it.
+    pub(in crate::api) fn about(&self) -> About {
+        let short = |text: &str| text.chars().take(LONGEST_LOGGED).collect::<String>();
+        let header = |name| short(self.header(name).unwrap_or_default());
+        About {
+            correlation_id: self.correlation_id.clone(),
+            received_at: self.received_at().ok(),
+            path: self.path(),
+            trace_id: self
+                .http
+                .lambda_context_ref()
+                .and_then(|context| context.xray_trace_id.clone()),
+            route: self.route().to_owned(),
+            client_name: short(self.client_name().unwrap_or_default()),
+            point_of_sale: header("entur-pos"),
+            channel: header("entur-distribution-channel"),
+        }
+    }
+
+    /// The route that API Gateway found for it: method, blank, and the path with its parameters in braces.
+    fn route(&self) -> &str {
+        self.context().and_then(|context| context.route_key.as_deref()).unwrap_or_default()
+    }
+
+    /// The path that was called, without what the stage adds; of one that is secret or personal in part, the template.
+    fn path(&self) -> String {
+        let called = self.http.raw_http_path();
+        if [SECRET, CUSTOMER].into_iter().any(|name| self.path_parameter(name).is_some()) {
+            hidden(called, self.route())
+        } else {
+            called.to_owned()
+        }
+    }
+}
+
+/// The path of a route with its parameters in braces, after the base path that the caller used.
+fn hidden(called: &str, route: &str) -> String {
+    let Some((_, template)) = route.split_once(' ') else { return String::new() };
+    // Up to the first parameter, of which nothing may be shown: so only what comes before the first place that fits.
+    let fixed = template.split('{').next().unwrap_or_default();
+    let base = called.split_once(fixed).map_or("", |(base, _)| base);
+    format!("{base}{template}")
+}
+
+impl About {
+    /// The one line of a request, which is its metrics, too.
+    pub(in crate::api) fn line(
+        &self,
+        known: &Invocation,
+        status: StatusCode,
+        took: Duration,
+        cold: bool,
+        error: Option<&str>,
+    ) -> Line {
+        // Refusals are the caller's affair; whatever is ours to mend stands out.
+        let (is_refused, has_failed) = (status.is_client_error(), status.is_server_error());
+        let level = if has_failed { "ERROR" } else { "INFO" };
+        let at = self.received_at.unwrap_or_default();
+        Line::new(at, level, "answered", self.trace_id.as_deref(), known)
+            .text("route", &self.route)
+            .number("status", Some(status.as_u16().into()))
+            .text("client_name", &self.client_name)
+            .text("point_of_sale", &self.point_of_sale)
+            .text("channel", &self.channel)
+            .text("error", error.unwrap_or_default())
+            .count("Requests", 1)
+            .count("ClientErrors", is_refused.into())
+            .count("ServerErrors", has_failed.into())
+            .some("ColdStarts", cold.into())
+            .milliseconds("Latency", took)
+    }
+}
+
+/// api.md §3: `[0-9a-z-]` is kept, anything else encoded; missing, blank or the literal `null` is none.
+pub(super) fn correlation_id(given: Option<&str>) -> Option<String> {
+    let given = given.filter(|given| !given.trim().is_empty() && *given != "null")?;
+    let plain = given
+        .bytes()
+        .all(|byte| byte.is_ascii_digit() || byte.is_ascii_lowercase() || byte == b'-');
+    Some(if plain {
+        given.to_owned()
+    } else {
+        form_urlencoded::byte_serialize(given.as_bytes()).collect()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn correlation_ids() {
+        for none in [None, Some(""), Some("  "), Some("null")] {
+            assert_eq!(correlation_id(none), None);
+        }
+        for (given, kept) in [
+            ("0-9a-z", "0-9a-z"),
+            ("A", "A"),
+            ("a b", "a+b"),
+            ("a\r\nSet-Cookie: b", "a%0D%0ASet-Cookie%3A+b"),
+            ("ø", "%C3%B8"),
+        ] {
+            assert_eq!(correlation_id(Some(given)).as_deref(), Some(kept));
+        }
+    }
+
+    #[test]
+    fn a_hidden_path_keeps_its_base_and_nothing_else() {
+        let route = "DELETE /v1/customers/{customerNumber}/recurring-payments";
+        let template = "/v1/customers/{customerNumber}/recurring-payments";
+        for (called, shown) in [
+            ("/v1/customers/4711/recurring-payments", template.to_owned()),
+            ("/sales/v1/customers/4711/recurring-payments", format!("/sales{template}")),
+            ("/a/b/v1/customers/4711/recurring-payments", format!("/a/b{template}")),
+            // API Gateway decodes a slash in a parameter.
+            ("/v1/customers/a/b/4711/recurring-payments", template.to_owned()),
+            ("/v1/customers/a/v1/customers/4711/recurring-payments", template.to_owned()),
+            ("/elsewhere/4711", template.to_owned()),
+        ] {
+            assert_eq!(hidden(called, route), shown, "{called}");
+        }
+        assert_eq!(hidden("/v1/customers/4711/recurring-payments", ""), "");
+    }
+}

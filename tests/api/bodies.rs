@@ -1,0 +1,161 @@
+//! Bodies that are not plain JSON in UTF-8 (rule 19), and what an answer says of a wrong one (rule 20).
+
+use reqwest::StatusCode;
+use serde_json::{Value, json};
+
+use crate::{Answer, PAYMENTS, World};
+
+const BODY: &str = r#"{"customerNumber":"4711","nickname":"Blåkort"}"#;
+
+impl World {
+    /// A creation with these bytes as its body.
+    async fn post(&self, headers: &[(&str, &str)], body: &[u8]) -> Answer {
+        let address = format!("{}{PAYMENTS}", self.local.addresses().api);
+        let mut request = self.http.post(address).bearer_auth(&self.partner).body(body.to_vec());
+        request = request.header("et-client-name", "tests-api");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let answer = request.send().await.unwrap();
+        let (status, headers) = (answer.status(), answer.headers().clone());
+        Answer { status, headers, text: answer.text().await.unwrap() }
+    }
+}
+
+#[tokio::test]
+async fn an_encoded_body_is_415_and_says_how_it_is_encoded() {
+    let world = World::new().await;
+    for (encoding, named) in [
+        ("gzip", "gzip"),
+        ("GZIP", "gzip"),
+        ("br", "br"),
+        ("identity, deflate", "deflate"),
+        ("zstd, gzip", "zstd"),
+        ("4925000000000004", "of that name"),
+    ] {
+        let headers = [("content-type", "application/json"), ("content-encoding", encoding)];
+        // What it says counts, whatever it is.
+        for body in [BODY.as_bytes(), b"\x1f\x8b\x08\0\0\0\0\0"] {
+            let answer = world.post(&headers, body).await;
+            assert_eq!(answer.problem(), (415, "body-encoded".to_owned()), "{encoding}");
+            assert_eq!(answer.header("accept-encoding"), "identity");
+            let detail =
+                format!("Send the body without Content-Encoding: {named} is not supported.");
+            assert_eq!(answer.json()["detail"], detail);
+        }
+    }
+    for encoding in ["identity", "Identity", ""] {
+        let headers = [("content-type", "application/json"), ("content-encoding", encoding)];
+        assert_eq!(world.post(&headers, BODY.as_bytes()).await.status, StatusCode::CREATED);
+    }
+    assert!(!logged(&world).contains("4925000000000004"));
+}
+
+#[tokio::test]
+async fn a_charset_other_than_utf_8_is_415_and_named() {
+    let world = World::new().await;
+    for (charset, named) in [
+        ("iso-8859-1", "iso-8859-1"),
+        ("\"ISO-8859-1\"", "iso-8859-1"),
+        ("windows-1252", "windows-1252"),
+        ("utf-16", "utf-16"),
+        ("4925000000000004", "of that name"),
+    ] {
+        let kind = format!("application/json; charset={charset}");
+        let answer = world.post(&[("content-type", &kind)], BODY.as_bytes()).await;
+        assert_eq!(answer.problem(), (415, "charset".to_owned()), "{charset}");
+        let detail = format!("Send the body in UTF-8: the charset {named} is not supported.");
+        assert_eq!(answer.json()["detail"], detail);
+    }
+    for charset in ["utf-8", "UTF-8", "\"utf-8\"", "utf8"] {
+        let kind = format!("application/json; charset={charset}");
+        let answer = world.post(&[("content-type", &kind)], BODY.as_bytes()).await;
+        assert_eq!(answer.status, StatusCode::CREATED, "{charset}");
+    }
+    assert!(!logged(&world).contains("4925000000000004"));
+}
+
+#[tokio::test]
+async fn a_byte_order_mark_is_skipped_and_other_encodings_are_told_to_use_utf_8() {
+    let world = World::new().await;
+    let json = [("content-type", "application/json")];
+    let marked = [b"\xef\xbb\xbf", BODY.as_bytes()].concat();
+    let answer = world.post(&json, &marked).await;
+    assert_eq!(
+        (answer.status, &answer.json()["nickname"]),
+        (StatusCode::CREATED, &json!("Blåkort"))
+    );
+    let units: Vec<u16> = BODY.encode_utf16().collect();
+    let little: Vec<u8> = units.iter().flat_map(|unit| unit.to_le_bytes()).collect();
+    let big: Vec<u8> = units.iter().flat_map(|unit| unit.to_be_bytes()).collect();
+    let wide: Vec<u8> = BODY.chars().flat_map(|letter| u32::from(letter).to_be_bytes()).collect();
+    // As every letter is one byte in it, all of it can be told from UTF-8 by its bytes only.
+    let latin: Vec<u8> = BODY.chars().map(|letter| u8::try_from(letter).unwrap()).collect();
+    let ascii = "{\"a\":1}".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    for (name, body) in [
+        ("UTF-16LE", little.clone()),
+        ("UTF-16BE", big.clone()),
+        ("UTF-16LE with its mark", [b"\xff\xfe", little.as_slice()].concat()),
+        ("UTF-16BE with its mark", [b"\xfe\xff", big.as_slice()].concat()),
+        ("UTF-32BE", wide),
+        ("ISO-8859-1", latin),
+        ("UTF-16LE that is UTF-8 with NUL in it", ascii),
+    ] {
+        let answer = world.post(&json, &body).await;
+        assert_eq!(answer.problem(), (400, "invalid-request".to_owned()), "{name}");
+        assert_eq!(answer.json()["detail"], "The body must be in UTF-8.", "{name}");
+    }
+}
+
+/// `detail` is the first of `errors` as a sentence, and `errors` has all of them.
+#[tokio::test]
+async fn detail_is_a_sentence_that_names_the_first_problem() {
+    let world = World::new().await;
+    let id = world.create("4711", json!({})).await["recurringPaymentId"].clone();
+    let (payment, terminal) = (format!("{PAYMENTS}/{id}"), format!("{PAYMENTS}/{id}/terminal"));
+    let list = format!("{PAYMENTS}?customerNumber=4711&includeExpired=yes");
+    let bad_id = format!("{PAYMENTS}/abc");
+    for (method, path, body, count, detail) in [
+        ("POST", PAYMENTS, r#"{"isPrimary":1}"#, 1, "isPrimary must be true or false."),
+        ("POST", PAYMENTS, "{}", 1, "customerNumber is required."),
+        ("POST", PAYMENTS, r#"{"nickname":2,"isPrimary":1}"#, 2, "nickname must be a string."),
+        ("POST", PAYMENTS, "[]", 1, "The body must be a JSON object."),
+        (
+            "PATCH",
+            &payment,
+            r#"{"customerNumber":"4712"}"#,
+            1,
+            "customerNumber can not be updated.",
+        ),
+        ("POST", &terminal, "{}", 1, "redirectUrl is required."),
+        (
+            "POST",
+            &terminal,
+            r#"{"redirectUrl":"ftp://a","countryCode":"no","autoSale":1}"#,
+            3,
+            "redirectUrl must begin with https:// or http://.",
+        ),
+        ("GET", &list, "", 1, "includeExpired must be true or false."),
+        ("GET", &bad_id, "", 1, "recurringPaymentId must be a whole number between 0 and 2^53."),
+    ] {
+        let bearer = format!("Bearer {}", world.partner);
+        let headers = [("authorization", bearer.as_str()), ("content-type", "application/json")];
+        let answer = world.send(method, path, &headers, Some(body)).await;
+        assert_eq!(answer.problem(), (400, "invalid-request".to_owned()), "{method} {path} {body}");
+        let problem = answer.json();
+        assert_eq!((&problem["detail"], &problem["message"]), (&json!(detail), &json!(detail)));
+        let errors = problem["errors"].as_array().unwrap();
+        assert_eq!(errors.len(), count, "{body}: {errors:?}");
+        assert_eq!(sentence(&errors[0]), detail);
+    }
+}
+
+/// A fault as `detail` says it.
+fn sentence(fault: &Value) -> String {
+    let field = fault["field"].as_str().unwrap().replace("body", "The body");
+    format!("{field} {}.", fault["message"].as_str().unwrap())
+}
+
+fn logged(world: &World) -> String {
+    world.local.lambda().lines().into_iter().map(|line| line.line).collect()
+}
