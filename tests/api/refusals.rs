@@ -332,6 +332,26 @@ async fn correlated(
     }
 }
 
+/// Neither in the answer nor in the log, whatever becomes of the request.
+#[tokio::test]
+async fn a_correlation_id_that_is_long_or_a_card_number_is_replaced() {
+    let world = World::new().await;
+    let bearer = format!("Bearer {}", world.partner);
+    let (list, long) = (format!("{PAYMENTS}?customerNumber=4711"), "ø".repeat(2000));
+    for path in [list.as_str(), PAYMENTS] {
+        for given in [long.as_str(), VISA, "order-4925 0000 0000 0004"] {
+            let headers = [("authorization", bearer.as_str()), ("x-correlation-id", given)];
+            let answer = world.send("GET", path, &headers, None).await;
+            assert!(is_uuid(answer.header("x-correlation-id")), "{answer:?}");
+        }
+    }
+    let lines = world.logged("list-recurring-payments", "answered");
+    assert_eq!(lines.len(), 6);
+    for line in lines {
+        assert!(is_uuid(line["correlation_id"].as_str().unwrap()), "{line}");
+    }
+}
+
 /// Every status that an answer of ours can have.
 #[tokio::test]
 async fn correlation_ids_are_on_every_answer_of_ours() {

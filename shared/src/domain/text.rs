@@ -6,6 +6,7 @@ mod nickname;
 mod web_address;
 
 pub use card_number::may_contain_a_card_number;
+pub(crate) use card_number::passes_luhn;
 pub use locale::{CountryCode, TerminalLanguage};
 pub use nickname::Nickname;
 pub use web_address::{CallbackUrl, RedirectUrl};

@@ -5,13 +5,18 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use http::StatusCode;
 use lambda_http::RequestExt;
+use uuid::Uuid;
 
 use super::{CUSTOMER, Request, SECRET};
+use crate::domain::text::passes_luhn;
 use crate::invocation::Invocation;
 use crate::log::Line;
 
 /// How much of a header goes into the log, in characters.
 const LONGEST_LOGGED: usize = 128;
+
+/// How long a correlation id may be as it comes back, in characters.
+const LONGEST_ID: usize = 128;
 
 /// What log and answers say about a request, whatever became of it. No personal data.
 pub struct About {
@@ -102,17 +107,43 @@ impl About {
     }
 }
 
-/// api.md §3: `[0-9a-z-]` is kept, anything else encoded; missing, blank or the literal `null` is none.
+/// api.md §3: `[0-9a-z-]` is kept, anything else encoded; missing, blank or the literal `null` is none. Ours: one that is
+/// too long, or has a card number in it, is none either.
 pub(super) fn correlation_id(given: Option<&str>) -> Option<String> {
     let given = given.filter(|given| !given.trim().is_empty() && *given != "null")?;
     let plain = given
         .bytes()
         .all(|byte| byte.is_ascii_digit() || byte.is_ascii_lowercase() || byte == b'-');
-    Some(if plain {
+    let id = if plain {
         given.to_owned()
     } else {
         form_urlencoded::byte_serialize(given.as_bytes()).collect()
-    })
+    };
+    let fits =
+        id.len() <= LONGEST_ID && (Uuid::try_parse(given).is_ok() || !has_card_number(given));
+    fits.then_some(id)
+}
+
+/// Whether a text has a card number in it: a run of digits, also in groups of three and more with a blank, dash, dot or
+/// slash between them. A date has shorter groups.
+fn has_card_number(text: &str) -> bool {
+    let (mut run, mut group) = (Vec::new(), 0);
+    for letter in text.chars().chain(['\n']) {
+        if let Some(digit) = letter.to_digit(10).and_then(|digit| u8::try_from(digit).ok()) {
+            run.push(digit);
+            group += 1;
+        } else {
+            let goes_on = group >= 3 && " -./_".contains(letter);
+            if !goes_on && passes_luhn(&run) {
+                return true;
+            }
+            if !goes_on {
+                run.clear();
+            }
+            group = 0;
+        }
+    }
+    false
 }
 
 #[cfg(test)]
@@ -133,6 +164,55 @@ mod tests {
         ] {
             assert_eq!(correlation_id(Some(given)).as_deref(), Some(kept));
         }
+    }
+
+    #[test]
+    fn a_correlation_id_has_at_most_128_characters() {
+        for (given, kept) in [
+            ("a".repeat(128), true),
+            ("a".repeat(129), false),
+            // Each is six characters when it is encoded.
+            ("ø".repeat(21), true),
+            ("ø".repeat(22), false),
+            ("ø".repeat(2000), false),
+            (" a ".repeat(42), true),
+            (" a ".repeat(43), false),
+        ] {
+            assert_eq!(correlation_id(Some(&given)).is_some(), kept, "{given}");
+        }
+    }
+
+    #[test]
+    fn a_correlation_id_is_no_card_number() {
+        for card in [
+            "4925000000000004",
+            "4925 0000 0000 0004",
+            "4925-0000-0000-0004",
+            "order-4925000000000004",
+            "a4925.0000.0000.0004b",
+            "378282246310005",
+            "3782 822463 10005",
+            "6304000000000000",
+            "501800000009",
+            "1-4925000000000004",
+        ] {
+            assert_eq!(correlation_id(Some(card)), None, "{card}");
+        }
+        for id in [
+            "4925000000000005",
+            "49250000000000040000",
+            "50180000009",
+            // Seventeen digits that pass Luhn, in groups as of a date.
+            "2026-11-23-10-00-00-100",
+            // A UUID, with the digits of a card number in it.
+            "f4925000-0000-0000-4abc-0123456789ab",
+            "49250000-0000-0004-8abc-abcdefabcdef",
+        ] {
+            assert_eq!(correlation_id(Some(id)).as_deref(), Some(id));
+        }
+        assert!(has_card_number("f4925000-0000-0000-4abc-0123456789ab"));
+        let luhn: Vec<u8> = "20261123100000100".bytes().map(|it| it - b'0').collect();
+        assert!(passes_luhn(&luhn));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::{Map, Value};
 
 use super::{CUSTOMER, Request};
-use crate::domain::caller::CustomerNumber;
+use crate::domain::customer::CustomerNumber;
 use crate::domain::id::TransactionId;
 use crate::error::{Error, Fault, Flaw};
 

@@ -31,7 +31,8 @@ fn has_card_number(digits: &[u8]) -> bool {
     (12..=19).any(|length| digits.windows(length).any(passes_luhn))
 }
 
-fn passes_luhn(digits: &[u8]) -> bool {
+/// Whether these are 12 to 19 digits of which the last is the check digit of the others, as a card number has it.
+pub(crate) fn passes_luhn(digits: &[u8]) -> bool {
     let sum: u32 = digits
         .iter()
         .rev()
@@ -42,7 +43,7 @@ fn passes_luhn(digits: &[u8]) -> bool {
             (_, _) => u32::from(digit * 2 - 9),
         })
         .sum();
-    sum.is_multiple_of(10)
+    (12..=19).contains(&digits.len()) && sum.is_multiple_of(10)
 }
 
 /// A letter that is seen as one. Modifier letters are not: they look like dashes and apostrophes (`ー`, `ʼ`).
