@@ -4,7 +4,6 @@
 //! function, in the stack's namespace, without a call to anybody.
 
 mod audit;
-mod events;
 
 use std::io::Write;
 use std::sync::{Mutex, PoisonError};
@@ -16,11 +15,13 @@ use metrique_writer_core::unit::{Millisecond, Second, UnitTag};
 use metrique_writer_core::value::{MetricFlags, Observation, ValueWriter};
 use metrique_writer_core::{Entry, EntryWriter, Unit, Value};
 use metrique_writer_format_emf::Emf;
+use tracing::Subscriber;
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::fmt::MakeWriter;
 
 use crate::config::LogConfig;
 use crate::invocation::Invocation;
 pub use audit::audit;
-use events::Events;
 
 /// The one dimension of every metric: the function.
 const DIMENSION: &str = "Operation";
@@ -50,9 +51,25 @@ enum Field {
 #[must_use]
 pub fn begin(config: LogConfig) -> Log {
     // In a process that has a subscriber already, a test say, that one stays.
-    tracing::subscriber::set_global_default(Events).unwrap_or_default();
+    tracing::subscriber::set_global_default(events(std::io::stdout)).unwrap_or_default();
     let metrics = Emf::builder(config.namespace, vec![vec![DIMENSION.to_owned()]]);
     Log { metrics: Mutex::new(metrics.skip_all_validations(!cfg!(debug_assertions)).build()) }
+}
+
+/// Writes each event of `tracing`, ours and the libraries', as a line of JSON with `timestamp`, `level`, `target`, `message`
+/// and its fields, as Lambda's JSON log format expects. Fields of spans are not written.
+fn events<W>(writer: W) -> impl Subscriber + Send + Sync
+where
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
+    tracing_subscriber::fmt()
+        .json()
+        .flatten_event(true)
+        .with_current_span(false)
+        .with_span_list(false)
+        .with_max_level(LevelFilter::INFO)
+        .with_writer(writer)
+        .finish()
 }
 
 impl Log {
@@ -192,5 +209,36 @@ impl Value for Field {
             Self::Seconds(age) => (Observation::Unsigned(age.as_secs()), Second::UNIT),
         };
         writer.metric([observation], unit, [], MetricFlags::empty());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, pipe};
+
+    use serde_json::json;
+
+    use super::*;
+
+    /// A line has the fields of its event, whatever is in them, and none of a span; below INFO nothing is written.
+    #[test]
+    fn an_event_is_a_line() {
+        let (mut written, writer) = pipe().unwrap();
+        tracing::subscriber::with_default(events(Mutex::new(writer)), || {
+            let span = tracing::error_span!("a span", secret = "never written").entered();
+            tracing::warn!(shard = 7_u8, late = true, error = "a\n\"b\"", "a shard {}", "is late");
+            tracing::debug!("below the level");
+            drop(span);
+        });
+        let mut text = String::new();
+        written.read_to_string(&mut text).unwrap();
+        let [line] = &text.lines().collect::<Vec<_>>()[..] else { panic!("one line: {text}") };
+        let mut line: serde_json::Value = serde_json::from_str(line).unwrap();
+        let timestamp = line.as_object_mut().unwrap().remove("timestamp").unwrap();
+        assert!(DateTime::parse_from_rfc3339(timestamp.as_str().unwrap()).is_ok(), "{timestamp}");
+        let expected = json!({
+            "level": "WARN", "target": module_path!(), "message": "a shard is late", "shard": 7, "late": true, "error": "a\n\"b\"",
+        });
+        assert_eq!(line, expected);
     }
 }
