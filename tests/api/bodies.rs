@@ -150,6 +150,41 @@ async fn detail_is_a_sentence_that_names_the_first_problem() {
     }
 }
 
+/// A key belongs to the caller and the customer, and quotes are no part of it.
+#[tokio::test]
+async fn an_idempotency_key_belongs_to_the_caller_and_the_customer() {
+    let world = World::new().await;
+    let internal = world.token("internal-demo", json!({})).await;
+    let create = async |token: &str, key: &str, body: Value| {
+        let bearer = format!("Bearer {token}");
+        let headers = [
+            ("authorization", bearer.as_str()),
+            ("content-type", "application/json"),
+            ("idempotency-key", key),
+        ];
+        world.send("POST", PAYMENTS, &headers, Some(&body.to_string())).await
+    };
+    let (one, other) = (json!({ "customerNumber": "1" }), json!({ "customerNumber": "2" }));
+    let first = create(&world.partner, "basket-17", one.clone()).await;
+    assert_eq!(first.status, StatusCode::CREATED);
+    for key in ["basket-17", "\"basket-17\"", " \"basket-17\""] {
+        assert_eq!(create(&world.partner, key, one.clone()).await.text, first.text, "{key}");
+    }
+    let named = json!({ "customerNumber": "1", "nickname": "x" });
+    let reused = create(&world.partner, "\"basket-17\"", named.clone()).await;
+    assert_eq!(reused.problem(), (409, "idempotency-key-reused".to_owned()));
+    // Another customer, and another client of the same organisation.
+    let created = create(&world.partner, "basket-17", other).await;
+    assert_eq!(created.status, StatusCode::CREATED);
+    let created = create(&internal, "basket-17", named).await;
+    assert_eq!(created.status, StatusCode::CREATED);
+    assert_eq!((world.list("1").await.len(), world.list("2").await.len()), (2, 1));
+    for wrong in ["\"", "\"\"", "\"a\"b", " "] {
+        let answer = create(&world.partner, wrong, one.clone()).await;
+        assert_eq!(answer.problem(), (400, "invalid-request".to_owned()), "{wrong}");
+    }
+}
+
 /// A fault as `detail` says it.
 fn sentence(fault: &Value) -> String {
     let field = fault["field"].as_str().unwrap().replace("body", "The body");

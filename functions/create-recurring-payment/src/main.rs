@@ -31,7 +31,7 @@ async fn create(store: &Store, request: Request) -> Result<Reply, Error> {
     let customer = caller.customer(named)?;
     let asked =
         hash(&[&[u8::from(primary)], nickname.as_ref().map_or("", Nickname::as_str).as_bytes()]);
-    let idempotency = request.idempotency_key()?.map(|key| (key, asked));
+    let idempotency = request.idempotency_key(&caller)?.map(|key| (key, asked));
     let new = NewRecurringPayment { nickname, primary, idempotency };
     let view =
         store.change(Key::Customer(&customer), now, |wallet| wallet.create(new.clone())).await?;

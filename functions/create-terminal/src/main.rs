@@ -33,7 +33,7 @@ async fn create_terminal(terminals: &Terminals, request: Request) -> Result<Repl
     body.flag("storePayment");
     let owner = terminals.store.named_owner(&caller, body.customer_number());
     body.finish()?;
-    let key = request.idempotency_key()?;
+    let key = request.idempotency_key(&caller)?;
     let wish = TerminalWish {
         redirect_url: redirect_url.ok_or(Flaw::new("required", "is required").of("redirectUrl"))?,
         language: language.unwrap_or(TerminalLanguage::DEFAULT),

@@ -2,6 +2,7 @@
 
 mod about;
 mod body;
+mod idempotency_key;
 
 use aws_lambda_events::apigw::ApiGatewayV2httpRequestContext;
 use chrono::{DateTime, Utc};
@@ -166,19 +167,19 @@ impl Request {
             .transpose()
     }
 
-    /// The hash of `Idempotency-Key`: 1 to 255 visible characters.
+    /// The hash of `Idempotency-Key` and of whose it is: the token's client. Quoted, as the IETF draft has it, or bare: it is
+    /// the same key, with 1 to 255 visible characters.
     ///
     /// # Errors
     /// `Invalid`.
-    pub fn idempotency_key(&self) -> Result<Option<[u8; 16]>, Error> {
+    pub fn idempotency_key(&self, caller: &Caller) -> Result<Option<[u8; 16]>, Error> {
         let Some(given) = self.http.headers().get("idempotency-key") else { return Ok(None) };
-        let text = given.to_str().unwrap_or_default();
-        if text.trim().is_empty() || text.len() > 255 || text.trim().contains('\t') {
-            return Err(Flaw::new("key", "must have 1 to 255 visible characters")
+        let flaw = || {
+            Flaw::new("key", "must have 1 to 255 visible characters, bare or in double quotes")
                 .of("Idempotency-Key")
-                .into());
-        }
-        Ok(Some(hash(&[text.as_bytes()])))
+        };
+        let key = idempotency_key::read(given.to_str().unwrap_or_default()).ok_or_else(flaw)?;
+        Ok(Some(hash(&[caller.client.as_bytes(), key.as_bytes()])))
     }
 
     /// Whether the caller says who is calling, as `<company>-<application>`.
