@@ -1,5 +1,6 @@
 //! Everything that can go wrong, in business words. What a caller is told of each stands in `api/status.rs`, in one table.
 
+use std::borrow::Cow;
 use std::error::Error as StdError;
 use std::fmt;
 
@@ -148,14 +149,20 @@ pub struct Flaw {
     /// Stable, in `kebab-case`.
     pub code: &'static str,
     /// What would be right.
-    pub message: &'static str,
+    pub message: Cow<'static, str>,
 }
 
 impl Flaw {
     /// A flaw of this code.
     #[must_use]
     pub const fn new(code: &'static str, message: &'static str) -> Self {
-        Self { code, message }
+        Self { code, message: Cow::Borrowed(message) }
+    }
+
+    /// The same, with more about it: `must be JSON: trailing comma at line 1 column 23`.
+    #[must_use]
+    pub fn because(self, reason: impl fmt::Display) -> Self {
+        Self { message: format!("{}: {reason}", self.message).into(), ..self }
     }
 
     /// The same, told of a field.

@@ -150,6 +150,57 @@ async fn detail_is_a_sentence_that_names_the_first_problem() {
     }
 }
 
+/// Each message names the rule that was broken, and no other.
+#[tokio::test]
+async fn a_message_names_the_rule_that_was_broken() {
+    let world = World::new().await;
+    let id = world.create("4711", json!({})).await["recurringPaymentId"].clone();
+    let terminal = format!("{PAYMENTS}/{id}/terminal");
+    let zeros = format!("{PAYMENTS}/00{id}");
+    let list = format!("{PAYMENTS}?customerNumber=4711");
+    let twice = format!("{list}&customerNumber=4711");
+    let local = r#"{"redirectUrl":"https://a","callbackUrl":"http://localhost/"}"#;
+    let deep = format!("{{\"x\":{}1{}}}", "[".repeat(127), "]".repeat(127));
+    for (method, path, body, detail) in [
+        (
+            "POST",
+            PAYMENTS,
+            r#"{"customerNumber":"4711",}"#,
+            "The body must be JSON: trailing comma at line 1 column 26.",
+        ),
+        (
+            "POST",
+            PAYMENTS,
+            "{'customerNumber':'4711'}",
+            "The body must be JSON: key must be a string at line 1 column 2.",
+        ),
+        (
+            "POST",
+            PAYMENTS,
+            "{\n  \"customerNumber\": \"4711\"\n  \"nickname\": \"x\"\n}",
+            "The body must be JSON: expected `,` or `}` at line 3 column 3.",
+        ),
+        ("POST", PAYMENTS, &deep, "The body may be at most 127 levels deep: line 1 column 132."),
+        ("POST", PAYMENTS, "", "customerNumber is required."),
+        ("POST", PAYMENTS, " \n", "The body must be a JSON object or empty, not blank."),
+        ("GET", &zeros, "", "recurringPaymentId must have no leading zeros."),
+        (
+            "GET",
+            "/v1/recurring-payments/00142x",
+            "",
+            "recurringPaymentId must be a whole number between 0 and 2^53.",
+        ),
+        ("GET", &twice, "", "customerNumber may be given only once."),
+        ("POST", &terminal, local, "callbackUrl must begin with https:// or http://127.0.0.1."),
+    ] {
+        let bearer = format!("Bearer {}", world.partner);
+        let headers = [("authorization", bearer.as_str()), ("content-type", "application/json")];
+        let answer = world.send(method, path, &headers, Some(body)).await;
+        assert_eq!(answer.problem(), (400, "invalid-request".to_owned()), "{method} {path} {body}");
+        assert_eq!(answer.json()["detail"], detail, "{method} {path} {body}");
+    }
+}
+
 /// A key belongs to the caller and the customer, and quotes are no part of it.
 #[tokio::test]
 async fn an_idempotency_key_belongs_to_the_caller_and_the_customer() {

@@ -148,7 +148,10 @@ async fn queries() {
         ("?customerNumber=", "customerNumber", "empty"),
         ("?customerNumber=ne:4711", "customerNumber", "operator"),
         ("?customerNumber=ne%3A4711", "customerNumber", "operator"),
-        ("?customerNumber=1&customerNumber=2", "customerNumber", "characters"),
+        ("?customerNumber=1&customerNumber=2", "customerNumber", "repeated"),
+        ("?customerNumber=1&customerNumber=1", "customerNumber", "repeated"),
+        ("?customerNumber=1&customer%4Eumber=1", "customerNumber", "repeated"),
+        ("?customerNumber=1&includeExpired=true&includeExpired=true", "includeExpired", "repeated"),
         ("?customerNumber=4711&includeExpired=yes", "includeExpired", "type"),
     ] {
         let answer = world.call("GET", &format!("{PAYMENTS}{query}"), None).await;

@@ -106,18 +106,28 @@ impl Request {
     /// `Invalid`.
     pub fn recurring_payment_id(&self) -> Result<RecurringPaymentId, Error> {
         const NAME: &str = "recurringPaymentId";
-        let id: Option<RecurringPaymentId> =
-            self.path_parameter(NAME).and_then(|text| text.parse().ok());
-        let id = id
-            .ok_or_else(|| Flaw::new("id", "must be a whole number between 0 and 2^53").of(NAME))?;
+        let text = self.path_parameter(NAME).unwrap_or_default();
+        let id: RecurringPaymentId = text.parse().map_err(|_| {
+            let is_number = text.len() > 1 && text.bytes().all(|byte| byte.is_ascii_digit());
+            let message = if is_number && text.starts_with('0') {
+                "must have no leading zeros"
+            } else {
+                "must be a whole number between 0 and 2^53"
+            };
+            Flaw::new("id", message).of(NAME)
+        })?;
         invocation::note(|at_hand| at_hand.recurring_payment_id = Some(id.number()));
         Ok(id)
     }
 
-    /// A parameter of the query; given twice, it is no single text and fits no rule.
-    fn query(&self, name: &'static str) -> Option<String> {
-        let given = self.http.query_string_parameters_ref()?.all(name)?;
-        Some(given.join(","))
+    /// A parameter of the query, decoded.
+    fn query(&self, name: &'static str) -> Result<Option<&str>, Error> {
+        let query = self.http.query_string_parameters_ref();
+        match query.and_then(|query| query.all(name)).as_deref() {
+            None | Some([]) => Ok(None),
+            Some([text]) => Ok(Some(*text)),
+            Some(_) => Err(Flaw::new("repeated", "may be given only once").of(name).into()),
+        }
     }
 
     /// `customerNumber` of the query: plain or `eq:`. Any other operator would list other customers.
@@ -125,8 +135,8 @@ impl Request {
     /// # Errors
     /// `Invalid`.
     pub fn customer_in_query(&self) -> Result<Option<CustomerNumber>, Error> {
-        let Some(text) = self.query(CUSTOMER) else { return Ok(None) };
-        Ok(Some(CustomerNumber::from_query(&text).map_err(|flaw| flaw.of(CUSTOMER))?))
+        let Some(text) = self.query(CUSTOMER)? else { return Ok(None) };
+        Ok(Some(CustomerNumber::from_query(text).map_err(|flaw| flaw.of(CUSTOMER))?))
     }
 
     /// `customerNumber` of the path, which API Gateway has decoded.
@@ -143,7 +153,7 @@ impl Request {
     /// # Errors
     /// `Invalid`.
     pub fn flag_in_query(&self, name: &'static str) -> Result<bool, Error> {
-        match self.query(name).as_deref() {
+        match self.query(name)? {
             None | Some("false") => Ok(false),
             Some("true") => Ok(true),
             Some(_) => Err(Flaw::new("type", "must be true or false").of(name).into()),

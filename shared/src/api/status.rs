@@ -244,11 +244,11 @@ pub(super) fn problem(error: &Error, about: &About) -> Response<Body> {
         | Error::Unavailable { .. }
         | Error::Internal { .. } => &[],
     };
-    let wrong = |fault: &Fault| Wrong {
+    let wrong = faults.iter().map(|fault| Wrong {
         field: fault.field,
-        message: fault.flaw.message,
+        message: &fault.flaw.message,
         code: fault.flaw.code,
-    };
+    });
     let problem = Problem {
         r#type: format!("urn:problem-type:recurring-payments:{slug}"),
         title,
@@ -261,7 +261,7 @@ pub(super) fn problem(error: &Error, about: &About) -> Response<Body> {
         message: &detail,
         path: &about.path,
         error_reason,
-        errors: faults.iter().map(wrong).collect(),
+        errors: wrong.collect(),
         correlation_id: &about.correlation_id,
     };
     // Texts and numbers only: it always serializes.

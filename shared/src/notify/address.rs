@@ -14,6 +14,8 @@ use crate::config::CallbackAddresses;
 use crate::error::{Cause, Flaw};
 
 const SCHEME: Flaw = Flaw::new("scheme", "must begin with https://");
+/// The same on an engineer's own machine.
+const LOCAL_SCHEME: Flaw = Flaw::new("scheme", "must begin with https:// or http://127.0.0.1");
 const PUBLIC: Flaw = Flaw::new("address", "must be a public address");
 
 /// What is not public (IANA's special-purpose registries), and metadata services at public-looking addresses. Of IPv6 only
@@ -57,6 +59,7 @@ pub(super) fn check(url: &Url, addresses: CallbackAddresses) -> Result<(), Flaw>
     match url.scheme() {
         "https" => {}
         "http" if plain => {}
+        _ if addresses == CallbackAddresses::Local => return Err(LOCAL_SCHEME),
         _ => return Err(SCHEME),
     }
     if allowed == Some(false) { Err(PUBLIC) } else { Ok(()) }

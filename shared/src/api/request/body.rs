@@ -54,24 +54,40 @@ impl Request {
 }
 
 fn members(bytes: &[u8]) -> Result<Fields, Error> {
-    let invalid = |message| Flaw::new("json", message).of("body");
     // JSON without a NUL can be UTF-16 only when it is empty: its first character is ASCII (RFC 4627, section 3).
     if std::str::from_utf8(bytes).is_err() || bytes.contains(&0) {
         return Err(Flaw::new("encoding", "must be in UTF-8").of("body").into());
     }
-    if !bytes.trim_ascii_start().starts_with(b"{") {
-        let message = if serde_json::from_slice::<Value>(bytes).is_ok() {
-            "must be a JSON object"
-        } else {
-            "must be JSON"
-        };
-        return Err(invalid(message).into());
-    }
-    match serde_json::from_slice(bytes) {
+    let read = match bytes.trim_ascii_start() {
+        [] => return Err(invalid("must be a JSON object or empty, not blank").into()),
+        [b'{', ..] => serde_json::from_slice(bytes),
+        _ => match serde_json::from_slice::<Value>(bytes) {
+            Ok(_) => return Err(invalid("must be a JSON object").into()),
+            Err(error) => Err(error),
+        },
+    };
+    match read {
         Ok(Members(members)) => Ok(Fields { members, faults: Vec::new() }),
-        Err(error) if error.is_data() => Err(invalid("may have each member once").into()),
-        Err(_) => Err(invalid("must be JSON, at most 127 levels deep").into()),
+        Err(error) => Err(not_json(&error).of("body").into()),
     }
+}
+
+fn invalid(message: &'static str) -> Fault {
+    Flaw::new("json", message).of("body")
+}
+
+/// What is wrong with the JSON, and where. What the library says of the syntax repeats nothing of the text.
+fn not_json(error: &serde_json::Error) -> Flaw {
+    let place = format!("line {} column {}", error.line(), error.column());
+    if error.is_data() {
+        return Flaw::new("json", "may have each member once")
+            .because(format!("the second is at {place}"));
+    }
+    let said = error.to_string();
+    if said.starts_with("recursion limit") {
+        return Flaw::new("json", "may be at most 127 levels deep").because(place);
+    }
+    Flaw::new("json", "must be JSON").because(said)
 }
 
 /// The members of a JSON object, each there once: of two, different readers would take different ones.
@@ -295,13 +311,49 @@ mod tests {
         }
     }
 
+    fn fault(bytes: &[u8]) -> Option<String> {
+        match members(bytes) {
+            Ok(_) => None,
+            Err(Error::Invalid(faults)) => Some(faults[0].flaw.message.to_string()),
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    #[test]
+    fn what_is_no_json_is_said_with_its_place() {
+        for (body, message) in [
+            ("{\"a\":1,}", "must be JSON: trailing comma at line 1 column 8"),
+            ("{'a':1}", "must be JSON: key must be a string at line 1 column 2"),
+            ("{\n  \"a\": 'b'\n}", "must be JSON: expected value at line 2 column 8"),
+            ("{\"a\":1", "must be JSON: EOF while parsing an object at line 1 column 6"),
+            ("{} {}", "must be JSON: trailing characters at line 1 column 4"),
+            ("{\"a\":1,\"a\":2}", "may have each member once: the second is at line 1 column 13"),
+            ("'a'", "must be JSON: expected value at line 1 column 1"),
+            ("[1,]", "must be JSON: trailing comma at line 1 column 4"),
+            ("[1]", "must be a JSON object"),
+            (" \n", "must be a JSON object or empty, not blank"),
+        ] {
+            assert_eq!(fault(body.as_bytes()).as_deref(), Some(message), "{body}");
+        }
+        for deep in ["[".repeat(200), format!("{{\"a\":{}", "[".repeat(200))] {
+            let message = fault(deep.as_bytes()).unwrap();
+            assert!(message.starts_with("may be at most 127 levels deep: line 1"), "{message}");
+        }
+    }
+
+    proptest::proptest! {
+        /// Whatever is wrong, and wherever.
+        #[test]
+        fn nothing_of_a_body_is_repeated(before in "[-\\[\\]{}\",:.0-9etfn '\\\\u]{0,20}", after in "[\\[\\]{}\",: ]{0,20}") {
+            for body in [format!("{before}canary{after}"), format!("{{\"canary{before}\":{after}")] {
+                let message = fault(body.as_bytes()).unwrap_or_default();
+                proptest::prop_assert!(!message.contains("canary"), "{} {}", body, message);
+            }
+        }
+    }
+
     #[test]
     fn a_body_is_utf_8() {
-        let fault = |bytes: &[u8]| match members(bytes) {
-            Ok(_) => None,
-            Err(Error::Invalid(faults)) => Some(faults[0].flaw.message),
-            Err(error) => panic!("{error}"),
-        };
         assert_eq!(fault("{\"a\":\"ø\"}".as_bytes()), None);
         let text: Vec<u16> = "{\"a\":1}".encode_utf16().collect();
         let little: Vec<u8> = text.iter().flat_map(|unit| unit.to_le_bytes()).collect();
@@ -309,7 +361,7 @@ mod tests {
         for wrong in
             [&little, &big, &[b"\xff\xfe", &*little].concat(), &b"{\"a\":\"\xf8\"}".to_vec()]
         {
-            assert_eq!(fault(wrong), Some("must be in UTF-8"), "{wrong:?}");
+            assert_eq!(fault(wrong).as_deref(), Some("must be in UTF-8"), "{wrong:?}");
         }
     }
 }
