@@ -6,6 +6,7 @@ mod addresses;
 mod bodies;
 mod canary;
 mod containers;
+mod cors;
 mod costs;
 mod customers;
 mod door;

@@ -17,23 +17,23 @@ const PROBLEM: &str = "urn:problem-type:recurring-payments:";
 type Set = BTreeSet<String>;
 
 /// The document.
-struct Document(Value);
+pub(crate) struct Document(pub(crate) Value);
 
 impl Document {
-    fn read() -> Self {
+    pub(crate) fn read() -> Self {
         let text = fs::read_to_string(root().join("openapi.yaml")).unwrap();
         Self(local::yaml::document(&text, |_, _| None).unwrap())
     }
 
     /// What a reference leads to; anything else is itself.
-    fn resolve<'a>(&'a self, node: &'a Value) -> &'a Value {
+    pub(crate) fn resolve<'a>(&'a self, node: &'a Value) -> &'a Value {
         let Some(reference) = node["$ref"].as_str() else { return node };
         let path = reference.strip_prefix('#').unwrap();
         self.0.pointer(path).unwrap_or_else(|| panic!("{reference} leads nowhere"))
     }
 
     /// Method, path and operation, of the paths or of the webhooks.
-    fn operations(&self, part: &str) -> Vec<(String, String, &Value)> {
+    pub(crate) fn operations(&self, part: &str) -> Vec<(String, String, &Value)> {
         let methods = ["get", "post", "put", "patch", "delete"];
         let paths = self.0[part].as_object().unwrap().iter();
         let of = |(path, item)| -> Vec<(String, String, &Value)> {

@@ -2,6 +2,7 @@
 //!
 //! A check takes a template and says what is wrong with it, so that it can be held against spoilt ones as well.
 
+pub(crate) mod cors;
 mod domain;
 mod functions;
 mod keeping;
@@ -62,6 +63,7 @@ fn faults(template: &Template) -> Vec<String> {
         faults
     }));
     faults.extend(permissions::granted(template, &functions));
+    faults.extend(cors::configured(template));
     faults.extend(domain::custom(template));
     faults.extend(keeping::kept(template));
     faults.extend(keeping::said(template));

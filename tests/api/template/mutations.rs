@@ -207,3 +207,23 @@ fn a_custom_domain_that_is_not_optional_or_leads_elsewhere() {
     mutations.extend(defaults.map(Mutation::without));
     all_are_seen(&mutations, 11);
 }
+
+#[test]
+fn every_cors_header_and_method_that_is_dropped_or_added_is_seen() {
+    let template = template();
+    let document = template.document();
+    let configuration = "/Resources/Api/Properties/CorsConfiguration".to_owned();
+    let given = format!("{configuration}/Fn::If/1");
+    let mut mutations = vec![
+        Mutation::with(configuration.clone(), document.pointer(&given).unwrap().clone()),
+        Mutation::without(configuration),
+        Mutation::with(format!("{given}/AllowOrigins"), json!(["*"])),
+    ];
+    for list in ["AllowHeaders", "AllowMethods", "ExposeHeaders"] {
+        let list = format!("{given}/{list}");
+        mutations.extend(inside(document, &list).into_iter().map(Mutation::without));
+        mutations.push(Mutation::with(format!("{list}/0"), json!("X-Other")));
+        mutations.push(Mutation::without(list));
+    }
+    all_are_seen(&mutations, 25);
+}

@@ -1,6 +1,7 @@
-//! API Gateway's HTTP API: routes from the template, the authorizer and its memory, payload format 2.0, and what the gateway
-//! answers by itself.
+//! API Gateway's HTTP API: routes from the template, the authorizer and its memory, payload format 2.0, CORS, and what the
+//! gateway answers by itself.
 
+mod cors;
 mod event;
 
 use std::collections::{BTreeMap, HashMap};
@@ -20,7 +21,7 @@ use uuid::Uuid;
 
 use crate::clock::Clock;
 use crate::lambda::Lambda;
-use crate::template::{Authorizer, Function};
+use crate::template::{Authorizer, Cors, Function};
 use event::{authorizer_event, decoded, event};
 
 /// API Gateway waits no longer for a function.
@@ -39,6 +40,7 @@ struct Inner {
     clock: Clock,
     functions: Vec<Function>,
     authorizer: Option<Authorizer>,
+    cors: Option<Cors>,
     remembered: Mutex<HashMap<String, (Timestamp, Value)>>,
 }
 
@@ -59,13 +61,14 @@ struct Incoming {
 }
 
 impl Gateway {
-    /// A gateway in front of these functions.
+    /// A gateway in front of these functions. Without CORS, a function's own headers for it are passed on.
     #[must_use]
     pub fn new(
         lambda: Lambda,
         clock: Clock,
         functions: Vec<Function>,
         authorizer: Option<Authorizer>,
+        cors: Option<Cors>,
     ) -> Self {
         Self {
             inner: Arc::new(Inner {
@@ -73,6 +76,7 @@ impl Gateway {
                 clock,
                 functions,
                 authorizer,
+                cors,
                 remembered: Mutex::default(),
             }),
         }
@@ -87,6 +91,10 @@ impl Gateway {
     }
 
     async fn answer(&self, incoming: Incoming) -> Response {
+        let cors = self.inner.cors.as_ref();
+        if let Some(answer) = cors.and_then(|cors| cors::preflight(cors, &incoming)) {
+            return answer;
+        }
         let Some(route) = self.matching(&incoming.method, incoming.uri.path()) else {
             return own(StatusCode::NOT_FOUND, "Not Found");
         };
@@ -100,8 +108,15 @@ impl Gateway {
         let event = event(&incoming, &route, &context);
         let invocation = self.inner.lambda.invoke(route.function, event.to_string().into_bytes());
         match tokio::time::timeout(LIMIT, invocation).await {
-            Ok(Ok(answer)) => reply(&answer)
-                .unwrap_or_else(|| own(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error")),
+            Ok(Ok(answer)) => match reply(&answer) {
+                Some(mut response) => {
+                    if let Some(cors) = cors {
+                        cors::replace(cors, &incoming.headers, response.headers_mut());
+                    }
+                    response
+                }
+                None => own(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error"),
+            },
             Ok(Err(error)) => {
                 tracing::error!("{}: {error}", route.function);
                 own(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error")

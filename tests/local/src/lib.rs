@@ -183,7 +183,8 @@ impl Local {
         let netaxept = Netaxept::behind(doors.clone(), clock.clone());
         let scheduler = Scheduler::new(lambda.clone(), clock.clone(), &functions);
         let inbox = Inbox::behind(doors.clone(), clock.clone());
-        let gateway = Gateway::new(lambda.clone(), clock.clone(), functions, template.authorizer());
+        let (authorizer, cors) = (template.authorizer(), template.cors(&parameters)?);
+        let gateway = Gateway::new(lambda.clone(), clock.clone(), functions, authorizer, cors);
         let issuer = Issuer::new(addresses.issuer.clone(), clock.clone())?;
         let local = Self {
             addresses,
@@ -296,7 +297,11 @@ fn parameters(addresses: &Addresses) -> Parameters {
         .iter()
         .map(|tenant| format!("{tenant}={}/{tenant}", addresses.issuer))
         .collect();
+    // The console has the API's page, which calls the API from another port: another origin.
+    let origins =
+        format!("{0},{1}", addresses.console, addresses.console.replace("127.0.0.1", "localhost"));
     let given = [
+        ("AllowedOrigins", origins),
         ("CallbackAddresses", "local".to_owned()),
         ("NetaxeptAddress", addresses.netaxept.clone()),
         ("NetaxeptMerchantId", netaxept::MERCHANT_ID.to_owned()),

@@ -1,0 +1,208 @@
+//! CORS as API Gateway's HTTP API does it, from the template's `CorsConfiguration`:
+//! <https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-cors.html>.
+//!
+//! The gateway answers a preflight request itself, before routes and authorizer. It adds its headers to the response of a
+//! function, and ignores those that the function sets. Not documented, so chosen here: an origin that is not allowed gets no
+//! CORS header at all (its preflight is 204 too), nor do the gateway's own errors. Origins are compared as they are;
+//! wildcards, which the template's parameter does not take, are not played.
+
+use axum::http::header::{
+    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
+    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_METHOD, ORIGIN,
+};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use axum::response::{IntoResponse, Response};
+
+use super::Incoming;
+use crate::template::Cors;
+
+/// The answer to a preflight request. `None`: the request is not one.
+pub(super) fn preflight(cors: &Cors, request: &Incoming) -> Option<Response> {
+    let headers = &request.headers;
+    let is_preflight = request.method == Method::OPTIONS
+        && headers.contains_key(ORIGIN)
+        && headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD);
+    if !is_preflight {
+        return None;
+    }
+    let mut response = StatusCode::NO_CONTENT.into_response();
+    if let Some(origin) = allowed(cors, headers) {
+        let answer = response.headers_mut();
+        answer.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
+        put(answer, ACCESS_CONTROL_ALLOW_METHODS, &cors.methods.join(","));
+        put(answer, ACCESS_CONTROL_ALLOW_HEADERS, &cors.headers.join(","));
+        put(answer, ACCESS_CONTROL_MAX_AGE, &cors.max_age.as_secs().to_string());
+    }
+    Some(response)
+}
+
+/// Puts the gateway's headers on the response of a function, in place of the function's own.
+pub(super) fn replace(cors: &Cors, request: &HeaderMap, response: &mut HeaderMap) {
+    let is_cors = |name: &&HeaderName| name.as_str().starts_with("access-control-");
+    let own: Vec<_> = response.keys().filter(is_cors).cloned().collect();
+    for name in own {
+        response.remove(name);
+    }
+    if let Some(origin) = allowed(cors, request) {
+        response.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
+        put(response, ACCESS_CONTROL_EXPOSE_HEADERS, &cors.exposed.join(","));
+    }
+}
+
+/// The origin of a request, if it is allowed.
+fn allowed<'a>(cors: &Cors, request: &'a HeaderMap) -> Option<&'a HeaderValue> {
+    request.get(ORIGIN).filter(|origin| cors.origins.iter().any(|one| *origin == one))
+}
+
+/// Sets a header. An empty list is left out.
+fn put(headers: &mut HeaderMap, name: HeaderName, value: &str) {
+    if let Ok(value) = HeaderValue::from_str(value)
+        && !value.is_empty()
+    {
+        headers.insert(name, value);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use axum::body::Bytes;
+
+    use super::*;
+    use crate::clock::Clock;
+    use crate::gateway::Gateway;
+    use crate::lambda::tests::{Runtime, function, lambda_of};
+    use crate::template::{Authorizer, Function, Route};
+
+    const ORIGIN_ALLOWED: &str = "https://a.example";
+    const MINUTE: Duration = Duration::from_mins(1);
+
+    fn cors() -> Cors {
+        let list = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        Cors {
+            origins: list(&[ORIGIN_ALLOWED, "https://b.example"]),
+            methods: list(&["GET", "PUT"]),
+            headers: list(&["Authorization", "X-One"]),
+            exposed: list(&["Location", "X-Two"]),
+            max_age: Duration::from_secs(600),
+        }
+    }
+
+    fn request(method: Method, headers: &[(&'static str, &str)]) -> Incoming {
+        let pair = |&(name, value): &(&'static str, &str)| {
+            (HeaderName::from_static(name), HeaderValue::from_str(value).unwrap())
+        };
+        let headers = headers.iter().map(pair).collect();
+        Incoming { method, uri: "/open".parse().unwrap(), headers, body: Bytes::new() }
+    }
+
+    /// A gateway with `GET /open` and `GET /closed`, and an authorizer that the test never plays.
+    async fn gateway(cors: Option<Cors>) -> (Gateway, crate::lambda::Lambda) {
+        let route = |path: &str, authorized| Route {
+            method: "GET".to_owned(),
+            path: path.to_owned(),
+            authorized,
+        };
+        let routes = vec![route("/open", false), route("/closed", true)];
+        let functions = vec![Function { routes, ..function("waits", MINUTE) }];
+        let lambda = lambda_of(functions.clone()).await;
+        let authorizer = Authorizer {
+            function: "Nothing".to_owned(),
+            header: "authorization".to_owned(),
+            remembered: MINUTE,
+        };
+        let clock = Clock::default();
+        (Gateway::new(lambda.clone(), clock, functions, Some(authorizer), cors), lambda)
+    }
+
+    /// The CORS headers of a response, by name.
+    fn shown(response: &Response) -> Vec<(&str, &str)> {
+        let headers = response.headers().iter();
+        let headers = headers.map(|(name, value)| (name.as_str(), value.to_str().unwrap()));
+        let mut shown: Vec<_> =
+            headers.filter(|(name, _)| name.starts_with("access-control-")).collect();
+        shown.sort_unstable();
+        shown
+    }
+
+    #[tokio::test]
+    async fn the_gateway_answers_a_preflight_request_itself() {
+        let (gateway, lambda) = gateway(Some(cors())).await;
+        let preflight = |origin, path: &str| Incoming {
+            uri: path.parse().unwrap(),
+            ..request(
+                Method::OPTIONS,
+                &[("origin", origin), ("access-control-request-method", "DELETE")],
+            )
+        };
+        for path in ["/open", "/closed", "/nowhere"] {
+            let answer = gateway.answer(preflight(ORIGIN_ALLOWED, path)).await;
+            assert_eq!(answer.status(), StatusCode::NO_CONTENT, "{path}");
+            let expected = [
+                ("access-control-allow-headers", "Authorization,X-One"),
+                ("access-control-allow-methods", "GET,PUT"),
+                ("access-control-allow-origin", ORIGIN_ALLOWED),
+                ("access-control-max-age", "600"),
+            ];
+            assert_eq!(shown(&answer), expected, "{path}");
+        }
+        for origin in ["https://c.example", "https://a.example.org", "http://a.example", "null"] {
+            let answer = gateway.answer(preflight(origin, "/open")).await;
+            assert_eq!((answer.status(), shown(&answer)), (StatusCode::NO_CONTENT, vec![]));
+        }
+        assert!(lambda.instances("waits").is_empty(), "no function is called");
+    }
+
+    #[tokio::test]
+    async fn without_one_of_its_headers_it_is_no_preflight_request() {
+        let headers = [("origin", ORIGIN_ALLOWED), ("access-control-request-method", "GET")];
+        let (with, _) = gateway(Some(cors())).await;
+        let (without, _) = gateway(None).await;
+        for (gateway, headers) in
+            [(&with, &headers[..1]), (&with, &headers[1..]), (&without, &headers)]
+        {
+            let answer = gateway.answer(request(Method::OPTIONS, headers)).await;
+            assert_eq!((answer.status(), shown(&answer)), (StatusCode::NOT_FOUND, vec![]));
+        }
+    }
+
+    #[tokio::test]
+    async fn the_gateways_headers_take_the_place_of_a_functions() {
+        const ANSWER: &str = r#"{"statusCode":201,"headers":{"Location":"/1","Access-Control-Allow-Origin":"*","access-control-allow-credentials":"true"}}"#;
+        let own =
+            [("access-control-allow-credentials", "true"), ("access-control-allow-origin", "*")];
+        let added = [
+            ("access-control-allow-origin", ORIGIN_ALLOWED),
+            ("access-control-expose-headers", "Location,X-Two"),
+        ];
+        let cases: [(Option<Cors>, &[(&str, &str)], &[(&str, &str)]); 4] = [
+            (Some(cors()), &[("origin", ORIGIN_ALLOWED)], &added),
+            (Some(cors()), &[("origin", "https://c.example")], &[]),
+            (Some(cors()), &[], &[]),
+            (None, &[("origin", ORIGIN_ALLOWED)], &own),
+        ];
+        for (cors, headers, expected) in cases {
+            let (gateway, lambda) = gateway(cors).await;
+            let runtime = async {
+                let runtime = Runtime::of(&lambda).await;
+                runtime.respond(&runtime.next().await.0, ANSWER).await
+            };
+            let (answer, _) = tokio::join!(gateway.answer(request(Method::GET, headers)), runtime);
+            assert_eq!((answer.status(), shown(&answer)), (StatusCode::CREATED, expected.to_vec()));
+            assert_eq!(answer.headers()["location"], "/1");
+        }
+    }
+
+    #[tokio::test]
+    async fn the_gateways_own_errors_have_no_cors_headers() {
+        let (gateway, _) = gateway(Some(cors())).await;
+        for (path, status) in
+            [("/closed", StatusCode::UNAUTHORIZED), ("/nowhere", StatusCode::NOT_FOUND)]
+        {
+            let request = request(Method::GET, &[("origin", ORIGIN_ALLOWED)]);
+            let answer = gateway.answer(Incoming { uri: path.parse().unwrap(), ..request }).await;
+            assert_eq!((answer.status(), shown(&answer)), (status, vec![]));
+        }
+    }
+}
