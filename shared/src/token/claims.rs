@@ -5,6 +5,11 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Deserialize;
 
+use super::Nobody;
+
+/// How far the issuer's clock and ours may be apart.
+const LEEWAY: TimeDelta = TimeDelta::seconds(60);
+
 /// The claims of a token whose signature, issuer and audience are right.
 #[derive(Deserialize)]
 pub(super) struct Claims {
@@ -35,21 +40,31 @@ pub(super) struct Issued {
 struct NumericDate(f64);
 
 impl Claims {
-    /// First second at which the token is no longer valid, without leeway; `None` when no instant is that far away.
-    pub(super) fn expires_at(&self) -> Option<DateTime<Utc>> {
-        instant(self.exp.0.floor())
+    /// First instant at which the token is no longer valid, leeway included.
+    ///
+    /// # Errors
+    /// No instant is that far away.
+    pub(super) fn expires_at(&self) -> Result<DateTime<Utc>, Nobody> {
+        instant(self.exp.0.floor(), LEEWAY)
     }
 
-    /// First second at which the token is valid, without leeway; the inner `None` as above.
-    pub(super) fn valid_from(&self) -> Option<Option<DateTime<Utc>>> {
-        self.nbf.map(|NumericDate(seconds)| instant(seconds.ceil()))
+    /// First instant at which the token is valid, leeway included, if it says one.
+    ///
+    /// # Errors
+    /// No instant is that far away.
+    pub(super) fn valid_from(&self) -> Result<Option<DateTime<Utc>>, Nobody> {
+        self.nbf.map(|NumericDate(seconds)| instant(seconds.ceil(), -LEEWAY)).transpose()
     }
 }
 
-fn instant(seconds: f64) -> Option<DateTime<Utc>> {
-    let since = Duration::try_from_secs_f64(seconds.abs()).ok()?;
-    let since = TimeDelta::from_std(since).ok()?;
-    DateTime::UNIX_EPOCH.checked_add_signed(if seconds < 0.0 { -since } else { since })
+/// So many seconds after 1970, and so much later.
+fn instant(seconds: f64, later: TimeDelta) -> Result<DateTime<Utc>, Nobody> {
+    let since = Duration::try_from_secs_f64(seconds.abs()).ok();
+    let since = since.and_then(|since| TimeDelta::from_std(since).ok());
+    let since = since.map(|since| if seconds < 0.0 { -since } else { since });
+    since
+        .and_then(|since| DateTime::UNIX_EPOCH.checked_add_signed(since)?.checked_add_signed(later))
+        .ok_or_else(|| Nobody::from("the token's times are out of range"))
 }
 
 #[cfg(test)]
@@ -61,8 +76,9 @@ mod tests {
         let read = |date: &str| {
             let claims = format!(r#"{{"exp":{date},"nbf":{date}}}"#);
             serde_json::from_str::<Claims>(&claims).ok().map(|claims| {
-                let seconds = |at: Option<DateTime<Utc>>| at.map(|at| at.timestamp());
-                (seconds(claims.expires_at()), seconds(claims.valid_from().flatten()))
+                let end = claims.expires_at().ok().map(|at| (at - LEEWAY).timestamp());
+                let beginning = claims.valid_from().ok().flatten();
+                (end, beginning.map(|at| (at + LEEWAY).timestamp()))
             })
         };
         for (date, end, beginning) in [

@@ -50,7 +50,7 @@ struct Key {
     id: String,
     /// The only algorithm that the key is for, where the issuer says so.
     algorithm: Option<String>,
-    key: DecodingKey,
+    decoding: DecodingKey,
 }
 
 /// A JWK Set, whose keys are read one by one.
@@ -94,7 +94,7 @@ impl Keys {
         let Some(set) = state.set.as_ref().filter(|set| now < set.fetched_at + TOLERATED) else {
             return Err(Error::Unavailable { what: "the token issuer", cause });
         };
-        Ok(set.find(id).filter(|key| key.is_for(algorithm)).map(|key| key.key.clone()))
+        Ok(set.find(id).filter(|key| key.is_for(algorithm)).map(|key| key.decoding.clone()))
     }
 
     async fn fetch(&self, http: &Client) -> Result<Vec<Key>, Cause> {
@@ -160,10 +160,11 @@ impl Key {
     /// Why it cannot be used, without anything of its text.
     fn read(value: Value) -> Result<Self, &'static str> {
         let jwk: Jwk = serde_json::from_value(value).map_err(|_| "it is not a JWK")?;
-        let key = DecodingKey::from_jwk(&jwk).map_err(|_| "its kind or its numbers are unknown")?;
+        let decoding =
+            DecodingKey::from_jwk(&jwk).map_err(|_| "its kind or its numbers are unknown")?;
         let id = jwk.common.key_id.ok_or("it has no key id")?;
         let algorithm = jwk.common.key_algorithm.map(|algorithm| algorithm.to_string());
-        Ok(Self { id, algorithm, key })
+        Ok(Self { id, algorithm, decoding })
     }
 
     fn is_for(&self, algorithm: Algorithm) -> bool {
