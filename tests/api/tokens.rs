@@ -1,7 +1,7 @@
 //! Tokens, as the gateway, the authorizer and the functions judge them together.
 
 use reqwest::StatusCode;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::observed::metrics;
 use crate::{PAYMENTS, World};
@@ -61,6 +61,7 @@ async fn a_token_for_another_audience_is_told_the_expected_one() {
 /// The issuer publishes a new key after its keys were fetched, and its token is sent again and again, beginning so many seconds
 /// before or after that. Another token of an unknown key uses up the fetch shortly before.
 #[tokio::test]
+#[expect(clippy::print_stdout, reason = "the measured seconds, with --nocapture")]
 async fn a_token_of_a_new_key_is_accepted_soon() {
     for (sent_at, published_at, other_at) in [
         // As the issue has it: it was refused until 320 s.
@@ -107,6 +108,7 @@ async fn a_token_of_a_new_key_is_accepted_soon() {
 /// The refusal of a token that is not valid yet is not cached: it is accepted with the first request at which it is valid, 60
 /// seconds of leeway included.
 #[tokio::test]
+#[expect(clippy::print_stdout, reason = "the measured seconds, with --nocapture")]
 async fn a_token_that_is_not_valid_yet_is_accepted_on_time() {
     for ahead in [61, 65, 90, 300] {
         let world = World::new().await;
@@ -168,5 +170,53 @@ async fn a_failed_refresh_of_the_keys_is_seen() {
     let (_, claims) = world.partner.split_once('.').unwrap();
     for line in world.local.lambda().lines() {
         assert!(!line.line.contains(CANARY) && !line.line.contains(claims), "{}", line.line);
+    }
+}
+
+/// A refusal of several `Authorization` headers is cached for them together, and for none of them alone; what is cached for a good
+/// token is no answer for it beside another.
+#[tokio::test]
+async fn what_is_judged_is_what_is_cached() {
+    let world = World::new().await;
+    let path = format!("{PAYMENTS}?customerNumber=4711");
+    let other = world.token("partner-other", json!({})).await;
+    let (good, other, bad) =
+        (format!("Bearer {}", world.partner), format!("Bearer {other}"), "Bearer x".to_owned());
+    let send = async |values: &[&String]| {
+        let mut headers = vec![("et-client-name", "tests-api")];
+        headers.extend(values.iter().map(|value| ("authorization", value.as_str())));
+        world.send("GET", &path, &headers, None).await.status
+    };
+    for _ in 0..2 {
+        for several in [[&good, &good], [&good, &bad], [&bad, &good], [&good, &other]] {
+            assert_eq!(send(&several).await, StatusCode::UNAUTHORIZED);
+        }
+        assert_eq!(send(&[&good]).await, StatusCode::OK);
+        assert_eq!(send(&[&other]).await, StatusCode::OK);
+        assert_eq!(send(&[&bad]).await, StatusCode::UNAUTHORIZED);
+    }
+}
+
+/// The authorizer judges the identity source, for whose value its answer is cached, whatever the headers are.
+#[tokio::test]
+async fn the_authorizer_judges_the_identity_source() {
+    let world = World::new().await;
+    let good = format!("Bearer {}", world.partner);
+    let text = include_str!("../events/01-authorizer-refused.json");
+    for (source, header, accepted) in [
+        (json!([good]), "Bearer x", true),
+        (json!(["Bearer x"]), good.as_str(), false),
+        (json!([]), good.as_str(), false),
+        (Value::Null, good.as_str(), false),
+        (json!([good, good]), good.as_str(), false),
+    ] {
+        let mut event: Value = serde_json::from_str(text).unwrap();
+        event["identitySource"] = source;
+        event["headers"]["authorization"] = json!(header);
+        event["requestContext"]["timeEpoch"] = json!(world.local.clock().now().as_millisecond());
+        let answer = world.local.lambda().invoke("authorizer", event.to_string().into()).await;
+        let answer: Value = serde_json::from_slice(&answer.unwrap()).unwrap();
+        assert_eq!(answer["context"]["client"] == "partner-demo", accepted, "{answer}");
+        assert_eq!(answer["context"]["refused"].is_string(), !accepted, "{answer}");
     }
 }

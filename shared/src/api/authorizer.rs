@@ -66,9 +66,13 @@ async fn answer(
         || Error::Internal { what: "the event has no time", cause: Cause::from("timeEpoch") };
     let now =
         DateTime::from_timestamp_millis(request.request_context.time_epoch).ok_or_else(cause)?;
-    let authorization =
-        request.headers.get("authorization").and_then(|header| header.to_str().ok());
-    let caller = tokens.caller(authorization.unwrap_or_default(), now).await?;
+    // The identity source and not the headers: API Gateway caches this answer for the value of the identity source. The template
+    // has one, the header Authorization.
+    let authorization = match request.identity_source.as_deref() {
+        Some([authorization]) => authorization.as_str(),
+        Some(_) | None => "",
+    };
+    let caller = tokens.caller(authorization, now).await?;
     if let Ok(caller) = &caller {
         invocation::note(|at_hand| at_hand.is_set_off_by(caller));
     }

@@ -149,12 +149,7 @@ impl Gateway {
         route: &Matched<'_>,
         context: &Value,
     ) -> Result<Value, Box<Response>> {
-        let identity = incoming
-            .headers
-            .get(&authorizer.header)
-            .map(|header| String::from_utf8_lossy(header.as_bytes()));
-        let Some(identity) = identity.filter(|identity| !identity.is_empty()).map(String::from)
-        else {
+        let Some(identity) = identity(&incoming.headers, &authorizer.header) else {
             return Err(Box::new(own(StatusCode::UNAUTHORIZED, "Unauthorized")));
         };
         let said = if let Some(said) = self.recall(authorizer, &identity) {
@@ -236,6 +231,13 @@ async fn receive(
     }
 }
 
+/// The identity source `$request.header.<name>`, if the request has it: all values of the header, joined by a comma.
+fn identity(headers: &HeaderMap, name: &str) -> Option<String> {
+    let values = headers.get_all(name).iter();
+    let values: Vec<_> = values.map(|value| String::from_utf8_lossy(value.as_bytes())).collect();
+    Some(values.join(",")).filter(|identity| !identity.is_empty())
+}
+
 /// The parameters of a path, if it fits the route: `/things/{id}`.
 fn parameters(route: &str, path: &str) -> Option<BTreeMap<String, String>> {
     let (mut expected, mut found) = (route.split('/'), path.split('/'));
@@ -309,6 +311,22 @@ mod tests {
             "v1/things/1",
         ] {
             assert_eq!(id(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn an_identity_source_is_every_value_of_the_header() {
+        for (values, expected) in [
+            (&[][..], None),
+            (&[""][..], None),
+            (&["Bearer a"][..], Some("Bearer a")),
+            (&["Bearer a", "Bearer b"][..], Some("Bearer a,Bearer b")),
+        ] {
+            let mut headers = HeaderMap::new();
+            for value in values {
+                headers.append("authorization", HeaderValue::from_static(value));
+            }
+            assert_eq!(identity(&headers, "authorization").as_deref(), expected);
         }
     }
 
