@@ -105,13 +105,13 @@ fn words_after<'a>(code: &'a str, prefix: &'a str) -> impl Iterator<Item = &'a s
 /// Which modules each module uses, itself left out.
 fn uses(modules: &[(String, String)], prefixes: &[&str]) -> BTreeMap<String, BTreeSet<String>> {
     let names: BTreeSet<&str> = modules.iter().map(|(name, _)| name.as_str()).collect();
-    let mut uses = BTreeMap::<String, BTreeSet<String>>::new();
+    let mut arrows = BTreeMap::<String, BTreeSet<String>>::new();
     for (name, code) in modules {
-        let used = prefixes.iter().flat_map(|prefix| words_after(code, prefix));
-        let used = used.filter(|used| used != name && names.contains(used));
-        uses.entry(name.clone()).or_default().extend(used.map(str::to_owned));
+        let words = prefixes.iter().flat_map(|prefix| words_after(code, prefix));
+        let others = words.filter(|word| word != name && names.contains(word));
+        arrows.entry(name.clone()).or_default().extend(others.map(str::to_owned));
     }
-    uses
+    arrows
 }
 
 /// The modules that use each other in a circle, and those that use them.

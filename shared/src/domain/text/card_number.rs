@@ -261,14 +261,10 @@ mod tests {
             let (first, last) = (&digits[..digits.len() - 1], parts.len() - 1);
             let check = (0..10).find(|check| passes_luhn(&[first, &[*check]].concat()));
             parts[last].0 = check.unwrap();
-            let form = |value: u8, which: usize| {
+            parts.into_iter().fold(String::new(), |text, (value, which, between)| {
                 let forms = &forms[usize::from(value)];
-                forms[which % forms.len()]
-            };
-            parts
-                .into_iter()
-                .map(|(value, which, between)| format!("{}{between}", form(value, which)))
-                .collect()
+                format!("{text}{}{between}", forms[which % forms.len()])
+            })
         })
     }
 

@@ -59,13 +59,12 @@ fn ends_a_line(letter: char) -> bool {
 /// What Unicode calls default-ignorable or white space, and what it calls format or control characters; of the format ones, the
 /// marks that stand before a number (`؀`) are seen. The Braille pattern without a dot is a symbol to Unicode.
 fn shows_nothing(letter: char) -> bool {
-    use GeneralCategory::{Control, Format};
-    let is_format = match category(letter) {
-        Control => true,
-        Format => !CodePointSetData::new::<PrependedConcatenationMark>().contains(letter),
-        _ => letter == '\u{2800}',
-    };
+    let category = category(letter);
+    let is_format = category == GeneralCategory::Format
+        && !CodePointSetData::new::<PrependedConcatenationMark>().contains(letter);
     is_format
+        || category == GeneralCategory::Control
+        || letter == '\u{2800}'
         || CodePointSetData::new::<DefaultIgnorableCodePoint>().contains(letter)
         || CodePointSetData::new::<WhiteSpace>().contains(letter)
 }
