@@ -111,7 +111,7 @@ fn body(notification: &Notification, id: &str) -> Result<String, serde_json::Err
         recurring_payment_id: transaction_id.recurring_payment_id().number(),
         transaction_id: transaction_id.number(),
         recurring_status: event.status().name(),
-        occurred_at: occurred_at.to_rfc3339_opts(SecondsFormat::AutoSi, true),
+        occurred_at: occurred_at.to_rfc3339_opts(SecondsFormat::Millis, true),
         error_reason: match event {
             Event::Declined => Some("REFUSED_BY_ISSUER"),
             Event::CardExpired => Some("CARD_EXPIRED"),

@@ -48,8 +48,8 @@ async fn the_whole_walk() {
         ("paymentType", "VISA"),
         ("maskedPan", "0004"),
         ("cardExpiry", "2029-03"),
-        ("cardExpiresAt", "2029-04-01T00:00:00Z"),
-        ("expiresAt", "2029-04-01T00:00:00Z"),
+        ("cardExpiresAt", "2029-04-01T00:00:00.000Z"),
+        ("expiresAt", "2029-04-01T00:00:00.000Z"),
     ] {
         assert_eq!(card[member], value, "{member}");
     }

@@ -114,9 +114,9 @@ pub fn nothing() -> Reply {
     Reply { status: StatusCode::NO_CONTENT, created: None, body: String::new() }
 }
 
-/// An instant as callers see it: RFC 3339 with `Z`.
-fn instant(instant: DateTime<Utc>) -> String {
-    instant.to_rfc3339_opts(SecondsFormat::AutoSi, true)
+/// An instant as callers see it: RFC 3339 with milliseconds and `Z`, always the same way.
+pub(super) fn instant(instant: DateTime<Utc>) -> String {
+    instant.to_rfc3339_opts(SecondsFormat::Millis, true)
 }
 
 fn recurring_payment(view: &View) -> RecurringPayment<'_> {

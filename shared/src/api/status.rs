@@ -1,6 +1,5 @@
 //! What a caller is told of each error: the one table, and the body that it becomes (RFC 9457 and Entur's `PaymentError`).
 
-use chrono::SecondsFormat;
 use http::header::{ACCEPT_ENCODING, RETRY_AFTER};
 use http::{HeaderValue, StatusCode};
 use lambda_http::{Body, Response};
@@ -255,8 +254,7 @@ pub(super) fn problem(error: &Error, about: &About) -> Response<Body> {
         status: status.as_u16(),
         detail: &detail,
         instance: &about.path,
-        // Whole seconds: two refusals of the same kind differ in nothing that a caller could read something from.
-        timestamp: about.received_at.map(|at| at.to_rfc3339_opts(SecondsFormat::Secs, true)),
+        timestamp: about.received_at.map(reply::instant),
         error: title,
         message: &detail,
         path: &about.path,

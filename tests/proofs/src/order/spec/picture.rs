@@ -35,12 +35,10 @@ impl Problem {
     }
 }
 
-/// RFC 3339 with `Z`.
+/// RFC 3339 with milliseconds and `Z`.
 pub(super) fn instant(milliseconds: i64) -> String {
     let at = Timestamp::from_millisecond(milliseconds).unwrap_or_default();
-    let format =
-        if milliseconds % 1000 == 0 { "%Y-%m-%dT%H:%M:%SZ" } else { "%Y-%m-%dT%H:%M:%S%.3fZ" };
-    at.strftime(format).to_string()
+    at.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()
 }
 
 /// First instant after a month, `2027-03`, in milliseconds.
