@@ -45,7 +45,7 @@ fn answered(document: &Document) -> Names {
     let operations = document.operations("paths").into_iter();
     let responses = operations.flat_map(|(_, _, one)| one["responses"].as_object().unwrap());
     let headers = responses
-        .flat_map(|(_, response)| document.resolve(response)["headers"].as_object())
+        .filter_map(|(_, response)| document.resolve(response)["headers"].as_object())
         .flat_map(|headers| headers.keys().cloned());
     headers.filter(|name| !SAFELISTED.contains(&name.as_str())).collect()
 }

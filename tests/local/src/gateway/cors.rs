@@ -76,6 +76,8 @@ mod tests {
     use crate::template::{Authorizer, Function, Route};
 
     const ORIGIN_ALLOWED: &str = "https://a.example";
+    type Headers = &'static [(&'static str, &'static str)];
+
     const MINUTE: Duration = Duration::from_mins(1);
 
     fn cors() -> Cors {
@@ -85,7 +87,7 @@ mod tests {
             methods: list(&["GET", "PUT"]),
             headers: list(&["Authorization", "X-One"]),
             exposed: list(&["Location", "X-Two"]),
-            max_age: Duration::from_secs(600),
+            max_age: Duration::from_mins(10),
         }
     }
 
@@ -170,17 +172,17 @@ mod tests {
     #[tokio::test]
     async fn the_gateways_headers_take_the_place_of_a_functions() {
         const ANSWER: &str = r#"{"statusCode":201,"headers":{"Location":"/1","Access-Control-Allow-Origin":"*","access-control-allow-credentials":"true"}}"#;
-        let own =
-            [("access-control-allow-credentials", "true"), ("access-control-allow-origin", "*")];
-        let added = [
+        const OWN: Headers =
+            &[("access-control-allow-credentials", "true"), ("access-control-allow-origin", "*")];
+        const ADDED: Headers = &[
             ("access-control-allow-origin", ORIGIN_ALLOWED),
             ("access-control-expose-headers", "Location,X-Two"),
         ];
-        let cases: [(Option<Cors>, &[(&str, &str)], &[(&str, &str)]); 4] = [
-            (Some(cors()), &[("origin", ORIGIN_ALLOWED)], &added),
+        let cases: [(_, Headers, Headers); 4] = [
+            (Some(cors()), &[("origin", ORIGIN_ALLOWED)], ADDED),
             (Some(cors()), &[("origin", "https://c.example")], &[]),
             (Some(cors()), &[], &[]),
-            (None, &[("origin", ORIGIN_ALLOWED)], &own),
+            (None, &[("origin", ORIGIN_ALLOWED)], OWN),
         ];
         for (cors, headers, expected) in cases {
             let (gateway, lambda) = gateway(cors).await;
