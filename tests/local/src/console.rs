@@ -22,7 +22,7 @@ use crate::{Local, openapi};
 /// The console's routes.
 pub(crate) fn router(local: Local) -> Router {
     let parts = local.netaxept().console_router().merge(local.inbox().clone().router());
-    let parts = parts.merge(openapi::router());
+    let parts = parts.merge(openapi::router(local.addresses().api.clone()));
     Router::new()
         .route("/", get(page))
         .route("/clock", get(clock).post(advance))
@@ -140,7 +140,7 @@ async fn page(State(local): State<Local>) -> Html<String> {
             body {
                 h1 { "Recurring payments on this machine" }
                 table { @for (name, address) in named { tr { th { (name) } td { a href=(address) { (address) } } } } }
-                p { a href="/api" { "What the API takes and answers" } ", and the same as " a href="/openapi.yaml" { "openapi.yaml" } "." }
+                p { a href="/api" { "What the API takes and answers, to read and to try" } ", and the same as " a href="/openapi.yaml" { "openapi.yaml" } "." }
                 h2 { "Clock" }
                 p { (told(local.clock().now())["now"].as_str().unwrap_or_default()) }
                 @for (duration, name) in [("PT16M", "16 minutes"), ("P1D", "a day"), ("P1M", "a month"), ("P3Y", "three years")] {

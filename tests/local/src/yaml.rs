@@ -16,8 +16,8 @@ pub fn document(text: &str, tagged: fn(&str, &Value) -> Option<Value>) -> Result
     json_of(&first(text)?, tagged)
 }
 
-/// The first document of a text, in its own order.
-pub(crate) fn first(text: &str) -> Result<Yaml<'_>, Fault> {
+/// The first document of a text.
+fn first(text: &str) -> Result<Yaml<'_>, Fault> {
     let documents = Yaml::load_from_str(text).map_err(|error| Fault(error.to_string()))?;
     documents.into_iter().next().ok_or_else(|| Fault("it is empty".to_owned()))
 }

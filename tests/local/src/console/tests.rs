@@ -91,3 +91,33 @@ async fn the_page_leads_everywhere() {
         assert_eq!(http.get(format!("{address}{path}")).send().await.unwrap().status(), 200);
     }
 }
+
+/// Swagger UI comes with its crate: the page and what it loads are here, and nothing leads elsewhere.
+#[tokio::test]
+async fn the_api_page_has_all_that_it_loads() {
+    let (_, address) = console().await;
+    let http = crate::http_client().unwrap();
+    let get = async |path: &str| {
+        let answer = http.get(format!("{address}{path}")).send().await.unwrap();
+        let kind = answer.headers()["content-type"].to_str().unwrap().to_owned();
+        (answer.status().as_u16(), kind, answer.text().await.unwrap())
+    };
+    let (status, kind, page) = get("/api").await;
+    assert_eq!((status, kind.as_str()), (200, "text/html"));
+    assert!(!page.contains("//"), "an address in {page}");
+    let loaded = ["href=\"", "src=\"", "url: '"].map(|before| {
+        let (_, rest) = page.split_once(before).unwrap_or_else(|| panic!("{before} in {page}"));
+        rest.split(['"', '\'']).next().unwrap()
+    });
+    assert_eq!(loaded, ["/api/swagger-ui.css", "/api/swagger-ui-bundle.js", "/api/openapi.yaml"]);
+    for (path, expected) in
+        loaded.into_iter().zip(["text/css", "text/javascript", "application/yaml"])
+    {
+        let (status, kind, text) = get(path).await;
+        assert_eq!((status, kind.as_str()), (200, expected), "{path}");
+        assert!(text.len() > 10_000, "{path}");
+    }
+    let document = crate::yaml::document(&get("/api/openapi.yaml").await.2, |_, _| None).unwrap();
+    assert_eq!(document["servers"].as_array().unwrap().len(), 1);
+    assert_eq!(document["servers"][0]["url"], "http://127.0.0.1:1");
+}

@@ -1,8 +1,9 @@
-//! The terminal's pages in Debian's Chromium, with pictures of them in `target`:
+//! The terminal's pages and the API's page in Debian's Chromium, with pictures of them in `target`:
 //! `cargo test -p local --features browser --test browser`.
 
 #![expect(clippy::unwrap_used, reason = "a test that can not go on has failed")]
 
+mod api_page;
 mod bank;
 mod buttons;
 mod chromium;
