@@ -154,7 +154,7 @@ fn a_circle_is_found() {
 
 #[test]
 fn foreign_crates_stay_where_they_belong() {
-    let homes: [(&str, &[&str]); 21] = [
+    let homes: [(&str, &[&str]); 22] = [
         ("aws_sdk", &["aws", "secrets", "storage"]),
         ("aws_types", &["app", "aws", "secrets", "storage"]),
         ("aws_smithy", &["aws", "storage"]),
@@ -172,6 +172,7 @@ fn foreign_crates_stay_where_they_belong() {
         ("serde_json", &["api", "log", "notify", "token"]),
         ("standardwebhooks", &["notify"]),
         ("icu_properties", &["domain"]),
+        ("strsim", &["api"]),
         ("ipnet", &["notify"]),
         ("std::env", &["config"]),
         ("metrique", &["log"]),

@@ -201,6 +201,41 @@ async fn a_message_names_the_rule_that_was_broken() {
     }
 }
 
+/// A PATCH that names no known member is a mistake; elsewhere, and beside known ones, unknown members are ignored.
+#[tokio::test]
+async fn a_patch_without_a_known_member_names_the_near_one() {
+    let world = World::new().await;
+    let id = world.create("4711", json!({})).await["recurringPaymentId"].clone();
+    let path = format!("{PAYMENTS}/{id}");
+    let known = "nickname, isPrimary, customerNumber";
+    for (body, said) in [
+        (json!({ "primary": true }), "write isPrimary instead of primary".to_owned()),
+        (json!({ "nickName": "x" }), "write nickname instead of nickName".to_owned()),
+        (
+            json!({ "colour": "x", "nickName": "x" }),
+            "write nickname instead of nickName".to_owned(),
+        ),
+        (json!({ "colour": "x" }), format!("colour is none of {known}")),
+        (json!({ "4925000000000004": "x" }), format!("there are only {known}")),
+    ] {
+        let answer = world.call("PATCH", &path, Some(&body)).await;
+        assert_eq!(answer.problem(), (400, "invalid-request".to_owned()), "{body}");
+        let problem = answer.json();
+        assert_eq!(problem["detail"], format!("The body has no known member: {said}."));
+        assert_eq!(problem["errors"][0]["code"], "unknown-member");
+    }
+    for body in [
+        json!({}),
+        json!({ "nickname": "y", "colour": "x" }),
+        json!({ "isPrimary": true, "primary": false }),
+        json!({ "customerNumber": "4711", "nickName": "x" }),
+    ] {
+        let answer = world.call("PATCH", &path, Some(&body)).await;
+        assert_eq!(answer.status, StatusCode::OK, "{body}");
+    }
+    world.create("4711", json!({ "nickName": "x" })).await;
+}
+
 /// A key belongs to the caller and the customer, and quotes are no part of it.
 #[tokio::test]
 async fn an_idempotency_key_belongs_to_the_caller_and_the_customer() {

@@ -119,7 +119,7 @@ async fn everything_is_destroyed_at_once() {
     assert!(there.iter().all(|text| !left.contains(text)), "{left:?}");
 
     for id in &ids {
-        let url = json!({ "redirectUrl": "https://shop.example" });
+        let url = json!({ "redirectUrl": "https://shop.example", "nickname": "x" });
         for (method, tail, body) in with_an_id(&url) {
             let answer = world.call(method, &format!("{PAYMENTS}/{id}{tail}"), body).await;
             assert_eq!(answer.problem(), (404, "not-found".to_owned()), "{method} {tail}");

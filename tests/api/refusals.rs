@@ -72,7 +72,7 @@ async fn a_foreign_id_and_an_unknown_one_answer_alike() {
     let unknown = id + 512;
     let other = world.token("partner-other", json!({})).await;
     let stranger = world.token("traveller-demo", json!({ "customer_number": "4712" })).await;
-    let url = json!({ "redirectUrl": "https://shop.example" });
+    let url = json!({ "redirectUrl": "https://shop.example", "nickname": "x" });
     for token in [&other, &stranger] {
         for (method, tail, body) in with_an_id(&url) {
             let mut answers = Vec::new();

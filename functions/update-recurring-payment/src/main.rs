@@ -17,6 +17,7 @@ async fn update(store: &Store, request: Request) -> Result<Reply, Error> {
     store.admit(request.is_identified(), now).await?;
     let id = request.recurring_payment_id()?;
     let mut body = request.body()?;
+    body.must_have_one_of(&["nickname", "isPrimary", "customerNumber"]);
     let nickname = body.nullable_text("nickname", |text| Nickname::try_from(text));
     let primary = body.flag("isPrimary");
     let owner = store.named_owner(&caller, body.customer_number());

@@ -3,6 +3,7 @@
 mod about;
 mod body;
 mod idempotency_key;
+mod likeness;
 
 use aws_lambda_events::apigw::ApiGatewayV2httpRequestContext;
 use chrono::{DateTime, Utc};

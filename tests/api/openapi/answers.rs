@@ -330,7 +330,8 @@ async fn refusals(walk: &mut Walk, id: &Value) {
             walk.call(method, path, id, Some(&json!({}))).await;
         } else {
             walk.call(method, path, &json!(0), None).await;
-            walk.call(method, path, &json!(5), Some(&terminal())).await;
+            let both = json!({ "redirectUrl": "https://shop.example/done", "nickname": "x" });
+            walk.call(method, path, &json!(5), Some(&both)).await;
             walk.call(method, path, &json!(""), None).await;
         }
         if method == "POST" || method == "PATCH" {
@@ -521,6 +522,9 @@ async fn its_limits_are_the_services() {
         ("PATCH", ONE, "isPrimary", json!("true"), false),
         ("PATCH", ONE, "customerNumber", Value::Null, true),
         ("PATCH", ONE, "customerNumber", json!(4711), false),
+        ("PATCH", ONE, "primary", json!(true), false),
+        ("PATCH", ONE, "nickName", json!("x"), false),
+        ("POST", TERMINAL, "nickName", json!("x"), true),
         ("POST", PAYMENTS, "customerNumber", json!("A-b_c.9"), true),
         ("POST", PAYMENTS, "customerNumber", json!("x".repeat(64)), true),
         ("POST", PAYMENTS, "customerNumber", json!("x".repeat(65)), false),

@@ -6,7 +6,7 @@ use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::{Map, Value};
 
-use super::{CUSTOMER, Request};
+use super::{CUSTOMER, Request, likeness};
 use crate::domain::customer::CustomerNumber;
 use crate::domain::id::TransactionId;
 use crate::error::{Error, Fault, Flaw};
@@ -188,6 +188,15 @@ impl Fields {
     /// `customerNumber`.
     pub fn customer_number(&mut self) -> Option<CustomerNumber> {
         self.text(CUSTOMER, |text| CustomerNumber::try_from(text))
+    }
+
+    /// One of these has to be there, unless the body has no member: other members alone are a mistake in a name.
+    pub fn must_have_one_of(&mut self, known: &'static [&'static str]) {
+        let has_one = known.iter().any(|name| self.members.contains_key(*name));
+        if !has_one && !self.members.is_empty() {
+            let given = self.members.keys().map(String::as_str);
+            self.faults.push(likeness::none_is_known(given, known).of("body"));
+        }
     }
 
     /// # Errors
