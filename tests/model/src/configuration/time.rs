@@ -76,7 +76,7 @@ pub(super) fn late(size: Size) -> Configuration {
         vec![vec![Operation::Authorize(1)], vec![Operation::Callback(1)]],
         vec![vec![Operation::Authorize(1), open(1)], vec![Finish]],
     ];
-    if size > Size::Small {
+    if size == Size::Large {
         sets.push(vec![vec![Operation::Authorize(1)], vec![Operation::Callback(1)], vec![Finish]]);
     }
     let (losses, kills) = match size {
