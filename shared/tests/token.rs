@@ -16,7 +16,6 @@ use serde_json::{Value, json};
 use shared::config::TokenConfig;
 use shared::domain::caller::{Caller, Permission, Tenant};
 use shared::domain::customer::Organisation;
-use shared::error::Error;
 use shared::token::{Nobody, Tokens};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpListener;
