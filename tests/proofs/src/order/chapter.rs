@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use fastrand::Rng;
 use local::Local;
 use local::dynamodb::Faults;
+use tokio::task::JoinSet;
 
 use super::checker::{Checker, Event, Violation};
 use super::load::{Client, Customer, Load};
@@ -25,6 +26,8 @@ const STORM: u64 = 1;
 const CUSTOMERS: usize = 24;
 /// An instance is killed so often.
 const KILL: Duration = Duration::from_secs(1);
+/// How many operations clients ask for while an expiry runs, after each jump in time.
+const BESIDE_EXPIRY: u64 = 64;
 /// How often the schedules are tried until nothing is left to do.
 const RUNS: usize = 10;
 /// Where time moves to after a phase, and how often: one in 20.
@@ -184,13 +187,7 @@ impl Chapter<'_> {
         if self.options.trouble {
             self.load.local.dynamodb().disturb(faults(self.chance.u64(..), phase));
         }
-        self.load.allow(operations);
-        let mut clients = tokio::task::JoinSet::new();
-        for _ in 0..self.options.clients {
-            let (customers, chance) = (self.customers.clone(), self.chance.fork());
-            let client = Client::new(self.load.clone(), customers, chance);
-            clients.spawn(client.work());
-        }
+        let clients = self.clients(operations);
         let over = Arc::new(AtomicBool::new(false));
         let killing = tokio::spawn(kill(
             self.load.clone(),
@@ -199,11 +196,7 @@ impl Chapter<'_> {
             self.options.trouble,
         ));
         let scheduling = tokio::spawn(schedule(self.load.clone(), over.clone()));
-        while let Some(done) = clients.join_next().await {
-            if let Err(failed) = done {
-                self.load.fault(format!("a client failed: {failed}"));
-            }
-        }
+        self.finish(clients).await;
         over.store(true, Ordering::Relaxed);
         report.killed += killing.await.unwrap_or_default();
         if let Err(failed) = scheduling.await {
@@ -239,11 +232,34 @@ impl Chapter<'_> {
         }
     }
 
-    async fn pass(&self, by: &str, report: &mut Report) {
+    /// Clients at work: so many operations together.
+    fn clients(&mut self, operations: u64) -> JoinSet<()> {
+        self.load.allow(operations);
+        let mut clients = JoinSet::new();
+        for _ in 0..self.options.clients {
+            let (customers, chance) = (self.customers.clone(), self.chance.fork());
+            clients.spawn(Client::new(self.load.clone(), customers, chance).work());
+        }
+        clients
+    }
+
+    async fn finish(&self, mut clients: JoinSet<()>) {
+        while let Some(done) = clients.join_next().await {
+            if let Err(failed) = done {
+                self.load.fault(format!("a client failed: {failed}"));
+            }
+        }
+    }
+
+    async fn pass(&mut self, by: &str, report: &mut Report) {
         report.jumps += 1;
         if let Err(error) = self.load.local.clock().advance(by) {
             return self.load.fault(error.to_string());
         }
+        // What the jump has made due is expired while clients are at work on it.
+        let clients = self.clients(BESIDE_EXPIRY);
+        self.load.run(Operation::Expire).await;
+        self.finish(clients).await;
         for _ in 0..RUNS {
             // Past the whole second that a schedule's event has.
             tokio::time::sleep(Duration::from_millis(5)).await;
