@@ -213,9 +213,18 @@ impl Chapter<'_> {
         }
     }
 
-    /// Every visit's planned looks pass, the schedules do what is due, and then time moves on.
+    /// Every visit's planned looks pass, and the schedules do what is due. Then time moves on, and what the jump has made due
+    /// is expired while clients are at work on it. At last, planned looks pass again.
     async fn quiet(&mut self, report: &mut Report) {
         self.pass("PT17M", report).await;
+        self.jump(report);
+        let clients = self.clients(BESIDE_EXPIRY);
+        self.load.run(Operation::Expire).await;
+        self.finish(clients).await;
+        self.pass("PT17M", report).await;
+    }
+
+    fn jump(&mut self, report: &mut Report) {
         let mut jump = self.chance.u32(..20);
         for (by, weight) in JUMPS {
             if jump >= weight {
@@ -228,7 +237,14 @@ impl Chapter<'_> {
                     return;
                 }
             }
-            return self.pass(by, report).await;
+            return self.advance(by, report);
+        }
+    }
+
+    fn advance(&self, by: &str, report: &mut Report) {
+        report.jumps += 1;
+        if let Err(error) = self.load.local.clock().advance(by) {
+            self.load.fault(error.to_string());
         }
     }
 
@@ -251,15 +267,8 @@ impl Chapter<'_> {
         }
     }
 
-    async fn pass(&mut self, by: &str, report: &mut Report) {
-        report.jumps += 1;
-        if let Err(error) = self.load.local.clock().advance(by) {
-            return self.load.fault(error.to_string());
-        }
-        // What the jump has made due is expired while clients are at work on it.
-        let clients = self.clients(BESIDE_EXPIRY);
-        self.load.run(Operation::Expire).await;
-        self.finish(clients).await;
+    async fn pass(&self, by: &str, report: &mut Report) {
+        self.advance(by, report);
         for _ in 0..RUNS {
             // Past the whole second that a schedule's event has.
             tokio::time::sleep(Duration::from_millis(5)).await;
