@@ -26,7 +26,7 @@ def blocks(heading):
     return re.findall(r"```sh\n(.*?)```", README.split(f"# {heading}\n")[1].split("\n#")[0], re.S)
 
 
-BLOCKS = blocks("A walk")
+BLOCKS = blocks("Quick start")
 
 
 def paste(block):
