@@ -93,7 +93,7 @@ impl Tokens {
         if !matches!(header.alg, Algorithm::RS256 | Algorithm::ES256) {
             return Ok(Err(Nobody::from("the token is not signed with RS256 or ES256")));
         }
-        // RFC 7515 §4.1.11: whoever does not understand a critical parameter refuses. This service understands none of them.
+        // RFC 7515 §4.1.11: a recipient must refuse a critical parameter that it does not understand. This service understands none.
         if header.crit.is_some() {
             return Ok(Err(Nobody::from("the token has critical header parameters")));
         }

@@ -68,7 +68,7 @@ impl Request {
     /// Who is calling, if they may do this.
     ///
     /// # Errors
-    /// `Unauthorized` when nobody is, or their token is not valid yet or no longer, which the authorizer's cached answer cannot
+    /// `Unauthorized` without a caller, or when the token is not valid yet or no longer, which the authorizer's cached answer cannot
     /// tell; `Forbidden` without the permission.
     pub fn caller(&self, needed: Permission) -> Result<Caller, Error> {
         let caller = self.caller_unchecked().map_err(Error::Unauthorized)?;

@@ -802,7 +802,7 @@ fn rule_9_a_card_that_arrives_after_its_month_ends_the_visit_as_declined() {
         assert_eq!(wallet.status(id), status, "{at}");
         assert_eq!(told(&wallet), [(visit.transaction_id, event, at)]);
         assert_eq!(wallet.setup(id).err(), expired.then_some(Refusal::CardExpired), "{at}");
-        // Whoever comes next finds the same, and has nothing to tell.
+        // The next request finds the same, and sends no notification.
         let was = wallet.clone();
         wallet.conclude(&visit, &card, LIFETIME).unwrap();
         assert_eq!(wallet, was, "{at}");

@@ -120,7 +120,7 @@ impl Run<'_> {
         let file = format!("--callgrind-out-file={}", out.display());
         let under = ["valgrind", "--quiet", "--tool=callgrind", &file].map(str::to_owned);
         let mut environment = world.environment(&doors, function, start);
-        // Alone it calls nobody, so no limit can end: what the clock executes itself is not counted.
+        // Alone it makes no call, so no time limit applies: the clock's own instructions are not counted.
         if start != Start::Alone {
             environment.insert("LD_PRELOAD".to_owned(), self.clock.to_string_lossy().into_owned());
         }
