@@ -56,8 +56,9 @@
 //! - Of reads one in eight is compared with what was written, whole; of the others the version counts.
 //! - Every 250,000 operations everything begins anew: so memory does not grow, and cards do not run out of years. Such chapters
 //!   may run side by side (`--services`), each on its own: much of a run's time somebody is waiting to try again.
-//! - The door does not see a write that never arrives, so decisions are counted by what an invocation saw after them. A read whose
-//!   answer was lost, and that was repeated, counts as one too: then "busy" after four decisions would pass.
+//! - The door does not see a write that never arrives, so decisions are counted by what an invocation saw after them. A read or a
+//!   refused write whose answer was lost, and that was repeated, counts twice: then "busy" after four decisions would pass. So
+//!   would "busy" after a fifth write that never arrived, if an earlier one was refused.
 //! - A wallet gives out less than its 1,023 places here; `shared` tests what comes after.
 //!
 //! # Running

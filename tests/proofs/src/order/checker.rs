@@ -125,7 +125,9 @@ impl Checker {
             }
             Event::Refused(id, stored) => {
                 self.totals.refused += 1;
-                self.invocation(id)?.beaten_unseen = true;
+                let invocation = self.invocation(id)?;
+                invocation.refused = true;
+                invocation.beaten_unseen = true;
                 // Where the refusal does not say what is stored, it is read next.
                 stored.map_or(Ok(()), |head| self.see(id, head.slot, Some(Stored::Head(head))))
             }

@@ -18,6 +18,8 @@ pub(super) struct Invocation {
     pub(super) seen: Vec<Seen>,
     /// What it wrote.
     pub(super) wrote: Vec<Wrote>,
+    /// Whether a write of it was refused by its condition.
+    pub(super) refused: bool,
     /// Whether its last write was refused, and it has not seen yet what was written instead.
     pub(super) beaten_unseen: bool,
     /// How many of its reads and writes wait for an older version to be known.
@@ -65,6 +67,7 @@ impl Invocation {
             floor,
             seen: Vec::new(),
             wrote: Vec::new(),
+            refused: false,
             beaten_unseen: false,
             unresolved: 0,
             returned: Returned::NotYet,
@@ -72,19 +75,13 @@ impl Invocation {
         }
     }
 
-    /// How often it has decided, when the last of it was overtaken; otherwise 0. After each decision it saw what there was, whether
-    /// its write was refused or never arrived.
+    /// How many changes it has decided and not written; 0 if no write of it was refused. After each decision it saw what is
+    /// stored: in the refusal, or in the next read where the refusal did not say it or the write never arrived. A request that
+    /// the SDK repeated is counted again.
     pub(super) fn decided_in_vain(&self) -> usize {
-        let Some(last) = self.seen.last() else { return 0 };
-        let versions = self.seen.iter().filter(|seen| seen.slot == last.slot);
-        let versions: Vec<u64> = versions.map(|seen| seen.version).collect();
-        let newest = versions.iter().max();
-        let is_overtaken = versions.iter().filter(|version| Some(*version) == newest).count() == 1;
-        if self.beaten_unseen || is_overtaken {
-            versions.len() - 1 + usize::from(self.beaten_unseen)
-        } else {
-            0
-        }
+        let Some(last) = self.seen.last().filter(|_| self.refused) else { return 0 };
+        let seen = self.seen.iter().filter(|seen| seen.slot == last.slot).count();
+        seen - 1 + usize::from(self.beaten_unseen)
     }
 
     /// Whether something of it is still to be checked.

@@ -230,7 +230,8 @@ fn an_answer_of_a_time_before_the_question_is_found() {
     is_found(play.answered(get, answer(&shown)), "began after");
 }
 
-/// A write is refused, with what beat it or without; or it never arrives, and something else is there, or still the same.
+/// A write is refused, and the answer names the stored version (`told`) or does not (`refused`); this answer is lost, and the SDK
+/// repeats the write (`again`); or the write never arrives, and another version is there (`lost`) or the same one (`nothing`).
 #[test]
 fn busy_has_decided_five_times_and_written_nothing() {
     let cases = [
@@ -244,7 +245,10 @@ fn busy_has_decided_five_times_and_written_nothing() {
         ("told lost told told", false, false),
         ("told nothing nothing told told", false, true),
         ("nothing nothing nothing nothing told", false, true),
-        ("told told told told nothing", false, false),
+        ("told told told told nothing", false, true),
+        ("nothing nothing nothing nothing nothing nothing", false, false),
+        ("told told told told told again", false, true),
+        ("again told told told told", false, true),
     ];
     for (races, wrote, fine) in cases {
         let mut play = Play::new();
@@ -259,6 +263,11 @@ fn busy_has_decided_five_times_and_written_nothing() {
             }
             if std::mem::take(&mut unseen) {
                 play.read(update);
+            }
+            if race == "again" {
+                let head = Head { slot: play.slot, version: play.version };
+                play.take(Event::Refused(update, Some(head))).unwrap();
+                continue;
             }
             let nickname = Some(Some(format!("Kort {}", play.version)));
             play.change(Operation::Update(id, Change { nickname, primary: None }), |_| {}).unwrap();
