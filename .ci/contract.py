@@ -1,6 +1,6 @@
-"""What JSON Schema can not say, put right in the requests that Schemathesis means to be good; and the customer at the terminal.
+"""Hooks for Schemathesis: correct its valid requests where JSON Schema cannot express a rule, and complete opened terminals.
 
-The others, which are meant to be refused, go out as they are, but for one kind that HTTP itself would mend.
+Invalid requests are sent unchanged, except an `Idempotency-Key` that HTTP itself would turn into a valid one.
 """
 
 import itertools
@@ -10,14 +10,17 @@ import re
 import requests
 import schemathesis
 
-# Four requests each, so that nobody's wallet is full; no other run's customers.
+# Four requests for each customer, so that no wallet is full. The process id separates the customers of different runs.
 CUSTOMERS = (f"customer-{os.getpid()}-{number // 4}" for number in itertools.count())
-# What the customer does at the terminal: a good card, a refused one, the cancel button, nothing.
-VISITS = itertools.cycle([("4925000000000004", "okButton"), ("4925000000000087", "okButton"), ("", "cancelButton"), None])
+# The customer's action at the terminal: a valid card, a declined card, the cancel button, no action.
+CUSTOMER_ACTIONS = itertools.cycle(
+    [("4925000000000004", "okButton"), ("4925000000000087", "okButton"), ("", "cancelButton"), None]
+)
+# The customer number of each recurring payment, by its id.
 OWNERS = {}
 
 
-def good_address(text, schemes):
+def is_valid_address(text, schemes):
     return isinstance(text, str) and re.fullmatch(rf"{schemes}://[a-z]+\.example(/[!-~]*)?", text)
 
 
@@ -26,17 +29,18 @@ def before_call(context, case, **kwargs):
     if case.meta is None:
         return
     if not case.meta.generation.mode.is_positive:
-        # HTTP takes away the blanks around a header: a bad key of that kind would arrive as a good one.
+        # HTTP removes blanks around a header value, so an invalid key with such blanks would arrive as a valid one.
         key = (case.headers or {}).get("Idempotency-Key")
         if isinstance(key, str) and key != key.strip():
             case.headers["Idempotency-Key"] = "k" * 256
         return
     operation = case.operation.definition.raw["operationId"]
     body = case.body if isinstance(case.body, dict) else None
-    # Nobody whom another operation means: what is erased is not found any more. `..` would lead elsewhere.
+    # A customer of this operation only, because other operations expect that their customers are not erased. Also avoids
+    # `..`, which changes the path.
     if operation == "eraseCustomer":
         case.path_parameters = {"customerNumber": f"erased-{next(CUSTOMERS)}"}
-    # Partners name the customer; travellers, who get other tokens, need not.
+    # Required for partners. Optional in the schema, because travellers do not send it; these requests use a partner's token.
     if operation == "queryRecurringPayments" and "customerNumber" not in (case.query or {}):
         case.query = {**(case.query or {}), "customerNumber": next(CUSTOMERS)}
     if operation == "createRecurringPayment":
@@ -44,18 +48,18 @@ def before_call(context, case, **kwargs):
             case.body = body = {**(body or {}), "customerNumber": next(CUSTOMERS)}
             case.media_type = "application/json"
     elif body is not None and body.get("customerNumber") is not None:
-        # With an id it is the customer whose recurring payment that is.
+        # In requests with an id, the customer must own the recurring payment.
         owner = OWNERS.get(str(case.path_parameters.get("recurringPaymentId")))
         case.body = body = {**body, "customerNumber": owner}
-    # A pattern does not know the Luhn check.
+    # A pattern cannot express the Luhn check.
     if body is not None and isinstance(body.get("nickname"), str) and len(re.findall("[0-9]", body["nickname"])) > 11:
         case.body = body = {**body, "nickname": re.sub("[0-9]", "x", body["nickname"])}
-    # Nor which addresses are good, which are public, and which codes are countries.
+    # A pattern cannot express which addresses are valid, which are public, and which codes are countries.
     if operation == "createTerminal" and body is not None:
-        if "redirectUrl" in body and not good_address(body["redirectUrl"], "https?"):
+        if "redirectUrl" in body and not is_valid_address(body["redirectUrl"], "https?"):
             case.body = body = {**body, "redirectUrl": "https://shop.example/done?basket=17#card"}
-        if body.get("callbackUrl") is not None and not good_address(body["callbackUrl"], "https"):
-            case.body = body = {**body, "callbackUrl": "https://shop.example/told"}
+        if body.get("callbackUrl") is not None and not is_valid_address(body["callbackUrl"], "https"):
+            case.body = body = {**body, "callbackUrl": "https://shop.example/hook"}
         if body.get("countryCode") is not None:
             case.body = {**body, "countryCode": "SE"}
 
@@ -64,10 +68,10 @@ def before_call(context, case, **kwargs):
 def after_call(context, case, response):
     if response.status_code != 201:
         return
-    answer = response.json()
+    reply = response.json()
     if case.operation.definition.raw["operationId"] == "createRecurringPayment":
-        OWNERS[str(answer["recurringPaymentId"])] = case.body["customerNumber"]
-    elif visit := next(VISITS):
-        number, button = visit
+        OWNERS[str(reply["recurringPaymentId"])] = case.body["customerNumber"]
+    elif action := next(CUSTOMER_ACTIONS):
+        number, button = action
         form = {"cardNo": number, "month": "12", "year": "40", "securityCode": "123", button: "x"}
-        requests.post(answer["terminalUri"], form, allow_redirects=False, timeout=10).raise_for_status()
+        requests.post(reply["terminalUri"], form, allow_redirects=False, timeout=10).raise_for_status()

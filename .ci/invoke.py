@@ -15,19 +15,19 @@ import events
 
 
 def environment(addresses):
-    """env.json, with the addresses of the service that runs for this."""
+    """Returns the variables of env.json, with the addresses of the local service that is running for this test."""
     text = (events.FOLDER / "env.json").read_text()
-    for name, usual in [("netaxept", 3002), ("issuer", 3003), ("secrets", 3004), ("dynamodb", 8000)]:
-        usual = f"http://{events.CONTAINER_HOST}:{usual}"
-        assert usual in text, f"env.json without {usual}"
-        text = text.replace(usual, addresses[name])
+    for name, default_port in [("netaxept", 3002), ("issuer", 3003), ("secrets", 3004), ("dynamodb", 8000)]:
+        default = f"http://{events.CONTAINER_HOST}:{default_port}"
+        assert default in text, f"env.json does not contain {default}"
+        text = text.replace(default, addresses[name])
     return json.loads(text)["Parameters"]
 
 
 def free_port():
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return str(one.getsockname()[1])
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return str(listener.getsockname()[1])
 
 
 def wait_for(port):
@@ -35,29 +35,29 @@ def wait_for(port):
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", int(port)), 1):
             return
         time.sleep(0.1)
-    raise TimeoutError(f"nothing listens on {port}")
+    raise TimeoutError(f"no server listens on port {port}")
 
 
-class Deadlines(http.server.BaseHTTPRequestHandler):
-    """Between the functions and cargo-lambda, whose deadline is 600000, an instant in 1970; on Lambda it is one to come."""
+class DeadlineProxy(http.server.BaseHTTPRequestHandler):
+    """A proxy between the functions and cargo-lambda. Corrects the deadline: cargo-lambda sends 600000, an instant in 1970."""
 
     protocol_version = "HTTP/1.1"
     port = None
 
     def forward(self):
         body = self.rfile.read(int(self.headers.get("content-length", 0)))
-        onward = http.client.HTTPConnection("127.0.0.1", self.port)
+        upstream = http.client.HTTPConnection("127.0.0.1", self.port)
         try:
-            onward.request(self.command, self.path, body, dict(self.headers))
-            answer = onward.getresponse()
-            text = answer.read()
-        except (OSError, http.client.HTTPException):  # cargo-lambda has ended: so does this
+            upstream.request(self.command, self.path, body, dict(self.headers))
+            response = upstream.getresponse()
+            text = response.read()
+        except (OSError, http.client.HTTPException):  # cargo-lambda has exited
             self.close_connection = True
             return
         finally:
-            onward.close()
-        self.send_response(answer.status)
-        for name, value in answer.getheaders():
+            upstream.close()
+        self.send_response(response.status)
+        for name, value in response.getheaders():
             if name.lower() == "lambda-runtime-deadline-ms":
                 value = str(int((time.time() + 90) * 1000))
             if name.lower() not in ("content-length", "transfer-encoding", "connection", "date"):
@@ -72,24 +72,24 @@ class Deadlines(http.server.BaseHTTPRequestHandler):
         pass
 
 
-class Server(http.server.ThreadingHTTPServer):
-    def handle_error(self, *about):
-        if not isinstance(sys.exc_info()[1], ConnectionError):  # a function that has ended
-            super().handle_error(*about)
+class ProxyServer(http.server.ThreadingHTTPServer):
+    def handle_error(self, *request):
+        if not isinstance(sys.exc_info()[1], ConnectionError):  # the function has exited
+            super().handle_error(*request)
 
 
-def deadlines(port):
-    """The port of the above."""
-    Deadlines.port = int(port)
-    server = Server(("127.0.0.1", 0), Deadlines)
+def start_proxy(port):
+    """Starts a proxy for cargo-lambda's port. Returns the port of the proxy."""
+    DeadlineProxy.port = int(port)
+    server = ProxyServer(("127.0.0.1", 0), DeadlineProxy)
     server.daemon_threads = True
     threading.Thread(target=server.serve_forever, daemon=True).start()
     return server.server_port
 
 
 def start(function, port, binaries, variables):
-    """The binary, as Lambda starts it; the access key is its name."""
-    own = {
+    """Starts the binary as Lambda does. The access key is the name of the function."""
+    own_variables = {
         "AWS_ACCESS_KEY_ID": function,
         "AWS_SECRET_ACCESS_KEY": "local",
         "AWS_REGION": "eu-north-1",
@@ -100,14 +100,14 @@ def start(function, port, binaries, variables):
         "AWS_LAMBDA_LOG_STREAM_NAME": "local",
         "AWS_LAMBDA_RUNTIME_API": f"http://127.0.0.1:{port}/.rt/{function}",
     }
-    return subprocess.Popen([binaries / function], env={**variables, **own}, stdout=sys.stderr)
+    return subprocess.Popen([binaries / function], env={**variables, **own_variables}, stdout=sys.stderr)
 
 
 def invoke(step, port):
     command = ["cargo-lambda", "lambda", "invoke", "--invoke-address", "127.0.0.1", "-P", port, step["function"]]
     command += ["--data-file", events.FOLDER / step["event"], "--output-format", "json"]
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, timeout=60, check=True)
-    return json.loads(done.stdout)
+    result = subprocess.run(command, stdout=subprocess.PIPE, text=True, timeout=60, check=True)
+    return json.loads(result.stdout)
 
 
 def main():
@@ -116,19 +116,20 @@ def main():
     steps = events.steps()
     port = free_port()
     watch = ["cargo-lambda", "lambda", "watch", "--only-lambda-apis", "-A", "127.0.0.1", "-P", port]
-    started = [subprocess.Popen(watch, stdout=sys.stderr)]
+    processes = [subprocess.Popen(watch, stdout=sys.stderr)]
     try:
         wait_for(port)
-        runtime_api = deadlines(port)
+        proxy_port = start_proxy(port)
         functions = {step["function"] for step in steps if "function" in step}
-        started += [start(function, runtime_api, binaries, environment(addresses)) for function in sorted(functions)]
-        events.walk(steps, lambda step: invoke(step, port))
+        processes += [start(function, proxy_port, binaries, environment(addresses)) for function in sorted(functions)]
+        events.run(steps, lambda step: invoke(step, port))
     finally:
-        for one in reversed(started):
-            one.terminate()
-        for one in started:
-            one.wait(timeout=30)
-    print(f"cargo lambda invoke: {sum('event' in step for step in steps)} answers as expected, of {len(functions)} functions")
+        for process in reversed(processes):
+            process.terminate()
+        for process in processes:
+            process.wait(timeout=30)
+    count = sum("event" in step for step in steps)
+    print(f"cargo lambda invoke: {count} events, {len(functions)} functions: all answers as expected")
 
 
 main()

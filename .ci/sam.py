@@ -8,18 +8,19 @@ import events
 
 
 def invoke(step):
-    """The program's arguments are further options of SAM's."""
+    """Invokes the function of a step. Passes the arguments of this program to SAM as further options."""
     logical_id = step["function"].title().replace("-", "")
     command = ["sam", "local", "invoke", logical_id, "--event", events.FOLDER / step["event"], *sys.argv[1:]]
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, timeout=120, check=True)
-    return json.loads(done.stdout)
+    result = subprocess.run(command, stdout=subprocess.PIPE, text=True, timeout=120, check=True)
+    return json.loads(result.stdout)
 
 
 def main():
     steps = events.steps()
-    events.walk(steps, invoke)
+    events.run(steps, invoke)
     functions = {step["function"] for step in steps if "function" in step}
-    print(f"sam local invoke: {sum('event' in step for step in steps)} answers as expected, of {len(functions)} functions")
+    count = sum("event" in step for step in steps)
+    print(f"sam local invoke: {count} events, {len(functions)} functions: all answers as expected")
 
 
 main()

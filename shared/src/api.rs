@@ -1,7 +1,7 @@
-//! The door: an HTTP API event comes in, a function answers, and whatever happened becomes a reply and one line in the log.
+//! The API layer: reads events of API Gateway's HTTP API, calls the function, and writes the response and one log line.
 
 pub mod authorizer;
-pub mod context;
+pub mod authorizer_context;
 mod event;
 pub mod reply;
 pub mod request;
@@ -23,53 +23,60 @@ use crate::error::{Cause, Error, chain};
 use crate::invocation;
 use crate::log;
 pub use reply::Reply;
-use request::About;
 pub use request::Request;
+use request::RequestContext;
 
-/// Why a function could not start.
-pub type Fatal = lambda_runtime::Error;
+/// The reason why a function cannot start.
+pub type StartError = lambda_runtime::Error;
 
-/// Every answer arrives before 28 s, whatever the dependencies do (api.md §4).
-const LIMIT: Duration = Duration::from_secs(26);
+/// The time limit of a response. A response has to arrive before 28 s, whatever the dependencies do (api.md §4).
+const RESPONSE_LIMIT: Duration = Duration::from_secs(26);
 
-/// Runs a function, named by its folder: `start` makes what it works with, once; `answer` answers each request.
+/// Runs an HTTP function. `operation` is the name of its folder. `start` creates the state, once. `respond` answers each
+/// request.
 ///
-/// A refusal is an answer, not a failed invocation: Lambda only hears of a function that cannot start.
+/// An error of `respond` becomes an error response, not a failed invocation. Lambda sees an error only if the function cannot
+/// start.
 ///
 /// # Errors
-/// What `start` fails with, or the runtime.
+/// Fails with the error of `start` or of the Lambda runtime.
 pub async fn serve<S, F>(
     operation: &'static str,
     start: impl AsyncFnOnce(&Environment<'_>) -> Result<S, Cause>,
-    answer: impl Fn(&'static S, Request) -> F + Send + Sync,
-) -> Result<(), Fatal>
+    respond: impl Fn(&'static S, Request) -> F + Send + Sync,
+) -> Result<(), StartError>
 where
     S: Send + Sync + 'static,
     F: Future<Output = Result<Reply, Error>> + Send,
 {
     let environment = Environment::of_process();
-    let log = &log::begin(LogConfig::read(&environment)?);
+    let log = &log::init(LogConfig::read(&environment)?);
     let state: &'static S = Box::leak(Box::new(Box::pin(start(&environment)).await?));
-    let (answer, cold) = (&answer, &AtomicBool::new(true));
+    let (respond, cold) = (&respond, &AtomicBool::new(true));
     let service = service_fn(move |request: lambda_http::Request| async move {
-        let began = Instant::now();
+        let started = Instant::now();
         let request = Request::new(request, correlation_id);
-        let about = request.about();
-        let answered = invocation::of(operation, Box::pin(in_time(answer(state, request), &about)));
-        let (result, known) = answered.await;
+        let context = request.context();
+        let responded = invocation::run(
+            operation,
+            Box::pin(with_time_limit(respond(state, request), &context)),
+        );
+        let (result, invocation) = responded.await;
         let error = result.as_ref().err().map(|error| chain(error));
-        let response = result
-            .map_or_else(|error| status::problem(&error, &about), |reply| reply.response(&about));
-        let (took, cold) = (began.elapsed(), cold.swap(false, Ordering::Relaxed));
-        log.write(&about.line(&known, response.status(), took, cold, error.as_deref()));
+        let response = result.map_or_else(
+            |error| status::problem(&error, &context),
+            |reply| reply.response(&context),
+        );
+        let (latency, cold) = (started.elapsed(), cold.swap(false, Ordering::Relaxed));
+        log.write(&context.line(&invocation, response.status(), latency, cold, error.as_deref()));
         Ok::<_, Infallible>(response)
     });
-    // As `lambda_http::run`, which panics on some of the addresses that callers send.
+    // Does the same as `lambda_http::run`, which panics on some paths and queries that callers can send.
     let adapter = Adapter::from(service);
     lambda_runtime::run(service_fn(move |event: LambdaEvent<LambdaRequest>| {
         let mut adapter = adapter.clone();
         async move {
-            let event = LambdaEvent::new(uri::readable(event.payload)?, event.context);
+            let event = LambdaEvent::new(uri::sanitize(event.payload)?, event.context);
             match adapter.call(event).await {
                 Ok(response) => Ok::<_, &'static str>(response),
                 Err(never) => match never {},
@@ -79,18 +86,20 @@ where
     .await
 }
 
-async fn in_time(
-    answer: impl Future<Output = Result<Reply, Error>>,
-    about: &About,
+async fn with_time_limit(
+    response: impl Future<Output = Result<Reply, Error>>,
+    context: &RequestContext,
 ) -> Result<Reply, Error> {
-    invocation::note(|at_hand| at_hand.correlation_id.clone_from(&about.correlation_id));
-    match tokio::time::timeout(LIMIT, answer).await {
+    invocation::record(|invocation| invocation.correlation_id.clone_from(&context.correlation_id));
+    match tokio::time::timeout(RESPONSE_LIMIT, response).await {
         Ok(result) => result,
-        Err(late) => Err(Error::Unavailable { what: "an answer in time", cause: late.into() }),
+        Err(elapsed) => {
+            Err(Error::Unavailable { what: "a response in time", cause: elapsed.into() })
+        }
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "the one place where correlation ids come from")]
+#[expect(clippy::disallowed_methods, reason = "the only place that generates correlation ids")]
 fn correlation_id() -> String {
     Uuid::new_v4().to_string()
 }

@@ -1,11 +1,11 @@
-//! A card's way into a wallet: what is decided in the wallet, asked of Nets, written down, and told.
+//! Card setup: terminal sessions at Nets, their reconciliation, and the notifications about the result.
 //!
-//! First it is written down what we are about to do, then Nets is asked, then what came of it is written down. Whoever is
-//! killed in between leaves a visit that Nets can be asked about: the schedule does (rule 7). Nothing here needs the caller
-//! to come back.
+//! The order is always the same: store the intended step, call Nets, store the result. If a function is killed in between, the
+//! stored session remains open, and the schedule reconciles it with Nets (rule 7). So a setup completes without another
+//! request of the caller.
 
-mod look;
-mod teller;
+mod notification_sender;
+mod reconciliation;
 mod terminals;
 
 use std::time::Duration;
@@ -16,164 +16,193 @@ use chrono::{DateTime, Utc};
 use crate::config::{Environment, NetaxeptConfig, SecretVariable};
 use crate::domain::id::{RecurringPaymentId, Slot, TransactionId};
 use crate::domain::recurring_payment::{RecurringStatus, View};
-use crate::domain::terminal::{Finding, Visit};
-use crate::domain::wallet::Setup;
+use crate::domain::terminal::{Reconciliation, TerminalSession};
+use crate::domain::wallet::SetupProgress;
 use crate::error::{Cause, Error, Refusal, chain};
 use crate::invocation;
 use crate::netaxept::Netaxept;
 use crate::secret::Secret;
 use crate::secrets::Secrets;
-use crate::storage::{Changed, Key};
-use look::Look;
-pub use teller::{Done, Teller};
+use crate::storage::{ChangeResult, WalletKey};
+pub use notification_sender::{NotificationSender, WalletOutcome};
+use reconciliation::Reconciled;
 pub use terminals::{NewTerminal, Terminals};
 
-/// How long Nets waits for the answer to its callback while we ask it in return. The schedule finishes what takes longer.
+/// The time limit for the work of a Netaxept callback. If it takes longer, the schedule completes it.
 const CALLBACK_LIMIT: Duration = Duration::from_secs(10);
 
-/// What the functions that bring a card into a wallet work with.
+/// The state of the functions that complete card setups.
 pub struct App {
-    /// The wallets, and whoever tells callers how a setup ended.
-    pub teller: Teller,
+    /// The wallets and the delivery of notifications.
+    pub notification_sender: NotificationSender,
     netaxept: Netaxept,
 }
 
 impl App {
-    /// Everything from the environment, and the secrets from where they are kept.
+    /// Reads the configuration from the environment and fetches the secrets.
     ///
     /// # Errors
-    /// Names the variable that is missing or wrong; a secret cannot be had; or the TLS stack cannot be set up.
+    /// Fails if a variable is missing or invalid, if a secret cannot be fetched, or if TLS cannot be set up.
     pub async fn start(environment: &Environment<'_>) -> Result<Self, Cause> {
         let (sdk, secrets) = Secrets::start(environment)?;
         Self::with(environment, &sdk, &secrets).await
     }
 
-    /// The same, and another secret.
+    /// Does the same as [`App::start`], and fetches one more secret.
     ///
     /// # Errors
-    /// As for [`App::start`].
-    pub async fn start_with(
+    /// Fails like [`App::start`].
+    pub async fn start_with_secret(
         environment: &Environment<'_>,
-        another: SecretVariable,
+        variable: SecretVariable,
     ) -> Result<(Self, Secret), Cause> {
         let (sdk, secrets) = Secrets::start(environment)?;
         let app = Self::with(environment, &sdk, &secrets).await?;
-        Ok((app, secrets.fetch(environment, another).await?))
+        Ok((app, secrets.fetch(environment, variable).await?))
     }
 
-    /// One secret after the other, over one connection: at once, each would open its own.
+    /// Fetches the secrets one after the other, so that they share one connection.
     async fn with(
         environment: &Environment<'_>,
         sdk: &SdkConfig,
         secrets: &Secrets,
     ) -> Result<Self, Cause> {
-        let teller = Teller::with(environment, sdk, secrets).await?;
-        Ok(Self { teller, netaxept: netaxept(environment, secrets).await? })
+        let notification_sender = NotificationSender::with(environment, sdk, secrets).await?;
+        Ok(Self { notification_sender, netaxept: netaxept(environment, secrets).await? })
     }
 
-    /// Looks at every visit that may have brought a card, has the card verified, keeps it, and tells how it ended. The first
-    /// completed visit counts (rule 6). Nets is always asked what it knows before it is asked to do anything.
+    /// Completes a card setup: reconciles the open sessions, verifies the card, stores the result, and delivers the
+    /// notifications about it. The first completed session counts (rule 6). A session is always queried before it is processed.
     ///
     /// # Errors
-    /// What the wallet refuses with (rule 5); what the store fails with; `Unavailable` when Nets does not say clearly what
-    /// became of a visit: nothing is lost, ask again.
+    /// Fails with a refusal of the wallet (rule 5), with an error of the store, or with `Unavailable` if Nets gives no clear
+    /// answer. In the last case nothing is lost, and a retry is safe.
     pub async fn complete(
         &self,
-        key: Key<'_>,
+        key: WalletKey<'_>,
         id: RecurringPaymentId,
         now: DateTime<Utc>,
     ) -> Result<View, Error> {
-        let found = self.teller.store.load(key, now).await?;
-        let visits = match found.wallet.setup(id)? {
-            Setup::Done(view) => return Ok(*view),
-            Setup::Open(visits) => visits,
+        let loaded = self.notification_sender.store.load(key, now).await?;
+        let sessions = match loaded.wallet.setup_progress(id)? {
+            SetupProgress::Completed(view) => return Ok(*view),
+            SetupProgress::AwaitingCard(sessions) => sessions,
         };
-        let looks = self.look_until_a_card(visits, now).await;
+        let reconciled = self.reconcile_until_card(sessions, now).await;
         let lifetime = self.netaxept.lifetime();
-        let changed = self.teller.store.change_found(found, key, now, |wallet| {
-            for look in &looks {
-                wallet.conclude(&look.visit, &look.finding, lifetime)?;
+        let changed = self.notification_sender.store.change_loaded(loaded, key, now, |wallet| {
+            for one in &reconciled {
+                wallet.apply_reconciliation(&one.session, &one.reconciliation, lifetime)?;
             }
-            Ok((wallet.view(id)?, wallet.begin_tries(Some(id))))
+            Ok((wallet.view(id)?, wallet.begin_delivery_attempts(Some(id))))
         });
-        let (view, tries) = changed.await?.outcome;
-        self.teller.tell(key, tries, now).await;
+        let (view, attempts) = changed.await?.outcome;
+        self.notification_sender.deliver(key, attempts, now).await;
         let is_stored = view.status != RecurringStatus::Created;
-        if is_stored && looks.iter().any(|look| matches!(look.finding, Finding::Card(_))) {
+        if is_stored
+            && reconciled.iter().any(|one| matches!(one.reconciliation, Reconciliation::Card(_)))
+        {
             return Ok(view);
         }
-        Err(look::answer(looks, now))
+        Err(reconciliation::error_without_card(reconciled, now))
     }
 
-    /// What the schedule does for a wallet: looks at the visits whose time has come, keeps what came of them, and tells
-    /// whatever is to be told. Nothing is due any more: `None`.
+    /// Runs the background tasks of a wallet that are due: reconciles its sessions, stores the results, and delivers its
+    /// notifications. Returns `None` if nothing is due any more.
     ///
     /// # Errors
-    /// What the store fails with.
-    pub async fn finish(&self, slot: Slot, now: DateTime<Utc>) -> Result<Option<Done>, Error> {
-        let key = Key::Slot(slot);
-        let found = match self.teller.store.load(key, now).await {
+    /// Fails with an error of the store.
+    pub async fn finish(
+        &self,
+        slot: Slot,
+        now: DateTime<Utc>,
+    ) -> Result<Option<WalletOutcome>, Error> {
+        let key = WalletKey::Slot(slot);
+        let loaded = match self.notification_sender.store.load(key, now).await {
             Err(Error::Refused(Refusal::NotFound)) => return Ok(None),
-            found => found?,
+            loaded => loaded?,
         };
-        if found.wallet.due().chore.is_none_or(|at| now < at) && !found.is_misled(now) {
+        if loaded.wallet.due().task.is_none_or(|at| now < at) && !loaded.has_stale_index_entry(now)
+        {
             return Ok(None);
         }
-        let mut looks = Vec::new();
-        for visit in found.wallet.visits_due() {
-            looks.push(self.look_up(visit).await);
+        let mut reconciled = Vec::new();
+        for session in loaded.wallet.due_sessions() {
+            reconciled.push(self.reconcile(session).await);
         }
         let lifetime = self.netaxept.lifetime();
-        let changed = self.teller.store.change_found(found, key, now, |wallet| {
-            for look in &looks {
-                // Ended meanwhile, or activated by another visit: then there is nothing to keep.
-                wallet.conclude(&look.visit, &look.finding, lifetime).unwrap_or_default();
+        let changed = self.notification_sender.store.change_loaded(loaded, key, now, |wallet| {
+            for one in &reconciled {
+                // The wallet refuses this if the recurring payment was ended or activated in the meantime. Ignore the result then.
+                wallet
+                    .apply_reconciliation(&one.session, &one.reconciliation, lifetime)
+                    .unwrap_or_default();
             }
-            Ok((wallet.give_up(), wallet.begin_tries(None)))
+            Ok((wallet.expire_notifications(), wallet.begin_delivery_attempts(None)))
         });
-        let Changed { outcome: (given_up, tries), written } = changed.await?;
+        let ChangeResult { outcome: (expired, attempts), written } = changed.await?;
         if !written {
             return Ok(None);
         }
-        for notification in &given_up {
-            tracing::error!(notification = notification.id(), "given up: never heard in 72 hours");
+        for notification in &expired {
+            tracing::error!(
+                notification = notification.id(),
+                "notification expired: not delivered within 72 hours"
+            );
         }
-        let done = self.teller.tell(key, tries, now).await;
-        let unclear = looks.iter().filter(|look| look.doubt.is_some()).count();
-        for doubt in looks.iter().filter_map(|look| look.doubt.as_ref()) {
-            tracing::warn!(error = chain(doubt), "no clear answer: looked at again in a minute");
+        let deliveries = self.notification_sender.deliver(key, attempts, now).await;
+        let unclear = reconciled.iter().filter(|one| one.error.is_some()).count();
+        for error in reconciled.iter().filter_map(|one| one.error.as_ref()) {
+            tracing::warn!(
+                error = chain(error),
+                "no clear answer from Nets: the session is reconciled again in a minute"
+            );
         }
-        Ok(Some(Done { unclear, given_up: given_up.len(), ..done }))
+        Ok(Some(WalletOutcome { unclear, expired: expired.len(), ..deliveries }))
     }
 
-    /// What Nets' callback sets off. Nothing in it is trusted: Nets is asked. Whatever comes of it, Nets need not call again,
-    /// because the schedule looks too.
-    pub async fn called_back(&self, visit: TransactionId, now: DateTime<Utc>) {
-        let id = visit.recurring_payment_id();
-        invocation::note(|at_hand| {
-            at_hand.recurring_payment_id = Some(id.number());
-            at_hand.transaction_id = Some(visit.number());
+    /// Handles a Netaxept callback about a session. The callback is not trusted; the session is reconciled with Nets. Errors are
+    /// only logged, because the schedule reconciles the session too. So Nets need not repeat the callback.
+    pub async fn receive_callback(&self, session: TransactionId, now: DateTime<Utc>) {
+        let id = session.recurring_payment_id();
+        invocation::record(|invocation| {
+            invocation.recurring_payment_id = Some(id.number());
+            invocation.transaction_id = Some(session.number());
         });
-        let completed = self.complete(Key::Slot(id.slot()), id, now);
+        let completed = self.complete(WalletKey::Slot(id.slot()), id, now);
         match tokio::time::timeout(CALLBACK_LIMIT, completed).await {
             Ok(Ok(_) | Err(Error::Refused(_))) => {}
-            Ok(Err(error)) => tracing::warn!(error = chain(&error), "left to the schedule"),
-            Err(late) => tracing::warn!(error = chain(&late), "left to the schedule"),
+            Ok(Err(error)) => {
+                tracing::warn!(
+                    error = chain(&error),
+                    "callback not completed: left to the schedule"
+                );
+            }
+            Err(elapsed) => {
+                tracing::warn!(
+                    error = chain(&elapsed),
+                    "callback not completed: left to the schedule"
+                );
+            }
         }
     }
 
-    /// Looks at visits, oldest first, until one has a card that is good.
-    async fn look_until_a_card(&self, visits: Vec<Visit>, now: DateTime<Utc>) -> Vec<Look> {
-        let mut looks = Vec::new();
-        for visit in visits {
-            let look = self.look_up(visit).await;
-            let is_good = look.finding.is_good_card(now);
-            looks.push(look);
-            if is_good {
+    /// Reconciles sessions, oldest first, until one has a valid card.
+    async fn reconcile_until_card(
+        &self,
+        sessions: Vec<TerminalSession>,
+        now: DateTime<Utc>,
+    ) -> Vec<Reconciled> {
+        let mut reconciled = Vec::new();
+        for session in sessions {
+            let one = self.reconcile(session).await;
+            let has_valid_card = one.reconciliation.is_valid_card(now);
+            reconciled.push(one);
+            if has_valid_card {
                 break;
             }
         }
-        looks
+        reconciled
     }
 }
 

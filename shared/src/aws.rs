@@ -1,4 +1,4 @@
-//! How AWS is reached: one TLS stack, the function's own credentials, and a limit on everything that is waited for.
+//! The configuration of AWS clients: TLS, the function's own credentials, and a time limit for every call.
 
 mod http;
 
@@ -18,8 +18,8 @@ use crate::error::{Cause, Error};
 use crate::outbound;
 use http::Http;
 
-/// The roots that Amazon's services chain to, as <https://www.amazontrust.com/repository/> has them: to read the machine's
-/// whole list would be most of a cold start.
+/// The root certificates of Amazon's services, from <https://www.amazontrust.com/repository/>. Reading all root certificates of
+/// the machine would take most of a cold start.
 const AMAZON_ROOTS: [&[u8]; 5] = [
     include_bytes!("aws/amazon-root-ca-1.der"),
     include_bytes!("aws/amazon-root-ca-2.der"),
@@ -28,13 +28,14 @@ const AMAZON_ROOTS: [&[u8]; 5] = [
     include_bytes!("aws/starfield-services-root-ca-g2.der"),
 ];
 
-/// What every client of an AWS service begins with.
+/// The base configuration of every AWS client.
 ///
 /// # Errors
-/// `Internal` when the TLS stack cannot be set up.
+/// Fails with `Internal` if TLS cannot be set up.
 pub fn sdk(config: AwsConfig) -> Result<SdkConfig, Error> {
     let roots = if config.system_roots { system_roots() } else { amazon_roots() };
-    let roots = roots.map_err(|cause| Error::Internal { what: "the roots of TLS", cause })?;
+    let roots = roots
+        .map_err(|cause| Error::Internal { what: "the root certificates cannot be read", cause })?;
     let keys = config.credentials;
     let credentials = Credentials::new(
         keys.access_key_id,
@@ -55,7 +56,7 @@ pub fn sdk(config: AwsConfig) -> Result<SdkConfig, Error> {
                 .operation_timeout(Duration::from_secs(4))
                 .build(),
         )
-        // What is slow is given up by the limits above.
+        // The time limits above end slow calls.
         .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
         .build())
 }
@@ -68,14 +69,14 @@ fn amazon_roots() -> Result<RootCertStore, Cause> {
     Ok(roots)
 }
 
-/// Those of them that can be read; none at all is an error.
+/// The root certificates of the machine that can be read. It is an error if there are none.
 fn system_roots() -> Result<RootCertStore, Cause> {
-    let mut found = rustls_native_certs::load_native_certs();
+    let mut loaded = rustls_native_certs::load_native_certs();
     let mut roots = RootCertStore::empty();
-    let (read, _) = roots.add_parsable_certificates(found.certs);
-    match found.errors.pop() {
-        Some(error) if read == 0 => Err(error.into()),
-        None if read == 0 => Err("the machine has none".into()),
+    let (added, _) = roots.add_parsable_certificates(loaded.certs);
+    match loaded.errors.pop() {
+        Some(error) if added == 0 => Err(error.into()),
+        None if added == 0 => Err("the machine has no root certificates".into()),
         Some(_) | None => Ok(roots),
     }
 }
@@ -88,9 +89,9 @@ mod tests {
 
     use super::*;
 
-    /// The fingerprints that Amazon publishes; the last one is of the root that vouched for Amazon's before they were known.
+    /// The fingerprints that Amazon publishes. The last one is Starfield's root, which cross-signs Amazon's roots.
     #[test]
-    fn the_roots_are_amazons() {
+    fn the_roots_have_the_published_fingerprints() {
         let fingerprint = |root: &[u8]| {
             Sha256::digest(root).iter().fold(String::new(), |mut text, byte| {
                 write!(text, "{byte:02x}").unwrap();

@@ -1,4 +1,4 @@
-//! Configuration: the one place that reads the environment. `template.yaml` sets every variable that is read here.
+//! Configuration. Only this module reads environment variables. `template.yaml` sets all of them.
 
 use std::collections::HashMap;
 use std::env::VarError;
@@ -13,26 +13,26 @@ use crate::domain::customer::Organisation;
 use crate::domain::owner::IdKey;
 use crate::secret::Secret;
 
-/// A variable that is missing or wrong. Its value is not shown: it may be a secret.
+/// An environment variable that is missing or invalid. The value is not shown, because it can be a secret.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the environment variable {name} {fault}")]
+#[error("the environment variable {name} {problem}")]
 pub struct Misconfigured {
     name: &'static str,
-    fault: &'static str,
+    problem: &'static str,
 }
 
-/// The variables of a process, or those that a test made up.
+/// The environment variables of the process, or those of a test.
 pub struct Environment<'a>(Box<dyn Fn(&'static str) -> Result<String, VarError> + 'a>);
 
 impl<'a> Environment<'a> {
-    /// The variables of this process.
+    /// The environment variables of this process.
     #[must_use]
     pub fn of_process() -> Self {
-        #[expect(clippy::disallowed_methods, reason = "this is the one place")]
+        #[expect(clippy::disallowed_methods, reason = "the only place that reads the environment")]
         Self(Box::new(std::env::var))
     }
 
-    /// These variables and no others.
+    /// The given variables only, for tests.
     #[must_use]
     pub fn of(variables: &'a HashMap<&'static str, String>) -> Self {
         Self(Box::new(|name| variables.get(name).cloned().ok_or(VarError::NotPresent)))
@@ -43,90 +43,90 @@ impl<'a> Environment<'a> {
             Ok(text) if text.is_empty() => Ok(None),
             Ok(text) => Ok(Some(text)),
             Err(VarError::NotPresent) => Ok(None),
-            Err(VarError::NotUnicode(_)) => Err(Misconfigured { name, fault: "is not text" }),
+            Err(VarError::NotUnicode(_)) => Err(Misconfigured { name, problem: "is not text" }),
         }
     }
 
     fn text(&self, name: &'static str) -> Result<String, Misconfigured> {
-        self.optional(name)?.ok_or(Misconfigured { name, fault: "is missing" })
+        self.optional(name)?.ok_or(Misconfigured { name, problem: "is missing" })
     }
 
     fn parsed<T: FromStr>(
         &self,
         name: &'static str,
-        fault: &'static str,
+        problem: &'static str,
     ) -> Result<T, Misconfigured> {
-        self.text(name)?.parse().map_err(|_| Misconfigured { name, fault })
+        self.text(name)?.parse().map_err(|_| Misconfigured { name, problem })
     }
 
-    /// Whether it is the first of two words.
-    fn either(
+    /// Reads a variable that has one of two values. Returns true for the first value.
+    fn choice(
         &self,
         name: &'static str,
-        one: &'static str,
-        other: &'static str,
+        first: &'static str,
+        second: &'static str,
     ) -> Result<bool, Misconfigured> {
         let text = self.text(name)?;
-        if text == one || text == other {
-            Ok(text == one)
+        if text == first || text == second {
+            Ok(text == first)
         } else {
-            Err(Misconfigured { name, fault: "is none of the words that it can be" })
+            Err(Misconfigured { name, problem: "has an unknown value" })
         }
     }
 
     fn address(&self, name: &'static str) -> Result<Url, Misconfigured> {
         let url: Url = self.parsed(name, "is not an address")?;
-        if is_private_channel(&url) {
+        if is_secure_channel(&url) {
             Ok(url)
         } else {
-            Err(Misconfigured { name, fault: "must begin with https://" })
+            Err(Misconfigured { name, problem: "must begin with https://" })
         }
     }
 }
 
-/// The machine that a container runs on, as Docker names it. No public host can have this name: `.internal` is reserved for
-/// private use. So `http://host.docker.internal` is only ever the engineer's own machine, under `sam local`.
+/// Docker's name for the machine that a container runs on. It is the developer's own machine, with `sam local`. No public host
+/// can have this name, because `.internal` is reserved for private use.
 const CONTAINER_HOST: &str = "host.docker.internal";
 
-/// Secrets and keys travel over TLS, or within this machine.
-fn is_private_channel(url: &Url) -> bool {
-    let local = match url.host() {
+/// Whether secrets and keys may be sent to this address: it uses TLS, or it is on this machine.
+fn is_secure_channel(url: &Url) -> bool {
+    let is_local = match url.host() {
         Some(url::Host::Ipv4(address)) => address.is_loopback(),
         Some(url::Host::Domain(name)) => name == CONTAINER_HOST,
         Some(url::Host::Ipv6(_)) | None => false,
     };
-    url.scheme() == "https" || (url.scheme() == "http" && local)
+    url.scheme() == "https" || (url.scheme() == "http" && is_local)
 }
 
-/// How AWS is reached.
+/// The configuration of AWS clients.
 pub struct AwsConfig {
     /// The AWS region.
     pub region: String,
-    /// Whether the machine's own root certificates are trusted, instead of Amazon's alone.
+    /// Whether to trust the root certificates of the machine instead of only Amazon's.
     pub system_roots: bool,
-    /// The function's own credentials, which Lambda puts into the environment.
+    /// The function's own credentials. Lambda sets them in the environment.
     pub credentials: Credentials,
 }
 
 /// The function's own AWS credentials.
 pub struct Credentials {
-    /// Says whose they are.
+    /// The id of the key.
     pub access_key_id: String,
-    /// Signs.
+    /// The key that signs requests.
     pub secret_access_key: Secret,
-    /// Present on Lambda.
+    /// The session token. Lambda always sets it.
     pub session_token: Option<Secret>,
 }
 
 impl AwsConfig {
-    /// Reads it.
+    /// Reads the configuration.
     ///
     /// # Errors
-    /// Names the variable that is missing or wrong.
+    /// Fails if a variable is missing or invalid.
     pub fn read(environment: &Environment<'_>) -> Result<Self, Misconfigured> {
         Ok(Self {
             region: environment.text("AWS_REGION")?,
-            system_roots: environment.either("TLS_ROOTS", "system", "amazon")?,
+            system_roots: environment.choice("TLS_ROOTS", "system", "amazon")?,
             credentials: Credentials {
                 access_key_id: environment.text("AWS_ACCESS_KEY_ID")?,
                 secret_access_key: Secret::new(environment.text("AWS_SECRET_ACCESS_KEY")?),
@@ -136,74 +136,74 @@ impl AwsConfig {
     }
 }
 
-/// How metrics are named.
+/// The configuration of log and metrics.
 pub struct LogConfig {
-    /// The namespace of every metric: the stack's name.
+    /// The namespace of every metric: the name of the stack.
     pub namespace: String,
 }
 
 impl LogConfig {
-    /// Reads it.
+    /// Reads the configuration.
     ///
     /// # Errors
-    /// Names the variable that is missing.
+    /// Fails if a variable is missing.
     pub fn read(environment: &Environment<'_>) -> Result<Self, Misconfigured> {
         Ok(Self { namespace: environment.text("METRIC_NAMESPACE")? })
     }
 }
 
-/// Where the wallets are.
+/// The configuration of the store.
 pub struct StorageConfig {
-    /// The table's name.
+    /// The name of the table of wallets.
     pub table: String,
-    /// The table of what unidentified callers share.
-    pub allowances: String,
-    /// The key of the hash that gives a wallet its place.
+    /// The name of the table of rate limits.
+    pub rate_limits: String,
+    /// The key of the hash that assigns a wallet its slot.
     pub id_key: IdKey,
-    /// Another address than the region's.
+    /// Overrides the endpoint of the region.
     pub endpoint: Option<String>,
-    /// Whether the connection is opened at the start, before anybody waits for it.
+    /// Whether to open the connection at start, before the first request.
     pub warm_up: bool,
 }
 
 impl StorageConfig {
-    /// Reads it.
+    /// Reads the configuration.
     ///
     /// # Errors
-    /// Names the variable that is missing or wrong.
+    /// Fails if a variable is missing or invalid.
     pub fn read(environment: &Environment<'_>) -> Result<Self, Misconfigured> {
         let name = "ID_KEY";
         let id_key = environment.text(name)?;
         if id_key.len() < 32 {
-            return Err(Misconfigured { name, fault: "must have at least 32 characters" });
+            return Err(Misconfigured { name, problem: "must have at least 32 characters" });
         }
         Ok(Self {
             table: environment.text("TABLE_NAME")?,
-            allowances: environment.text("ALLOWANCE_TABLE_NAME")?,
+            rate_limits: environment.text("RATE_LIMIT_TABLE_NAME")?,
             id_key: IdKey::new(&id_key),
             endpoint: environment.optional("AWS_ENDPOINT_URL_DYNAMODB")?,
-            warm_up: environment.either("WARM_UP", "connect", "none")?,
+            warm_up: environment.choice("WARM_UP", "connect", "none")?,
         })
     }
 }
 
-/// Where secrets are kept: Secrets Manager.
+/// The configuration of Secrets Manager.
 pub struct SecretsConfig {
-    /// Another address than the region's.
+    /// Overrides the endpoint of the region.
     pub endpoint: Option<String>,
 }
 
 impl SecretsConfig {
-    /// Reads it.
+    /// Reads the configuration.
     ///
     /// # Errors
-    /// Names the variable that is wrong.
+    /// Fails if a variable is invalid.
     pub fn read(environment: &Environment<'_>) -> Result<Self, Misconfigured> {
         Ok(Self { endpoint: environment.optional("AWS_ENDPOINT_URL_SECRETS_MANAGER")? })
     }
 }
 
-/// A variable that says where a secret is kept: its ARN in Secrets Manager.
+/// The name of a variable that contains the ARN of a secret in Secrets Manager.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SecretVariable(&'static str);
 
@@ -214,37 +214,37 @@ impl fmt::Display for SecretVariable {
 }
 
 impl SecretVariable {
-    /// The secret's ARN.
+    /// The ARN of the secret.
     ///
     /// # Errors
-    /// Names the variable that is missing.
+    /// Fails if the variable is missing.
     pub fn arn(self, environment: &Environment<'_>) -> Result<String, Misconfigured> {
         environment.text(self.0)
     }
 }
 
-/// How Nets is reached.
+/// The configuration of the Netaxept client.
 pub struct NetaxeptConfig {
-    /// Scheme and host.
+    /// The address of Netaxept: scheme and host.
     pub address: Url,
-    /// What Nets knows us by: up to 8 digits.
+    /// Our merchant id at Nets, up to 8 digits.
     pub merchant_id: String,
-    /// The secret that goes with it.
+    /// The token of the merchant. It is a secret.
     pub token: Secret,
-    /// ISO 4217; Nets wants one even where there is no amount.
+    /// The currency (ISO 4217). Nets requires one even without an amount.
     pub currency: String,
-    /// For how long an activated recurring payment is valid (rule 9).
+    /// The lifetime of a registration (rule 9).
     pub lifetime: Months,
 }
 
 impl NetaxeptConfig {
-    /// Where the token is kept.
+    /// The variable with the ARN of the token.
     pub const TOKEN: SecretVariable = SecretVariable("NETAXEPT_TOKEN_SECRET");
 
-    /// Reads what goes with the token.
+    /// Reads the configuration, except the token.
     ///
     /// # Errors
-    /// Names the variable that is missing or wrong.
+    /// Fails if a variable is missing or invalid.
     pub fn read(environment: &Environment<'_>, token: Secret) -> Result<Self, Misconfigured> {
         Ok(Self {
             address: environment.address("NETAXEPT_ADDRESS")?,
@@ -258,67 +258,67 @@ impl NetaxeptConfig {
     }
 }
 
-/// How callers are told how a setup ended.
+/// The configuration of notifications.
 pub struct NotificationConfig {
-    /// What notifications are signed with: `whsec_` and base64 (Standard Webhooks).
+    /// The secret that signs notifications: `whsec_` and base64 (Standard Webhooks).
     pub secret: Secret,
-    /// Which addresses are called.
+    /// The addresses that notifications may be sent to.
     pub addresses: CallbackAddresses,
 }
 
-/// Which addresses a caller's `callbackUrl` may have.
+/// The addresses that a caller's `callbackUrl` may have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CallbackAddresses {
-    /// https and public addresses.
+    /// Only https and public addresses.
     Public,
-    /// 127.0.0.1 as well, also without TLS: on an engineer's own machine.
+    /// Also 127.0.0.1, with or without TLS. For a developer's own machine.
     Local,
 }
 
 impl NotificationConfig {
-    /// Where the secret is kept.
+    /// The variable with the ARN of the secret.
     pub const SECRET: SecretVariable = SecretVariable("NOTIFICATION_SECRET");
 }
 
 impl CallbackAddresses {
-    /// Reads it.
+    /// Reads the configuration.
     ///
     /// # Errors
-    /// Names the variable that is missing or wrong.
+    /// Fails if a variable is missing or invalid.
     pub fn read(environment: &Environment<'_>) -> Result<Self, Misconfigured> {
-        let local = environment.either("CALLBACK_ADDRESSES", "local", "public")?;
+        let local = environment.choice("CALLBACK_ADDRESSES", "local", "public")?;
         Ok(if local { Self::Local } else { Self::Public })
     }
 }
 
-/// Where Nets calls us back.
+/// The configuration of the Netaxept callback.
 pub struct CallbackConfig;
 
 impl CallbackConfig {
-    /// Where the last segment of the path is kept: who does not know it finds nothing there.
+    /// The variable with the ARN of the secret: the last segment of the callback's path.
     pub const SECRET: SecretVariable = SecretVariable("NETAXEPT_CALLBACK_SECRET");
 }
 
-/// Whose tokens are good.
+/// The configuration of token verification.
 pub struct TokenConfig {
-    /// Who issues tokens, and for which tenant.
+    /// The trusted issuers and their tenants.
     pub issuers: Vec<(Tenant, Url)>,
     /// The audience that a token must have.
     pub audience: String,
-    /// The organisation of a token that names none.
+    /// The organisation of a token without an organisation claim.
     pub default_organisation: Organisation,
 }
 
 impl TokenConfig {
-    /// Reads it. Issuers are `tenant=address`, separated by blanks.
+    /// Reads the configuration. Issuers have the form `tenant=address` and are separated by spaces.
     ///
     /// # Errors
-    /// Names the variable that is missing or wrong.
+    /// Fails if a variable is missing or invalid.
     pub fn read(environment: &Environment<'_>) -> Result<Self, Misconfigured> {
         let issuers = environment.text("TOKEN_ISSUERS")?;
         let wrong = Misconfigured {
             name: "TOKEN_ISSUERS",
-            fault: "is not a list of tenant=https://address",
+            problem: "is not a list of tenant=https://address",
         };
         let issuers: Option<Vec<_>> = issuers.split_ascii_whitespace().map(issuer).collect();
         Ok(Self {
@@ -333,8 +333,8 @@ impl TokenConfig {
 
 fn issuer(text: &str) -> Option<(Tenant, Url)> {
     let (tenant, address) = text.split_once('=')?;
-    let address = Url::parse(address).ok().filter(is_private_channel)?;
-    Some((Tenant::named(tenant)?, address))
+    let address = Url::parse(address).ok().filter(is_secure_channel)?;
+    Some((Tenant::from_name(tenant)?, address))
 }
 
 #[cfg(test)]
@@ -353,7 +353,7 @@ mod tests {
     }
 
     #[test]
-    fn the_token_never_travels_in_the_open() {
+    fn the_netaxept_address_needs_tls_unless_it_is_local() {
         for good in [
             "https://test.epayment.nets.eu",
             "http://127.0.0.1:3002",
@@ -375,21 +375,24 @@ mod tests {
         ] {
             assert_eq!(
                 netaxept(bad),
-                Some(Misconfigured { name: "NETAXEPT_ADDRESS", fault: "must begin with https://" })
+                Some(Misconfigured {
+                    name: "NETAXEPT_ADDRESS",
+                    problem: "must begin with https://"
+                })
             );
         }
         assert_eq!(
             netaxept(""),
-            Some(Misconfigured { name: "NETAXEPT_ADDRESS", fault: "is missing" })
+            Some(Misconfigured { name: "NETAXEPT_ADDRESS", problem: "is missing" })
         );
         assert_eq!(
             netaxept("nets"),
-            Some(Misconfigured { name: "NETAXEPT_ADDRESS", fault: "is not an address" })
+            Some(Misconfigured { name: "NETAXEPT_ADDRESS", problem: "is not an address" })
         );
     }
 
     #[test]
-    fn issuers_are_named_with_their_tenant() {
+    fn issuers_are_listed_with_their_tenant() {
         let read = |issuers: &str| {
             let variables = [
                 ("TOKEN_ISSUERS", issuers),
@@ -409,7 +412,7 @@ mod tests {
         for wrong in [
             "",
             "https://partner.example",
-            "nobody=https://a.example",
+            "unknown=https://a.example",
             "partner=http://a.example",
             "partner=",
         ] {

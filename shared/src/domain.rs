@@ -1,4 +1,4 @@
-//! The rules, pure: no I/O, no clock, no JSON. Everything here is decided from its arguments.
+//! The business rules as pure functions: no I/O, no clock, no JSON. Every result depends only on the arguments.
 
 pub mod audit;
 pub mod caller;

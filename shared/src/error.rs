@@ -1,196 +1,196 @@
-//! Everything that can go wrong, in business words. What a caller is told of each stands in `api/status.rs`, in one table.
+//! The errors of the service, in terms of the business. One table in `api/status.rs` maps each error to a response.
 
 use std::borrow::Cow;
 use std::error::Error as StdError;
 use std::fmt;
 
-/// A cause from a library: logged with all its sources, never shown to a caller.
+/// An error from a library. The log contains it with all its sources; responses never do.
 pub type Cause = Box<dyn StdError + Send + Sync>;
 
-/// Why a request was not carried out. Whatever it says, nothing was changed that the caller would have to undo.
+/// Why a request failed. A failed request leaves nothing that the caller has to undo.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The request itself is wrong; each fault names its field.
-    #[error("the request is not valid: {}", Listed(.0))]
-    Invalid(Vec<Fault>),
+    /// The request is not valid. Each entry names a field.
+    #[error("the request is not valid: {}", List(.0))]
+    Invalid(Vec<FieldError>),
     /// The body is larger than 16 KiB.
     #[error("the body is too large")]
     TooLarge,
-    /// There is a body, and it does not say that it is JSON.
+    /// The request has a body, and its `Content-Type` is not JSON.
     #[error("the body is not application/json")]
     NotJson,
-    /// The body has a `Content-Encoding`: which.
-    #[error("the body's Content-Encoding is not supported: {0}")]
-    Encoded(String),
-    /// The body is not in UTF-8: in which charset instead.
-    #[error("the body's charset is not supported: {0}")]
-    Charset(String),
-    /// There is nothing at this path.
-    #[error("nothing is at this path")]
+    /// The body has this `Content-Encoding`.
+    #[error("the Content-Encoding of the body is not supported: {0}")]
+    UnsupportedEncoding(String),
+    /// The body is in this charset instead of UTF-8.
+    #[error("the charset of the body is not supported: {0}")]
+    UnsupportedCharset(String),
+    /// The path does not exist.
+    #[error("the path does not exist")]
     NoSuchPath,
-    /// Nobody is calling: why the token was not accepted.
+    /// The caller is not authenticated, with the reason why the token was not accepted.
     #[error("the token is not accepted: {0}")]
     Unauthorized(String),
-    /// Somebody is calling who may not do this.
-    #[error("not permitted: {0}")]
+    /// The caller is authenticated but does not have permission.
+    #[error("permission denied: {0}")]
     Forbidden(&'static str),
-    /// Callers who do not say who they are have used what they share.
-    #[error("the allowance of unidentified callers is used up")]
+    /// The rate limit for requests without a valid `ET-Client-Name` is exceeded. All such callers share it.
+    #[error("the rate limit for unidentified callers is exceeded")]
     Unidentified {
-        /// When there is another one.
+        /// When the next request is possible.
         retry_after_seconds: u32,
     },
-    /// The rules of the wallet say no.
+    /// A rule of the wallet does not allow the request.
     #[error(transparent)]
     Refused(#[from] Refusal),
-    /// Beaten by other writers five times in a row.
-    #[error("lost {tries} write races in a row")]
+    /// Every attempt to write the wallet conflicted with another writer.
+    #[error("{attempts} write conflicts in a row")]
     Busy {
-        /// How often it was tried.
-        tries: u32,
+        /// The number of attempts.
+        attempts: u32,
     },
-    /// Something that we depend on is down, slow or unclear; a later try is safe.
+    /// A dependency is down or slow, or its reply is unclear. It is safe to retry later.
     #[error("{what} is not available")]
     Unavailable {
-        /// What it is: `DynamoDB`, `Netaxept`, `the token issuer`.
+        /// The name of the dependency: `DynamoDB`, `Netaxept`, `the token issuer`.
         what: &'static str,
-        /// What it said.
+        /// The failure of the dependency.
         #[source]
         cause: Cause,
     },
-    /// Ours to mend.
+    /// A bug or a wrong configuration of the service.
     #[error("{what}")]
     Internal {
-        /// What should have been.
+        /// What failed.
         what: &'static str,
-        /// What was instead.
+        /// Why it failed.
         #[source]
         cause: Cause,
     },
 }
 
-/// What the rules of the wallet say no with; each has its own problem type.
+/// The rule of the wallet that does not allow a request. Each has its own problem type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    /// There is no such recurring payment, or it is somebody else's: nobody is told which.
-    #[error("there is no such recurring payment")]
+    /// The recurring payment does not exist or belongs to another customer. The response does not say which.
+    #[error("the recurring payment was not found")]
     NotFound,
-    /// The request names a customer, and it is not the one whose recurring payment it is.
-    #[error("the customer number is another one")]
+    /// The request names a customer who does not own the recurring payment.
+    #[error("the recurring payment belongs to another customer number")]
     OtherCustomer,
-    /// `isPrimary: false` on the primary one.
-    #[error("the primary recurring payment can not be un-chosen, only another one be chosen")]
+    /// `isPrimary: false` for the primary recurring payment.
+    #[error("the primary recurring payment cannot be unset, only replaced by another one")]
     PrimaryNeedsSuccessor,
-    /// An EXPIRED or CANCELLED one was to become primary.
-    #[error("an expired or ended recurring payment can not be primary")]
+    /// `isPrimary: true` for an EXPIRED or CANCELLED recurring payment.
+    #[error("an expired or cancelled recurring payment cannot be primary")]
     NeverPrimary,
-    /// A CANCELLED one was to be changed.
+    /// A change of the nickname of a CANCELLED recurring payment.
     #[error("the recurring payment has ended")]
     Ended,
-    /// A card was to be entered for one that is not CREATED.
+    /// A terminal or an authorization for a recurring payment that is not CREATED.
     #[error("the recurring payment does not wait for a card")]
     NotAwaitingCard,
-    /// Sixteen CREATED and ACTIVE ones are there already.
-    #[error("the customer has as many recurring payments as one can have")]
+    /// The customer already has 16 CREATED and ACTIVE recurring payments.
+    #[error("the customer has the maximum number of recurring payments")]
     WalletFull,
-    /// The recurring payment has had its sixteen terminals.
-    #[error("the recurring payment has had as many terminals as one can have")]
+    /// The recurring payment has already had 16 terminals.
+    #[error("the recurring payment has had the maximum number of terminals")]
     NoTerminalLeft,
-    /// Five terminals were opened within the hour.
-    #[error("too many terminals within the hour")]
+    /// Too many terminals were opened within one hour: 5 for the recurring payment, or 10 for the customer.
+    #[error("too many terminals within one hour")]
     TooManyTerminals {
-        /// When the next one is possible.
+        /// When the next terminal is possible.
         retry_after_seconds: u32,
     },
-    /// Authorize without a terminal.
+    /// The recurring payment has no terminal yet.
     #[error("no terminal was opened")]
     NoTerminal,
-    /// The customer is still at the terminal.
-    #[error("the customer has not finished at the terminal")]
+    /// The customer has not completed the terminal yet.
+    #[error("the customer has not completed the terminal")]
     TerminalOpen,
-    /// The customer pressed cancel.
+    /// The customer pressed the cancel button.
     #[error("the customer cancelled at the terminal")]
     TerminalCancelled,
-    /// Nobody entered a card within 15 minutes.
+    /// No card was entered within 15 minutes.
     #[error("the terminal timed out")]
     TerminalTimedOut,
     /// The card was declined.
     #[error("the card was declined")]
     Declined(Decline),
-    /// The card had expired when it arrived.
+    /// The card had expired when the service received it.
     #[error("the card has expired")]
     CardExpired,
-    /// The idempotency key came with another body within its 24 hours.
-    #[error("the idempotency key was used for another request")]
-    KeyReused,
+    /// The idempotency key was used with a different body in the last 24 hours.
+    #[error("the idempotency key was used for a different request")]
+    IdempotencyKeyReused,
 }
 
-/// How a card was declined.
+/// Whether a declined card can succeed later.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Decline {
-    /// A later try with the same card may go well.
+    /// A later attempt with the same card can succeed.
     Soft,
-    /// It will not: the customer needs another card.
+    /// The card stays declined. The customer needs another card.
     Hard,
 }
 
-/// One fault of a request: which field, and what is wrong with it.
+/// One field of a request that is not valid.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fault {
-    /// The member of the body, or the parameter, as the caller spells it.
+pub struct FieldError {
+    /// The name of the body member, parameter or header, as in the API.
     pub field: &'static str,
-    /// What is wrong.
-    pub flaw: Flaw,
+    /// The rule that the value violates.
+    pub violation: Violation,
 }
 
-/// What is wrong with a text: a code for programs and a sentence for people. Neither repeats the text.
+/// The rule that a value violates: a code for programs and a message for people. Neither contains the value.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Flaw {
-    /// Stable, in `kebab-case`.
+pub struct Violation {
+    /// A stable code in `kebab-case`.
     pub code: &'static str,
-    /// What would be right.
+    /// What the rule demands, without a subject and a full stop: `must not be empty`.
     pub message: Cow<'static, str>,
 }
 
-impl Flaw {
-    /// A flaw of this code.
+impl Violation {
+    /// A violation with this code and message.
     #[must_use]
     pub const fn new(code: &'static str, message: &'static str) -> Self {
         Self { code, message: Cow::Borrowed(message) }
     }
 
-    /// The same, with more about it: `must be JSON: trailing comma at line 1 column 23`.
+    /// Appends a reason to the message: `must be JSON: trailing comma at line 1 column 23`.
     #[must_use]
-    pub fn because(self, reason: impl fmt::Display) -> Self {
+    pub fn with_reason(self, reason: impl fmt::Display) -> Self {
         Self { message: format!("{}: {reason}", self.message).into(), ..self }
     }
 
-    /// The same, told of a field.
+    /// Adds the name of the field.
     #[must_use]
-    pub fn of(self, field: &'static str) -> Fault {
-        Fault { field, flaw: self }
+    pub fn in_field(self, field: &'static str) -> FieldError {
+        FieldError { field, violation: self }
     }
 }
 
-impl From<Fault> for Error {
-    fn from(fault: Fault) -> Self {
-        Self::Invalid(vec![fault])
+impl From<FieldError> for Error {
+    fn from(error: FieldError) -> Self {
+        Self::Invalid(vec![error])
     }
 }
 
-struct Listed<'a>(&'a [Fault]);
+struct List<'a>(&'a [FieldError]);
 
-impl fmt::Display for Listed<'_> {
+impl fmt::Display for List<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (place, fault) in self.0.iter().enumerate() {
-            let comma = if place == 0 { "" } else { ", " };
-            write!(f, "{comma}{} ({})", fault.field, fault.flaw.code)?;
+        for (index, error) in self.0.iter().enumerate() {
+            let separator = if index == 0 { "" } else { ", " };
+            write!(f, "{separator}{} ({})", error.field, error.violation.code)?;
         }
         Ok(())
     }
 }
 
-/// An error and all its sources in one line, as `serve` logs it once: Lambda's own JSON format would drop the sources.
+/// Formats an error and all its sources as one line for the log. Lambda's own JSON format drops the sources.
 #[must_use]
 pub fn chain(error: &(dyn StdError + 'static)) -> String {
     let mut line = error.to_string();

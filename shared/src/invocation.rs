@@ -1,7 +1,7 @@
-//! The invocation at hand: who set it off and what it did, gathered where it is known, and said in one line at its end.
+//! The current invocation: its caller, its ids and its metrics, for the log line at its end.
 //!
-//! It goes along with the task, so that no signature has to carry it. Outside an invocation, in a test say, nothing is
-//! gathered.
+//! The data is task-local, so that functions need no parameter for it. Outside an invocation, for example in a test, nothing is
+//! recorded.
 
 use std::cell::RefCell;
 use std::future::Future;
@@ -10,15 +10,15 @@ use std::time::Duration;
 use crate::domain::caller::Caller;
 
 tokio::task_local! {
-    static AT_HAND: RefCell<Invocation>;
+    static CURRENT: RefCell<Invocation>;
 }
 
-/// What is known of an invocation. Ids are ours; nothing in it is personal or secret.
+/// The data of an invocation. It contains only ids of this service, and nothing personal or secret.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Invocation {
     /// The function: the name of its folder.
     pub operation: &'static str,
-    /// Where the caller's token comes from; empty when nobody is calling.
+    /// The tenant of the caller. Empty if there is no caller.
     pub tenant: &'static str,
     /// The caller's organisation.
     pub organisation: Option<u64>,
@@ -26,63 +26,63 @@ pub struct Invocation {
     pub client: String,
     /// `X-Correlation-Id`.
     pub correlation_id: String,
-    /// The recurring payment that it is about.
+    /// The recurring payment of the request.
     pub recurring_payment_id: Option<u64>,
-    /// The visit to Nets that it is about.
+    /// The transaction of the terminal session at Nets.
     pub transaction_id: Option<u64>,
-    /// Requests to `DynamoDB`, repeated ones included.
+    /// Requests to `DynamoDB`, including retries.
     pub dynamodb_requests: u64,
-    /// How many of them were repeated by the SDK, because of a failure.
+    /// Retries of the SDK after a failure.
     pub dynamodb_retries: u64,
     /// Read capacity units.
     pub read_units: f64,
     /// Write capacity units.
     pub write_units: f64,
-    /// Write races that were lost, and decided again.
+    /// Writes that failed because another writer was first. Each was retried.
     pub conflicts: u64,
     /// Calls to Nets.
     pub psp_calls: u64,
-    /// How long they took, all of them.
+    /// The total duration of the calls to Nets.
     pub psp_duration: Duration,
-    /// Calls to Nets that brought no clear answer.
+    /// Calls to Nets without a clear answer.
     pub psp_unclear: u64,
     /// Cards that were declined.
     pub psp_declined: u64,
-    /// Notifications that were heard.
-    pub heard: u64,
-    /// Notifications that were not.
-    pub unheard: u64,
-    /// Refreshes of a token issuer's keys that failed.
+    /// Notifications that were delivered.
+    pub delivered: u64,
+    /// Notifications that were not delivered.
+    pub undelivered: u64,
+    /// Failed refreshes of a token issuer's keys.
     pub key_refreshes_failed: u64,
-    /// How old the oldest notification was that was tried.
+    /// The age of the oldest notification that was attempted.
     pub notification_age: Option<Duration>,
 }
 
 impl Invocation {
-    /// Somebody is calling.
-    pub fn is_set_off_by(&mut self, caller: &Caller) {
+    /// Records the caller.
+    pub fn set_caller(&mut self, caller: &Caller) {
         self.tenant = caller.tenant.name();
         self.organisation = Some(caller.organisation.number());
         self.client.clone_from(&caller.client);
     }
 }
 
-/// Does something as an invocation of a function: what came of it, and what is known of the invocation after it.
-pub async fn of<T>(operation: &'static str, work: impl Future<Output = T>) -> (T, Invocation) {
-    let begun = Invocation { operation, ..Invocation::default() };
-    let gathered = async { (work.await, AT_HAND.with(RefCell::take)) };
-    AT_HAND.scope(RefCell::new(begun), gathered).await
+/// Runs `work` as an invocation of a function. Returns the result and the recorded data.
+pub async fn run<T>(operation: &'static str, work: impl Future<Output = T>) -> (T, Invocation) {
+    let initial = Invocation { operation, ..Invocation::default() };
+    let recorded = async { (work.await, CURRENT.with(RefCell::take)) };
+    CURRENT.scope(RefCell::new(initial), recorded).await
 }
 
-/// Adds to what is known.
-pub fn note(add: impl FnOnce(&mut Invocation)) {
-    AT_HAND.try_with(|at_hand| add(&mut at_hand.borrow_mut())).unwrap_or_default();
+/// Updates the data of the current invocation.
+pub fn record(update: impl FnOnce(&mut Invocation)) {
+    CURRENT.try_with(|invocation| update(&mut invocation.borrow_mut())).unwrap_or_default();
 }
 
-/// What is known so far.
+/// The data of the current invocation so far.
 #[must_use]
-pub fn at_hand() -> Invocation {
-    AT_HAND.try_with(|at_hand| at_hand.borrow().clone()).unwrap_or_default()
+pub fn current() -> Invocation {
+    CURRENT.try_with(|invocation| invocation.borrow().clone()).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -90,17 +90,17 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn each_invocation_gathers_its_own() {
+    async fn each_invocation_records_its_own_data() {
         let work = async |conflicts| {
-            note(|at_hand| at_hand.conflicts += conflicts);
+            record(|invocation| invocation.conflicts += conflicts);
             tokio::task::yield_now().await;
-            note(|at_hand| at_hand.conflicts += conflicts);
-            at_hand().operation
+            record(|invocation| invocation.conflicts += conflicts);
+            current().operation
         };
-        let (one, two) = tokio::join!(of("one", work(1)), of("two", work(10)));
+        let (one, two) = tokio::join!(run("one", work(1)), run("two", work(10)));
         assert_eq!((one.0, one.1.conflicts), ("one", 2));
         assert_eq!((two.0, two.1.conflicts), ("two", 20));
-        note(|_| panic!("nothing is at hand"));
-        assert_eq!(at_hand(), Invocation::default());
+        record(|_| panic!("there is no current invocation"));
+        assert_eq!(current(), Invocation::default());
     }
 }

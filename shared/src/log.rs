@@ -1,7 +1,7 @@
 //! The log: structured lines on standard output, which Lambda collects.
 //!
-//! The line of an invocation is in `CloudWatch`'s embedded metric format too: what is a number in it becomes a metric of the
-//! function, in the stack's namespace, without a call to anybody.
+//! The line of an invocation is in `CloudWatch`'s embedded metric format. `CloudWatch` turns its numbers into metrics of the
+//! function, in the stack's namespace. So no call is needed for a metric.
 
 mod audit;
 
@@ -23,7 +23,7 @@ use crate::config::LogConfig;
 use crate::invocation::Invocation;
 pub use audit::audit;
 
-/// The one dimension of every metric: the function.
+/// The only dimension of the metrics: the function.
 const DIMENSION: &str = "Operation";
 
 /// The log of a process.
@@ -31,7 +31,7 @@ pub struct Log {
     metrics: Mutex<Emf>,
 }
 
-/// One line: its fields in order.
+/// A log line, with its fields in order.
 pub struct Line {
     at: DateTime<Utc>,
     fields: Vec<(&'static str, Field)>,
@@ -39,7 +39,7 @@ pub struct Line {
 
 enum Field {
     Text(String),
-    /// A number that is no metric.
+    /// A number that is not a metric.
     Number(u64),
     Count(u64),
     Units(f64),
@@ -47,18 +47,18 @@ enum Field {
     Seconds(Duration),
 }
 
-/// Begins it, once in a process.
+/// Sets up the log. Call it once in a process.
 #[must_use]
-pub fn begin(config: LogConfig) -> Log {
-    // In a process that has a subscriber already, a test say, that one stays.
-    tracing::subscriber::set_global_default(events(std::io::stdout)).unwrap_or_default();
+pub fn init(config: LogConfig) -> Log {
+    // This fails if there is a subscriber already, for example in a test. That subscriber stays.
+    tracing::subscriber::set_global_default(subscriber(std::io::stdout)).unwrap_or_default();
     let metrics = Emf::builder(config.namespace, vec![vec![DIMENSION.to_owned()]]);
     Log { metrics: Mutex::new(metrics.skip_all_validations(!cfg!(debug_assertions)).build()) }
 }
 
-/// Writes each event of `tracing`, ours and the libraries', as a line of JSON with `timestamp`, `level`, `target`, `message`
-/// and its fields, as Lambda's JSON log format expects. Fields of spans are not written.
-fn events<W>(writer: W) -> impl Subscriber + Send + Sync
+/// A subscriber that writes each `tracing` event as a line of JSON, as Lambda's JSON log format expects: `timestamp`, `level`,
+/// `target`, `message` and the fields of the event. Fields of spans are not written.
+fn subscriber<W>(writer: W) -> impl Subscriber + Send + Sync
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
@@ -78,56 +78,56 @@ impl Log {
         let mut written = Vec::with_capacity(1024);
         let formatted =
             self.metrics.lock().unwrap_or_else(PoisonError::into_inner).format(line, &mut written);
-        let said = formatted.map_err(|error| error.to_string()).and_then(|()| {
+        let result = formatted.map_err(|error| error.to_string()).and_then(|()| {
             std::io::stdout().write_all(&written).map_err(|error| error.to_string())
         });
-        if let Err(error) = said {
-            tracing::error!(error, "a line could not be written");
+        if let Err(error) = result {
+            tracing::error!(error, "a log line could not be written");
         }
     }
 }
 
 impl Line {
-    /// A line at an instant: how much it matters (`INFO`, `ERROR`), what it says, and what is known of the invocation.
+    /// A line with its instant, its level (`INFO` or `ERROR`), its message, and the data of the invocation.
     #[must_use]
     pub fn new(
         at: DateTime<Utc>,
         level: &str,
         message: &str,
         trace_id: Option<&str>,
-        known: &Invocation,
+        invocation: &Invocation,
     ) -> Self {
         let line = Self { at, fields: Vec::with_capacity(32) };
         line.text("level", level)
             .text("message", message)
-            .text(DIMENSION, known.operation)
-            .text("correlation_id", &known.correlation_id)
+            .text(DIMENSION, invocation.operation)
+            .text("correlation_id", &invocation.correlation_id)
             .text("trace_id", trace_id.unwrap_or_default())
-            .text("tenant", known.tenant)
-            .number("organisation", known.organisation)
-            .text("client", &known.client)
-            .number("recurring_payment_id", known.recurring_payment_id)
-            .number("transaction_id", known.transaction_id)
-            .count("DynamodbRequests", known.dynamodb_requests)
-            .some("DynamodbRetries", known.dynamodb_retries)
-            .units("ReadUnits", known.read_units)
-            .units("WriteUnits", known.write_units)
-            .some("Conflicts", known.conflicts)
-            .some("NotificationsHeard", known.heard)
-            .some("NotificationsUnheard", known.unheard)
-            .seconds("NotificationAge", known.notification_age)
-            .some("KeyRefreshesFailed", known.key_refreshes_failed)
-            .of_nets(known)
+            .text("tenant", invocation.tenant)
+            .number("organisation", invocation.organisation)
+            .text("client", &invocation.client)
+            .number("recurring_payment_id", invocation.recurring_payment_id)
+            .number("transaction_id", invocation.transaction_id)
+            .count("DynamodbRequests", invocation.dynamodb_requests)
+            .count_nonzero("DynamodbRetries", invocation.dynamodb_retries)
+            .units("ReadUnits", invocation.read_units)
+            .units("WriteUnits", invocation.write_units)
+            .count_nonzero("Conflicts", invocation.conflicts)
+            .count_nonzero("NotificationsDelivered", invocation.delivered)
+            .count_nonzero("NotificationsUndelivered", invocation.undelivered)
+            .seconds("NotificationAge", invocation.notification_age)
+            .count_nonzero("KeyRefreshesFailed", invocation.key_refreshes_failed)
+            .psp_metrics(invocation)
     }
 
-    fn of_nets(self, known: &Invocation) -> Self {
-        if known.psp_calls == 0 {
+    fn psp_metrics(self, invocation: &Invocation) -> Self {
+        if invocation.psp_calls == 0 {
             return self;
         }
-        self.count("PspCalls", known.psp_calls)
-            .count("PspUnclear", known.psp_unclear)
-            .count("PspDeclined", known.psp_declined)
-            .milliseconds("PspLatency", known.psp_duration)
+        self.count("PspCalls", invocation.psp_calls)
+            .count("PspUnclear", invocation.psp_unclear)
+            .count("PspDeclined", invocation.psp_declined)
+            .milliseconds("PspLatency", invocation.psp_duration)
     }
 
     fn with(mut self, name: &'static str, field: Field) -> Self {
@@ -135,13 +135,13 @@ impl Line {
         self
     }
 
-    /// A text; an empty one is left out.
+    /// Adds a text, unless it is empty.
     #[must_use]
     pub fn text(self, name: &'static str, text: &str) -> Self {
         if text.is_empty() { self } else { self.with(name, Field::Text(text.to_owned())) }
     }
 
-    /// A number that is no metric, where there is one.
+    /// Adds a number that is not a metric, unless it is `None`.
     #[must_use]
     pub fn number(self, name: &'static str, number: Option<u64>) -> Self {
         match number {
@@ -150,31 +150,31 @@ impl Line {
         }
     }
 
-    /// A metric: how many.
+    /// Adds a metric: a count.
     #[must_use]
     pub fn count(self, name: &'static str, count: u64) -> Self {
         self.with(name, Field::Count(count))
     }
 
-    /// The same; none is left out.
+    /// Adds a metric: a count, unless it is zero.
     #[must_use]
-    pub fn some(self, name: &'static str, count: u64) -> Self {
+    pub fn count_nonzero(self, name: &'static str, count: u64) -> Self {
         if count == 0 { self } else { self.count(name, count) }
     }
 
-    /// A metric: capacity units.
+    /// Adds a metric: capacity units.
     #[must_use]
     pub fn units(self, name: &'static str, units: f64) -> Self {
         self.with(name, Field::Units(units))
     }
 
-    /// A metric: how long.
+    /// Adds a metric: a duration in milliseconds.
     #[must_use]
     pub fn milliseconds(self, name: &'static str, duration: Duration) -> Self {
         self.with(name, Field::Milliseconds(duration))
     }
 
-    /// A metric: how old, where there is something.
+    /// Adds a metric: an age in seconds, unless it is `None`.
     #[must_use]
     pub fn seconds(self, name: &'static str, age: Option<Duration>) -> Self {
         match age {
@@ -220,11 +220,11 @@ mod tests {
 
     use super::*;
 
-    /// A line has the fields of its event, whatever is in them, and none of a span; below INFO nothing is written.
+    /// A line has the fields of its event and none of a span. Events below INFO are not written.
     #[test]
-    fn an_event_is_a_line() {
+    fn an_event_is_written_as_one_json_line() {
         let (mut written, writer) = pipe().unwrap();
-        tracing::subscriber::with_default(events(Mutex::new(writer)), || {
+        tracing::subscriber::with_default(subscriber(Mutex::new(writer)), || {
             let span = tracing::error_span!("a span", secret = "never written").entered();
             tracing::warn!(shard = 7_u8, late = true, error = "a\n\"b\"", "a shard {}", "is late");
             tracing::debug!("below the level");

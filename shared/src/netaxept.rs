@@ -1,7 +1,7 @@
-//! Nets' Netaxept: the payment service provider that holds the cards.
+//! The client of Nets' Netaxept, the payment service provider that stores the cards.
 //!
-//! Every call is a POST, so that the token reaches no access log, and is made once: what was lost on the way is never sent
-//! again, but looked up.
+//! Every call is a POST, so that the token reaches no access log. A call is never repeated: if its reply is lost, the transaction
+//! is queried instead.
 
 mod wire;
 
@@ -15,36 +15,36 @@ use crate::config::NetaxeptConfig;
 use crate::domain::card::VerifiedCard;
 use crate::domain::id::{RecurringPaymentId, TransactionId};
 use crate::domain::owner::hash;
-use crate::domain::terminal::Visit;
+use crate::domain::terminal::TerminalSession;
 use crate::domain::text::{CountryCode, RedirectUrl, TerminalLanguage};
 use crate::error::{Cause, Decline, Error};
 use crate::invocation;
 use crate::outbound;
 use crate::secret::Secret;
-use wire::{Exception, Kind, Meaning, PaymentInfo, Reply};
+use wire::{Exception, ExceptionKind, PaymentInfo, Reply, ResponseClass};
 
-/// The limit of one call. Three of them, as `authorize` may need, and a notification stay within the 28 seconds that a caller
-/// waits.
-const LIMIT: Duration = Duration::from_secs(6);
+/// The time limit of one call. `authorize` makes at most three calls and delivers a notification. Together they stay below the
+/// 28 s limit of a response.
+const CALL_LIMIT: Duration = Duration::from_secs(6);
 
-/// What went wrong with a call to Nets.
+/// An error of a call to Nets.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
-    /// Nothing came back, or nothing that could be understood: Nets may have done it or not.
+    /// There was no reply, or an unclear one. Nets may or may not have carried out the call.
     #[error("{operation}: no clear reply from Nets")]
     Unclear {
         /// Register, Process or Query.
         operation: &'static str,
-        /// What came instead.
+        /// What happened instead of a clear reply.
         #[source]
         cause: Cause,
     },
-    /// Nets said no, and did nothing.
+    /// Nets refused the call and did not carry it out.
     #[error("{operation}: Nets refused")]
     Refused {
         /// Register, Process or Query.
         operation: &'static str,
-        /// What it said.
+        /// The exception in the reply.
         #[source]
         cause: Cause,
     },
@@ -56,28 +56,28 @@ impl From<Failure> for Error {
     }
 }
 
-/// What a terminal is to be like.
+/// The options of a terminal.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TerminalWish {
-    /// Where the customer goes from it.
+pub struct TerminalOptions {
+    /// The address that Nets redirects the customer to.
     pub redirect_url: RedirectUrl,
-    /// Its language.
+    /// The language of the terminal.
     pub language: TerminalLanguage,
-    /// The customer's country.
+    /// The country of the customer.
     pub country: CountryCode,
-    /// Whether it is one page.
+    /// Whether the terminal is a single page.
     pub single_page: bool,
-    /// Whether the card will be charged by the merchant alone (`MIT_UCOF`).
+    /// Whether only the merchant will initiate charges of the card (`MIT_UCOF`).
     pub merchant_initiated: bool,
 }
 
-impl TerminalWish {
-    /// 16 bytes that stand for what is wished for a recurring payment, and for one more text.
+impl TerminalOptions {
+    /// The hash of the options for a recurring payment, and of one more text: 16 bytes.
     #[must_use]
     pub fn hash(&self, id: RecurringPaymentId, more: &str) -> [u8; 16] {
         let flags = [u8::from(self.single_page), u8::from(self.merchant_initiated)];
         hash(&[
-            self.redirect_url.for_payment(id).as_str().as_bytes(),
+            self.redirect_url.with_recurring_payment_id(id).as_str().as_bytes(),
             self.language.as_str().as_bytes(),
             self.country.as_str().as_bytes(),
             &flags,
@@ -86,65 +86,65 @@ impl TerminalWish {
     }
 }
 
-/// What came of a registration.
+/// The result of a registration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Registered {
-    /// The terminal is there.
+    /// The session is registered.
     Yes,
-    /// The transaction id was used before: by us, whose reply was lost, or long ago.
+    /// The transaction id is taken: by an earlier call for the same session whose reply was lost, or by an old transaction.
     IdTaken,
 }
 
-/// What Nets knows of a visit.
+/// The state of a session at Nets.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Progress {
-    /// Nothing, or something else under the same id.
+    /// Nets does not know the session, or has another transaction with the same id.
     NeverRegistered,
-    /// The customer pressed cancel.
+    /// The customer cancelled.
     Cancelled,
-    /// Not verified yet. Whether there is a card to verify, only [`Netaxept::verify`] tells for certain.
+    /// No card is verified yet. Only [`Netaxept::verify`] finds out whether the customer has entered one.
     Unverified,
-    /// There is a card, and it was verified.
+    /// The card is verified.
     Verified(VerifiedCard),
 }
 
-/// What came of a verification.
+/// The result of a verification.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Verification {
-    /// The card is good.
+    /// The card is verified.
     Verified,
-    /// It was done before.
+    /// The transaction was processed before.
     AlreadyProcessed,
     /// The customer has not entered a card.
     NoCard,
-    /// The customer pressed cancel.
+    /// The customer cancelled.
     Cancelled,
-    /// The card is not good.
+    /// The card was declined.
     Declined(Decline),
 }
 
-/// The client.
+/// The client of Netaxept.
 pub struct Netaxept {
     http: Client,
     config: NetaxeptConfig,
 }
 
 impl Netaxept {
-    /// A client of the configured merchant.
+    /// Creates a client for the configured merchant.
     ///
     /// # Errors
-    /// `Internal` when the TLS stack cannot be set up.
+    /// Fails with `Internal` if TLS cannot be set up.
     pub fn new(config: NetaxeptConfig) -> Result<Self, Error> {
-        Ok(Self { http: outbound::client(LIMIT, |client| client)?, config })
+        Ok(Self { http: outbound::client(CALL_LIMIT, |client| client)?, config })
     }
 
-    /// For how long an activated recurring payment is valid (rule 9).
+    /// The lifetime of a registration (rule 9).
     #[must_use]
     pub fn lifetime(&self) -> Months {
         self.config.lifetime
     }
 
-    /// Where the customer enters the card.
+    /// The address of the terminal, where the customer enters the card.
     #[must_use]
     pub fn terminal_uri(&self, transaction_id: TransactionId) -> Url {
         let mut uri = self.address("Terminal/default.aspx");
@@ -154,18 +154,19 @@ impl Netaxept {
         uri
     }
 
-    /// Registers a visit that stores a card and charges nothing (rule 12).
+    /// Registers a session that stores a card without a charge (rule 12).
     ///
     /// # Errors
-    /// `Unclear`: it may be registered. `Refused`: it is not.
+    /// Fails with `Unclear` if the session may or may not be registered, and with `Refused` if it is not.
     pub async fn register(
         &self,
-        visit: &Visit,
-        wish: &TerminalWish,
+        session: &TerminalSession,
+        options: &TerminalOptions,
     ) -> Result<Registered, Failure> {
-        let id = visit.transaction_id;
-        let redirect_url = wish.redirect_url.for_payment(id.recurring_payment_id());
-        let order_number = visit.order_number();
+        let id = session.transaction_id;
+        let redirect_url =
+            options.redirect_url.with_recurring_payment_id(id.recurring_payment_id());
+        let order_number = session.order_number();
         let mut form = vec![
             ("serviceType", "B"),
             ("orderNumber", order_number.as_str()),
@@ -173,16 +174,16 @@ impl Netaxept {
             ("updateStoredPaymentInfo", "true"),
             ("force3DSecure", "true"),
             ("redirectUrl", redirect_url.as_str()),
-            ("language", wish.language.as_str()),
-            ("customerCountry", wish.country.as_str()),
-            ("terminalSinglePage", if wish.single_page { "true" } else { "false" }),
+            ("language", options.language.as_str()),
+            ("customerCountry", options.country.as_str()),
+            ("terminalSinglePage", if options.single_page { "true" } else { "false" }),
         ];
-        let ends = agreement_ends(visit.terminal.opened_at, self.config.lifetime);
-        if wish.merchant_initiated {
+        let expiry_date = recurring_expiry_date(session.terminal.opened_at, self.config.lifetime);
+        if options.merchant_initiated {
             form.extend([
                 ("recurringType", "R"),
                 ("recurringFrequency", "0"),
-                ("recurringExpiryDate", ends.as_str()),
+                ("recurringExpiryDate", expiry_date.as_str()),
             ]);
         } else {
             form.push(("recurringType", "S"));
@@ -191,26 +192,28 @@ impl Netaxept {
             Reply::Registered { transaction_id } if transaction_id == id.to_string() => {
                 Ok(Registered::Yes)
             }
-            Reply::Exception(exception) if exception.kind == Kind::UniqueTransactionId => {
+            Reply::Exception(exception) if exception.kind == ExceptionKind::UniqueTransactionId => {
                 Ok(Registered::IdTaken)
             }
             reply @ (Reply::Registered { .. }
             | Reply::Processed(_)
             | Reply::PaymentInfo(_)
-            | Reply::Exception(_)) => Err(failure("Register", reply)),
+            | Reply::Exception(_)) => Err(unexpected_reply("Register", reply)),
         }
     }
 
-    /// What Nets knows of a visit.
+    /// Queries the state of a session at Nets.
     ///
     /// # Errors
-    /// `Unclear` or `Refused`: nothing is known.
-    pub async fn query(&self, visit: &Visit) -> Result<Progress, Failure> {
-        match self.call("Query", visit.transaction_id, &[]).await? {
-            Reply::PaymentInfo(info) if is_other(info.transaction_id.as_deref(), visit) => {
-                Err(failure("Query", Reply::PaymentInfo(info)))
+    /// Fails with `Unclear` or `Refused`. In both cases the state is unknown.
+    pub async fn query(&self, session: &TerminalSession) -> Result<Progress, Failure> {
+        match self.call("Query", session.transaction_id, &[]).await? {
+            Reply::PaymentInfo(info)
+                if is_about_other_transaction(info.transaction_id.as_deref(), session) =>
+            {
+                Err(unexpected_reply("Query", Reply::PaymentInfo(info)))
             }
-            Reply::PaymentInfo(info) if info.order_number != visit.order_number() => {
+            Reply::PaymentInfo(info) if info.order_number != session.order_number() => {
                 Ok(Progress::NeverRegistered)
             }
             Reply::PaymentInfo(info) => progress(*info),
@@ -218,56 +221,58 @@ impl Netaxept {
                 Ok(Progress::NeverRegistered)
             }
             reply @ (Reply::Registered { .. } | Reply::Processed(_) | Reply::Exception(_)) => {
-                Err(failure("Query", reply))
+                Err(unexpected_reply("Query", reply))
             }
         }
     }
 
-    /// Has Nets verify the card that the customer entered (`VERIFY`). Nets does it once however often it is asked; still, ask
-    /// [`Netaxept::query`] first.
+    /// Verifies the card that the customer entered (`VERIFY`). Nets processes a transaction only once, even if this is called
+    /// again. Call [`Netaxept::query`] first all the same.
     ///
     /// # Errors
-    /// `Unclear`: it may be verified; query before anything else. `Refused`: it is not.
-    pub async fn verify(&self, visit: &Visit) -> Result<Verification, Failure> {
-        match self.call("Process", visit.transaction_id, &[("operation", "VERIFY")]).await? {
-            Reply::Processed(processed) if is_other(processed.transaction_id.as_deref(), visit) => {
-                Err(failure("Process", Reply::Processed(processed)))
+    /// Fails with `Unclear` if the card may or may not be verified; then query the session. Fails with `Refused` if it is not.
+    pub async fn verify(&self, session: &TerminalSession) -> Result<Verification, Failure> {
+        match self.call("Process", session.transaction_id, &[("operation", "VERIFY")]).await? {
+            Reply::Processed(processed)
+                if is_about_other_transaction(processed.transaction_id.as_deref(), session) =>
+            {
+                Err(unexpected_reply("Process", Reply::Processed(processed)))
             }
-            Reply::Exception(exception) if exception.is_no_card() => Ok(Verification::NoCard),
+            Reply::Exception(exception) if exception.is_missing_card() => Ok(Verification::NoCard),
             reply @ (Reply::Registered { .. }
             | Reply::Processed(_)
             | Reply::PaymentInfo(_)
-            | Reply::Exception(_)) => match reply.meaning() {
-                Some(Meaning::Accepted) => Ok(Verification::Verified),
-                Some(Meaning::Declined(decline)) => {
-                    invocation::note(|at_hand| at_hand.psp_declined += 1);
+            | Reply::Exception(_)) => match reply.class() {
+                Some(ResponseClass::Accepted) => Ok(Verification::Verified),
+                Some(ResponseClass::Declined(decline)) => {
+                    invocation::record(|invocation| invocation.psp_declined += 1);
                     Ok(Verification::Declined(decline))
                 }
-                Some(Meaning::Cancelled) => Ok(Verification::Cancelled),
-                Some(Meaning::AlreadyProcessed) => Ok(Verification::AlreadyProcessed),
-                Some(Meaning::Unclear) | None => Err(failure("Process", reply)),
+                Some(ResponseClass::Cancelled) => Ok(Verification::Cancelled),
+                Some(ResponseClass::AlreadyProcessed) => Ok(Verification::AlreadyProcessed),
+                Some(ResponseClass::Unclear) | None => Err(unexpected_reply("Process", reply)),
             },
         }
     }
 
-    /// A call, counted for the invocation at hand.
+    /// Makes a call and records its metrics.
     async fn call(
         &self,
         operation: &'static str,
         id: TransactionId,
         form: &[(&str, &str)],
     ) -> Result<Reply, Failure> {
-        let began = Instant::now();
-        let replied = self.ask(operation, id, form).await;
-        invocation::note(|at_hand| {
-            at_hand.psp_calls += 1;
-            at_hand.psp_duration += began.elapsed();
-            at_hand.psp_unclear += u64::from(replied.is_err());
+        let started = Instant::now();
+        let result = self.post(operation, id, form).await;
+        invocation::record(|invocation| {
+            invocation.psp_calls += 1;
+            invocation.psp_duration += started.elapsed();
+            invocation.psp_unclear += u64::from(result.is_err());
         });
-        replied
+        result
     }
 
-    async fn ask(
+    async fn post(
         &self,
         operation: &'static str,
         id: TransactionId,
@@ -275,12 +280,12 @@ impl Netaxept {
     ) -> Result<Reply, Failure> {
         let unclear = |cause| Failure::Unclear { operation, cause };
         let id = id.to_string();
-        let own = [
+        let common = [
             ("merchantId", self.config.merchant_id.as_str()),
             ("token", self.config.token.expose()),
             ("transactionId", &id),
         ];
-        let form: Vec<_> = own.iter().chain(form).collect();
+        let form: Vec<_> = common.iter().chain(form).collect();
         let sent = self
             .http
             .post(self.address(&format!("Netaxept/{operation}.aspx")))
@@ -289,15 +294,15 @@ impl Netaxept {
             .await;
         let response = sent.map_err(|cause| unclear(cause.without_url().into()))?;
         let status = response.status();
-        let body = outbound::body(response, outbound::LARGEST_REPLY).await.map_err(unclear)?;
+        let body = outbound::body(response, outbound::MAX_REPLY_BYTES).await.map_err(unclear)?;
         if !status.is_success() {
             return Err(unclear(format!("HTTP status {status}").into()));
         }
         let reply = Reply::parse(&body).map_err(|cause| unclear(cause.into()))?;
-        let reply = reply.without(&self.config.token);
-        // The caller's address may have secrets of theirs in it.
+        let reply = reply.redact(&self.config.token);
+        // The caller's redirect address can contain secrets of the caller.
         Ok(match form.iter().find(|(name, _)| *name == "redirectUrl") {
-            Some((_, address)) => reply.without(&Secret::new((*address).to_owned())),
+            Some((_, address)) => reply.redact(&Secret::new((*address).to_owned())),
             None => reply,
         })
     }
@@ -309,43 +314,44 @@ impl Netaxept {
     }
 }
 
-/// Reads a reply and drops it, for `fuzz/`.
+/// Parses a reply and drops it. Used by `fuzz/`.
 #[cfg(feature = "fuzz")]
-pub fn read(body: &[u8]) {
-    if let Ok(reply) = Reply::parse(&body[..body.len().min(outbound::LARGEST_REPLY)]) {
-        drop((reply.meaning(), reply.without(&Secret::new("secret".to_owned()))));
+pub fn parse_for_fuzzing(body: &[u8]) {
+    if let Ok(reply) = Reply::parse(&body[..body.len().min(outbound::MAX_REPLY_BYTES)]) {
+        drop((reply.class(), reply.redact(&Secret::new("secret".to_owned()))));
     }
 }
 
-/// `YYYYMMDD`, the end of a merchant-initiated agreement: as long as the recurring payment can be valid.
-fn agreement_ends(begins: DateTime<Utc>, lifetime: Months) -> String {
-    begins.checked_add_months(lifetime).unwrap_or(begins).format("%Y%m%d").to_string()
+/// `recurringExpiryDate`, `YYYYMMDD`: the last day on which the registration can be valid.
+fn recurring_expiry_date(start: DateTime<Utc>, lifetime: Months) -> String {
+    start.checked_add_months(lifetime).unwrap_or(start).format("%Y%m%d").to_string()
 }
 
 fn progress(info: PaymentInfo) -> Result<Progress, Failure> {
     if info.verified {
-        let what = "a verified transaction has no pan hash or no usable card";
-        let card =
-            info.card.ok_or_else(|| Failure::Unclear { operation: "Query", cause: what.into() })?;
+        let cause = "a verified transaction has no pan hash or no usable card";
+        let card = info
+            .card
+            .ok_or_else(|| Failure::Unclear { operation: "Query", cause: cause.into() })?;
         return Ok(Progress::Verified(card));
     }
     Ok(if info.cancelled { Progress::Cancelled } else { Progress::Unverified })
 }
 
-/// Whether a reply is about another transaction than the one that was asked about.
-fn is_other(transaction_id: Option<&str>, visit: &Visit) -> bool {
-    transaction_id.is_some_and(|id| id != visit.transaction_id.to_string())
+/// Whether a reply is about another transaction than the one in the call.
+fn is_about_other_transaction(transaction_id: Option<&str>, session: &TerminalSession) -> bool {
+    transaction_id.is_some_and(|id| id != session.transaction_id.to_string())
 }
 
-/// A reply that is not one of those expected.
-fn failure(operation: &'static str, reply: Reply) -> Failure {
+/// The error for an unexpected reply.
+fn unexpected_reply(operation: &'static str, reply: Reply) -> Failure {
     match reply {
-        Reply::Exception(exception) if exception.did_nothing() => {
+        Reply::Exception(exception) if exception.had_no_effect() => {
             Failure::Refused { operation, cause: exception.into() }
         }
         Reply::Exception(exception) => Failure::Unclear { operation, cause: exception.into() },
         Reply::Registered { .. } | Reply::Processed(_) | Reply::PaymentInfo(_) => {
-            Failure::Unclear { operation, cause: "a reply to another question".into() }
+            Failure::Unclear { operation, cause: "the reply is of another type".into() }
         }
     }
 }

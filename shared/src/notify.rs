@@ -1,6 +1,7 @@
-//! Tells a caller's `callbackUrl` how a setup ended: signed, to public addresses only, and heard when it answers 202.
+//! Delivers notifications about card setups to a caller's `callbackUrl`.
 //!
-//! Signed by the Standard Webhooks scheme: `webhook-id`, `webhook-timestamp` and `webhook-signature`.
+//! Only public addresses are called. A notification is delivered when the receiver answers 202. It is signed by the Standard
+//! Webhooks scheme: `webhook-id`, `webhook-timestamp` and `webhook-signature`.
 
 mod address;
 
@@ -16,11 +17,11 @@ use standardwebhooks::Webhook;
 use crate::config::{CallbackAddresses, NotificationConfig};
 use crate::domain::notification::{Event, Notification};
 use crate::domain::text::CallbackUrl;
-use crate::error::{Cause, Error, Flaw};
+use crate::error::{Cause, Error, Violation};
 use crate::outbound;
 
-/// How long a receiver may take.
-const LIMIT: Duration = Duration::from_secs(5);
+/// The time limit of one delivery attempt.
+const DELIVERY_LIMIT: Duration = Duration::from_secs(5);
 
 /// Delivers notifications.
 pub struct Notifier {
@@ -29,7 +30,7 @@ pub struct Notifier {
     addresses: CallbackAddresses,
 }
 
-/// What is told.
+/// The JSON body of a notification.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Body<'a> {
@@ -44,29 +45,29 @@ struct Body<'a> {
 }
 
 impl Notifier {
-    /// One with the configured secret.
+    /// Creates a notifier that signs with the configured secret.
     ///
     /// # Errors
-    /// `Internal` when the TLS stack cannot be set up, or the secret is not one.
+    /// Fails with `Internal` if TLS cannot be set up or the secret has another format.
     pub fn new(config: &NotificationConfig) -> Result<Self, Error> {
         let what = "the notification secret is not whsec_ and base64";
-        // The cause could repeat a part of the secret.
+        // Do not keep the cause: it could contain a part of the secret.
         let webhook = Webhook::new(config.secret.expose()).map_err(|_| Error::Internal {
             what,
             cause: NotificationConfig::SECRET.to_string().into(),
         })?;
         let resolver = Arc::new(address::Resolver(config.addresses));
-        let http = outbound::client(LIMIT, |client| client.dns_resolver(resolver))?;
+        let http = outbound::client(DELIVERY_LIMIT, |client| client.dns_resolver(resolver))?;
         Ok(Self { http, webhook, addresses: config.addresses })
     }
 
-    /// Tells it, once.
+    /// Makes one delivery attempt.
     ///
     /// # Errors
-    /// Whatever is not a 202 within 5 seconds; or the address is not a public one, and nobody was called.
-    pub async fn tell(&self, notification: &Notification, now: DateTime<Utc>) -> Result<(), Cause> {
-        let url = notification.to.as_url();
-        address::check(url, self.addresses).map_err(|flaw| flaw.message)?;
+    /// Fails if the receiver does not answer 202 within 5 seconds. Also fails, without a call, if the address is not public.
+    pub async fn send(&self, notification: &Notification, now: DateTime<Utc>) -> Result<(), Cause> {
+        let url = notification.callback_url.as_url();
+        address::check(url, self.addresses).map_err(|violation| violation.message)?;
         let id = notification.id();
         let body = body(notification, &id)?;
         let timestamp = now.timestamp();
@@ -79,21 +80,21 @@ impl Notifier {
             .header(standardwebhooks::HEADER_WEBHOOK_TIMESTAMP, timestamp)
             .header(standardwebhooks::HEADER_WEBHOOK_SIGNATURE, signature)
             .body(body);
-        // The address is the caller's, and may have secrets of theirs in it.
+        // Remove the URL from errors: it can contain secrets of the caller.
         let status = request.send().await.map_err(reqwest::Error::without_url)?.status();
         if status == reqwest::StatusCode::ACCEPTED {
             Ok(())
         } else {
-            Err(format!("answered {status}, not 202").into())
+            Err(format!("the receiver answered {status} instead of 202").into())
         }
     }
 }
 
-/// An address that a caller names, if it is one that could ever be told something.
+/// Parses and checks a caller's `callbackUrl`.
 ///
 /// # Errors
-/// What is wrong with it.
-pub fn callback_url(text: &str, addresses: CallbackAddresses) -> Result<CallbackUrl, Flaw> {
+/// Fails if the text is not an address that notifications may be sent to.
+pub fn callback_url(text: &str, addresses: CallbackAddresses) -> Result<CallbackUrl, Violation> {
     let url = CallbackUrl::try_from(text)?;
     address::check(url.as_url(), addresses)?;
     Ok(url)

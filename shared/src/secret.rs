@@ -1,31 +1,31 @@
-//! What must not leak cannot be printed.
+//! A string type that cannot be printed.
 
 use std::fmt;
 
 use sha2::{Digest, Sha256};
 
-/// A text that no log, error or answer may ever show: no `Display`, no `Serialize`, and `Debug` says `[secret]`.
+/// A string that no log, error or response may show: no `Display`, no `Serialize`, and `Debug` prints `[secret]`.
 ///
-/// The `secrecy` crate's string can be neither cloned nor compared, which a wallet's pan hash must be.
+/// The `secrecy` crate's `SecretString` does not support equality, which a wallet's pan hash needs.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Secret(String);
 
 impl Secret {
-    /// Takes a text in custody.
+    /// Wraps a string.
     #[must_use]
     pub fn new(text: String) -> Self {
         Self(text)
     }
 
-    /// The text itself, for the one place that has to send or store it.
+    /// Returns the string, for the code that sends or stores it.
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.0
     }
 
-    /// Whether a text is this one. How long that takes says nothing of how much of it is right: hashes are compared.
+    /// Returns whether `text` equals the secret. Compares hashes, so the duration does not reveal how much of `text` is correct.
     #[must_use]
-    pub fn is(&self, text: &str) -> bool {
+    pub fn equals(&self, text: &str) -> bool {
         Sha256::digest(&self.0) == Sha256::digest(text)
     }
 }
@@ -43,7 +43,7 @@ mod tests {
     #[test]
     fn a_secret_is_never_printed() {
         let secret = Secret::new("hash".to_owned());
-        assert!(secret.is("hash") && !secret.is("hasH") && !secret.is(""));
+        assert!(secret.equals("hash") && !secret.equals("hasH") && !secret.equals(""));
         assert_eq!(format!("{:?}", Some(Secret::new("hash".to_owned()))), "Some([secret])");
     }
 }

@@ -1,13 +1,13 @@
-//! The wallets in `DynamoDB`: one item a wallet, one consistent read, one conditional write.
+//! Stores the wallets in `DynamoDB`: one item for each wallet, one consistent read, one conditional write.
 //!
-//! The write is the lock: it is conditioned on the version that was read, so whoever was beaten decides again on what the
-//! winner left. That is what keeps a single primary, with no transaction and no lock.
+//! A write requires that the version is still the one that was read. On a conflict, the change is retried on the winner's version.
+//! So there is never more than one primary, without transactions or locks.
 
-mod allowance;
-mod doubt;
 mod due;
 mod item;
 mod meter;
+mod rate_limit;
+mod uncertain_write;
 
 use std::time::Duration;
 
@@ -32,25 +32,25 @@ use crate::domain::wallet::{Contents, Wallet};
 use crate::error::{Cause, Error, Refusal, chain};
 use crate::invocation;
 use crate::log;
-use doubt::Doubt;
-pub use due::{Due, Kind, Page};
+pub use due::{DueKind, DueWallet, PageStart};
 use item::Item;
+use uncertain_write::UncertainWrite;
 
-/// How often a change is decided before [`Error::Busy`].
-const TRIES: u32 = 5;
-/// For how long a start waits for its connection.
-const WARM_UP: Duration = Duration::from_secs(1);
-/// How many slots are looked at for a customer. With 2^39 of them the second is already rare.
-const PROBES: u8 = 64;
+/// The number of attempts of a change before [`Error::Busy`].
+const MAX_ATTEMPTS: u32 = 5;
+/// The time limit for opening the connection at start.
+const WARM_UP_LIMIT: Duration = Duration::from_secs(1);
+/// The maximum number of slots to try for a customer. There are 2^39 slots, so the second is rarely needed.
+const MAX_PROBES: u8 = 64;
 
-/// Whose wallet: a customer's, or the one that an id points to.
+/// Identifies a wallet: by customer, by recurring payment, or by slot.
 #[derive(Debug, Clone, Copy)]
-pub enum Key<'a> {
-    /// The customer's, whether or not anything was ever in it.
+pub enum WalletKey<'a> {
+    /// The wallet of a customer. It can be empty.
     Customer(&'a Customer),
-    /// The one that has this recurring payment, if this caller may see it.
+    /// The wallet that contains a recurring payment, if the caller may access it.
     Payment(&'a Caller, RecurringPaymentId),
-    /// The one at a place: for what the service does by itself, and answers nobody with.
+    /// The wallet in a slot. Only for background tasks: there is no check of the caller.
     Slot(Slot),
 }
 
@@ -59,92 +59,93 @@ pub enum Key<'a> {
 pub struct Store {
     client: Client,
     table: String,
-    allowances: String,
+    rate_limits: String,
     id_key: IdKey,
 }
 
-/// A wallet as it was read, to be changed without reading it once more.
-pub struct Found {
-    /// The wallet as of now.
+/// A wallet that was read. It can be changed without another read.
+pub struct LoadedWallet {
+    /// The wallet as of the instant of the read.
     pub wallet: Wallet,
-    /// What is stored, to see whether anything was changed.
+    /// The stored contents, for finding out whether a change has to be written.
     before: Contents,
-    /// The item it is stored in.
+    /// The stored item, if there is one.
     item: Option<Item>,
 }
 
-impl Found {
-    /// Whether an index says that something is overdue which is not.
+impl LoadedWallet {
+    /// Whether an index entry of the wallet is due although the wallet is not.
     #[must_use]
-    pub fn is_misled(&self, now: DateTime<Utc>) -> bool {
-        self.item.as_ref().is_some_and(|item| item.misleads(&self.wallet, now))
+    pub fn has_stale_index_entry(&self, now: DateTime<Utc>) -> bool {
+        self.item.as_ref().is_some_and(|item| item.has_stale_index_entry(&self.wallet, now))
     }
 
-    /// Whether time has made something of it that is not stored yet.
+    /// Whether an expiry is due that is not stored yet.
     fn expires_by(&self, now: DateTime<Utc>) -> bool {
         self.item.as_ref().is_some_and(|item| item.expires_by(now))
     }
 }
 
-/// What a change came to.
-pub struct Changed<T> {
-    /// What was decided.
+/// The result of a change.
+pub struct ChangeResult<T> {
+    /// The result of the decision.
     pub outcome: T,
-    /// Whether there was anything to write.
+    /// Whether anything was written.
     pub written: bool,
 }
 
-/// What was decided, and what it makes of the wallet.
-struct Decided<T> {
+/// A decision that is not confirmed as written yet.
+struct Decision<T> {
     outcome: T,
     audit: Audit,
 }
 
-impl<T> Decided<T> {
-    /// It is written: now it can be said.
-    fn done(self) -> Changed<T> {
+impl<T> Decision<T> {
+    /// Confirms the write, and writes the audit log.
+    fn written(self) -> ChangeResult<T> {
         log::audit(&self.audit);
-        Changed { outcome: self.outcome, written: true }
+        ChangeResult { outcome: self.outcome, written: true }
     }
 }
 
-enum Put {
+enum PutOutcome {
     Written,
-    /// Somebody else's version is there: the item, where the refusal said so, and why an earlier request of ours may all the
-    /// same have been carried out.
-    Beaten(Option<Box<Item>>, Option<Cause>),
-    Unclear(Cause),
+    /// The condition failed. With the current item, if the response has it. With a cause, if the SDK sent the request more than
+    /// once, because then an earlier request may have been carried out.
+    Conflict(Option<Box<Item>>, Option<Cause>),
+    /// The write may or may not have been carried out.
+    Uncertain(Cause),
 }
 
 impl Store {
-    /// A client for the configured table.
+    /// Creates a store for the configured tables.
     #[must_use]
     pub fn new(sdk: &SdkConfig, config: StorageConfig) -> Self {
-        let sdk = aws_sdk_dynamodb::config::Builder::from(sdk).interceptor(meter::Requests);
-        let sdk = match config.endpoint {
-            Some(endpoint) => sdk.endpoint_url(endpoint),
-            None => sdk,
+        let builder = aws_sdk_dynamodb::config::Builder::from(sdk).interceptor(meter::Requests);
+        let builder = match config.endpoint {
+            Some(endpoint) => builder.endpoint_url(endpoint),
+            None => builder,
         };
         Self {
-            client: Client::from_conf(sdk.build()),
+            client: Client::from_conf(builder.build()),
             table: config.table,
-            allowances: config.allowances,
+            rate_limits: config.rate_limits,
             id_key: config.id_key,
         }
     }
 
-    /// From the environment.
+    /// Creates a store from the environment.
     ///
     /// # Errors
-    /// Names the variable that is missing or wrong; or the TLS stack cannot be set up.
+    /// Fails if a variable is missing or invalid, or if TLS cannot be set up.
     pub async fn start(environment: &Environment<'_>) -> Result<Self, Cause> {
         Self::with(environment, &aws::sdk(AwsConfig::read(environment)?)?).await
     }
 
-    /// The same, with the client of AWS that there is already.
+    /// Creates a store from the environment, with an existing base configuration of AWS clients.
     ///
     /// # Errors
-    /// Names the variable that is missing or wrong.
+    /// Fails if a variable is missing or invalid.
     pub async fn with(environment: &Environment<'_>, sdk: &SdkConfig) -> Result<Self, Cause> {
         let config = StorageConfig::read(environment)?;
         let warm_up = config.warm_up;
@@ -155,33 +156,37 @@ impl Store {
         Ok(store)
     }
 
-    /// Reads what cannot be there, before anybody waits: so the first request finds an open connection, and all in its place.
-    /// Should it fail, the first request sees for itself.
+    /// Reads an item that cannot exist, so that the connection is open before the first request. A failure is only logged.
     async fn warm_up(&self) {
-        match tokio::time::timeout(WARM_UP, self.get(Slot::NOWHERE)).await {
+        match tokio::time::timeout(WARM_UP_LIMIT, self.get(Slot::INVALID)).await {
             Ok(Ok(_)) => {}
-            Ok(Err(error)) => tracing::warn!(error = chain(&error), "not warmed up"),
-            Err(late) => tracing::warn!(error = chain(&late), "not warmed up"),
+            Ok(Err(error)) => tracing::warn!(error = chain(&error), "warm-up failed"),
+            Err(elapsed) => tracing::warn!(error = chain(&elapsed), "warm-up failed"),
         }
     }
 
-    /// The owner that a privileged caller names beside an id; what a customer says is not considered (api.md §5).
+    /// The owner that a privileged caller names besides an id. `None` for a customer, whose request cannot name one (api.md §5).
     #[must_use]
     pub fn named_owner(&self, caller: &Caller, named: Option<CustomerNumber>) -> Option<Owner> {
         let number = named.filter(|_| caller.customer.is_none())?;
         Some(self.id_key.owner(&Customer { organisation: caller.organisation, number }))
     }
 
-    /// A wallet as of now: one consistent read.
+    /// Loads a wallet as of `now`, with one consistent read.
     ///
     /// # Errors
-    /// `NotFound` when the id points to nothing, or to somebody else's; `Unavailable`; `Internal` when the item cannot be read.
-    pub async fn load(&self, key: Key<'_>, now: DateTime<Utc>) -> Result<Found, Error> {
+    /// Fails with `NotFound` if there is no such wallet or the caller may not access it, with `Unavailable` if `DynamoDB` does not
+    /// answer, and with `Internal` if the item is unreadable.
+    pub async fn load(
+        &self,
+        key: WalletKey<'_>,
+        now: DateTime<Utc>,
+    ) -> Result<LoadedWallet, Error> {
         match key {
-            Key::Payment(_, id) => self.load_at(key, id.slot(), now).await,
-            Key::Slot(slot) => self.load_at(key, slot, now).await,
-            Key::Customer(customer) => {
-                for slot in (0..PROBES).map(|probe| self.id_key.slot(customer, probe)) {
+            WalletKey::Payment(_, id) => self.load_at(key, id.slot(), now).await,
+            WalletKey::Slot(slot) => self.load_at(key, slot, now).await,
+            WalletKey::Customer(customer) => {
+                for slot in (0..MAX_PROBES).map(|probe| self.id_key.slot(customer, probe)) {
                     let Some(item) = self.get(slot).await? else {
                         let wallet = Wallet::empty(
                             slot,
@@ -189,128 +194,139 @@ impl Store {
                             self.id_key.owner(customer),
                             now,
                         );
-                        return Ok(Found { before: wallet.contents().clone(), wallet, item: None });
+                        return Ok(LoadedWallet {
+                            before: wallet.contents().clone(),
+                            wallet,
+                            item: None,
+                        });
                     };
-                    if let Some(found) = self.look_into(key, slot, item, now)? {
-                        return Ok(found);
+                    if let Some(loaded) = self.open_item(key, slot, item, now)? {
+                        return Ok(loaded);
                     }
                 }
                 Err(Error::Internal {
-                    what: "a customer has no slot",
-                    cause: "every probe met another owner".into(),
+                    what: "there is no free slot for the customer",
+                    cause: "every probed slot has another owner".into(),
                 })
             }
         }
     }
 
-    async fn load_at(&self, key: Key<'_>, slot: Slot, now: DateTime<Utc>) -> Result<Found, Error> {
+    async fn load_at(
+        &self,
+        key: WalletKey<'_>,
+        slot: Slot,
+        now: DateTime<Utc>,
+    ) -> Result<LoadedWallet, Error> {
         let item = self.get(slot).await?.ok_or(Refusal::NotFound)?;
-        Ok(self.look_into(key, slot, item, now)?.ok_or(Refusal::NotFound)?)
+        Ok(self.open_item(key, slot, item, now)?.ok_or(Refusal::NotFound)?)
     }
 
-    /// Changes a wallet: read it, decide, write it on the condition that nobody else did meanwhile. Beaten, it decides again
-    /// on what the winner left, so `decide` has to be pure. What changes nothing is not written.
+    /// Changes a wallet: reads it, calls `decide`, and writes the result if the stored version is unchanged. On a conflict, the
+    /// change is retried on the winner's version, so `decide` must be pure. A wallet that `decide` leaves unchanged is not written.
     ///
-    /// A write whose answer was lost is recognised by its id when the wallet is read again, so nothing happens twice. When so
-    /// many others wrote meanwhile that the item may have forgotten it, nothing is decided again.
+    /// After an uncertain write, the wallet is read again. If the write was carried out, its id is in the item, and the change is
+    /// not repeated. If there were so many other writes that the id may have been dropped, the change fails.
     ///
     /// # Errors
-    /// What `decide` refuses with; as for [`Store::load`]; `Busy` after five lost races; `Unavailable` when nobody knows whether
-    /// it was done.
+    /// Fails with the refusal of `decide`, like [`Store::load`], with `Busy` after five conflicts, and with `Unavailable` if it is
+    /// unknown whether the change was written.
     pub async fn change<T>(
         &self,
-        key: Key<'_>,
+        key: WalletKey<'_>,
         now: DateTime<Utc>,
         decide: impl FnMut(&mut Wallet) -> Result<T, Refusal>,
     ) -> Result<T, Error> {
-        let found = self.load(key, now).await?;
-        Ok(self.change_found(found, key, now, decide).await?.outcome)
+        let loaded = self.load(key, now).await?;
+        Ok(self.change_loaded(loaded, key, now, decide).await?.outcome)
     }
 
-    /// [`Store::change`] of a wallet that was read before; it is read again only when somebody else changed it since. Says
-    /// whether anything was written, too.
+    /// Does the same as [`Store::change`] for a wallet that is already loaded. Also returns whether anything was written.
     ///
     /// # Errors
-    /// As for [`Store::change`].
-    pub async fn change_found<T>(
+    /// Fails like [`Store::change`].
+    pub async fn change_loaded<T>(
         &self,
-        found: Found,
-        key: Key<'_>,
+        loaded: LoadedWallet,
+        key: WalletKey<'_>,
         now: DateTime<Utc>,
         mut decide: impl FnMut(&mut Wallet) -> Result<T, Refusal>,
-    ) -> Result<Changed<T>, Error> {
+    ) -> Result<ChangeResult<T>, Error> {
         let write_id = new_write_id();
-        let mut doubt = None;
-        let mut decided = None;
-        let mut seen = Some(found);
-        for attempt in 0..TRIES {
-            let Found { mut wallet, before, item } = match seen.take() {
-                Some(found) => found,
+        let mut uncertain = None;
+        let mut previous = None;
+        let mut current = Some(loaded);
+        for attempt in 0..MAX_ATTEMPTS {
+            let LoadedWallet { mut wallet, before, item } = match current.take() {
+                Some(loaded) => loaded,
                 None => self.load(key, now).await?,
             };
-            if let (Some(own), Some(item)) = (decided.take(), &item) {
+            if let (Some(decision), Some(item)) = (previous.take(), &item) {
                 if item.was_written_by(write_id) {
-                    return Ok(Decided::done(own));
+                    return Ok(Decision::written(decision));
                 }
-                doubt = Doubt::after(doubt, item)?;
+                uncertain = UncertainWrite::after(uncertain, item)?;
             }
             let outcome = decide(&mut wallet)?;
-            let misleads = item.as_ref().is_some_and(|item| item.misleads(&wallet, now));
-            if *wallet.contents() == before && !misleads {
-                return Ok(Changed { outcome, written: false });
+            let has_stale_index_entry =
+                item.as_ref().is_some_and(|item| item.has_stale_index_entry(&wallet, now));
+            if *wallet.contents() == before && !has_stale_index_entry {
+                return Ok(ChangeResult { outcome, written: false });
             }
             let audit = Audit::between(&Wallet::as_stored(wallet.slot(), before), &wallet);
-            let own = Decided { outcome, audit };
+            let decision = Decision { outcome, audit };
             let replaces = item.as_ref().map_or(0, Item::version);
-            let doubtful = |cause| Doubt { replaces, cause };
+            let uncertain_write = |cause| UncertainWrite { replaces, cause };
             match self.put(Item::new(&wallet, item.as_ref(), write_id), item.as_ref()).await? {
-                Put::Written => return Ok(own.done()),
-                Put::Beaten(Some(item), _) if item.was_written_by(write_id) => {
-                    return Ok(own.done());
+                PutOutcome::Written => return Ok(decision.written()),
+                PutOutcome::Conflict(Some(item), _) if item.was_written_by(write_id) => {
+                    return Ok(decision.written());
                 }
-                Put::Beaten(winner, repeated) => {
-                    invocation::note(|at_hand| at_hand.conflicts += 1);
-                    doubt = repeated.map(doubtful).or(doubt);
+                PutOutcome::Conflict(winner, retried) => {
+                    invocation::record(|invocation| invocation.conflicts += 1);
+                    uncertain = retried.map(uncertain_write).or(uncertain);
                     if let Some(item) = &winner {
-                        doubt = Doubt::after(doubt, item)?;
+                        uncertain = UncertainWrite::after(uncertain, item)?;
                     }
-                    seen = winner
-                        .and_then(|item| self.look_into(key, wallet.slot(), *item, now).transpose())
+                    current = winner
+                        .and_then(|item| self.open_item(key, wallet.slot(), *item, now).transpose())
                         .transpose()?;
                 }
-                Put::Unclear(cause) => doubt = Some(doubtful(cause)),
+                PutOutcome::Uncertain(cause) => uncertain = Some(uncertain_write(cause)),
             }
-            decided = Some(own);
+            previous = Some(decision);
             pause(attempt).await;
         }
-        let Some(Doubt { cause, .. }) = doubt else { return Err(Error::Busy { tries: TRIES }) };
+        let Some(UncertainWrite { cause, .. }) = uncertain else {
+            return Err(Error::Busy { attempts: MAX_ATTEMPTS });
+        };
         let written =
             self.load(key, now).await?.item.is_some_and(|item| item.was_written_by(write_id));
-        decided.filter(|_| written).map(Decided::done).ok_or_else(|| unavailable(cause))
+        previous.filter(|_| written).map(Decision::written).ok_or_else(|| unavailable(cause))
     }
 
-    /// The wallet in the item, if it is the one that the key means.
-    fn look_into(
+    /// Opens the wallet in an item. Returns `None` if the wallet does not match the key.
+    fn open_item(
         &self,
-        key: Key<'_>,
+        key: WalletKey<'_>,
         slot: Slot,
         item: Item,
         now: DateTime<Utc>,
-    ) -> Result<Option<Found>, Error> {
+    ) -> Result<Option<LoadedWallet>, Error> {
         let contents = item.contents()?;
-        let admitted = match key {
-            Key::Customer(customer) => contents.owner == self.id_key.owner(customer),
-            Key::Payment(caller, _) => {
-                self.id_key.admits(caller, contents.organisation, contents.owner)
+        let matches_key = match key {
+            WalletKey::Customer(customer) => contents.owner == self.id_key.owner(customer),
+            WalletKey::Payment(caller, _) => {
+                self.id_key.caller_can_access(caller, contents.organisation, contents.owner)
             }
-            Key::Slot(_) => true,
+            WalletKey::Slot(_) => true,
         };
-        let found = |before: Contents| Found {
+        let loaded = |before: Contents| LoadedWallet {
             wallet: Wallet::new(slot, before.clone(), now),
             before,
             item: Some(item),
         };
-        Ok(admitted.then(|| found(contents)))
+        Ok(matches_key.then(|| loaded(contents)))
     }
 
     async fn get(&self, slot: Slot) -> Result<Option<Item>, Error> {
@@ -320,12 +336,12 @@ impl Store {
             .table_name(&self.table)
             .key("slot", AttributeValue::N(slot.number().to_string()));
         let get = get.consistent_read(true).return_consumed_capacity(ReturnConsumedCapacity::Total);
-        let got = Box::pin(get.send()).await.map_err(|cause| unavailable(cause.into()))?;
-        meter::read(got.consumed_capacity());
-        got.item.map(Item::read).transpose()
+        let response = Box::pin(get.send()).await.map_err(|cause| unavailable(cause.into()))?;
+        meter::record_read(response.consumed_capacity());
+        response.item.map(Item::read).transpose()
     }
 
-    async fn put(&self, item: Item, replaces: Option<&Item>) -> Result<Put, Error> {
+    async fn put(&self, item: Item, replaces: Option<&Item>) -> Result<PutOutcome, Error> {
         let put = self.client.put_item().table_name(&self.table).set_item(Some(item.write()?));
         let put = match replaces {
             None => put.condition_expression("attribute_not_exists(slot)"),
@@ -337,22 +353,22 @@ impl Store {
         let put = put
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .return_consumed_capacity(ReturnConsumedCapacity::Total);
-        let (put, repeated) = meter::repeated(Box::pin(put.send())).await;
-        match put {
-            Ok(put) => {
-                meter::written(put.consumed_capacity());
-                Ok(Put::Written)
+        let (result, was_retried) = meter::detect_retry(Box::pin(put.send())).await;
+        match result {
+            Ok(response) => {
+                meter::record_write(response.consumed_capacity());
+                Ok(PutOutcome::Written)
             }
             Err(SdkError::ServiceError(refused)) => {
                 let error = refused.into_err();
                 if let PutItemError::ConditionalCheckFailedException(failed) = error {
                     let winner = failed.item.map(Item::read).transpose()?;
-                    let lost = repeated.then(|| "the answer to a write was lost".into());
-                    return Ok(Put::Beaten(winner.map(Box::new), lost));
+                    let cause = was_retried.then(|| "the response to a write was lost".into());
+                    return Ok(PutOutcome::Conflict(winner.map(Box::new), cause));
                 }
-                Ok(Put::Unclear(error.into()))
+                Ok(PutOutcome::Uncertain(error.into()))
             }
-            Err(lost) => Ok(Put::Unclear(lost.into())),
+            Err(error) => Ok(PutOutcome::Uncertain(error.into())),
         }
     }
 }
@@ -361,12 +377,12 @@ fn unavailable(cause: Cause) -> Error {
     Error::Unavailable { what: "DynamoDB", cause }
 }
 
-#[expect(clippy::disallowed_methods, reason = "the one place where write ids come from")]
+#[expect(clippy::disallowed_methods, reason = "the only place that generates write ids")]
 fn new_write_id() -> u64 {
     Uuid::new_v4().as_u64_pair().1
 }
 
-/// Up to 20, 40, 80 … ms, by chance, so that those who were beaten together do not meet again.
+/// Waits for a random time of up to 20, 40, 80 … ms, so that writers with the same conflict do not retry at the same time.
 async fn pause(attempt: u32) {
     tokio::time::sleep(Duration::from_millis(fastrand::u64(0..20 << attempt))).await;
 }

@@ -1,6 +1,6 @@
-//! Who may use whom inside `shared`: the arrows of README.md, held.
+//! Checks which modules of `shared` may use each other, as the module table in README.md says.
 
-#![expect(clippy::unwrap_used, reason = "a test that can not go on has failed")]
+#![expect(clippy::unwrap_used, reason = "a panic fails the test")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -14,18 +14,18 @@ fn sources(folder: &Path) -> Vec<PathBuf> {
         .collect()
 }
 
-/// Every source with its top-level module and its code: no comments, no tests.
+/// The top-level module and the code of every source file, without comments and tests.
 fn modules() -> Vec<(String, String)> {
-    modules_below("src")
+    modules_in("src")
 }
 
-/// The same for a folder: with the first part of the path below it.
-fn modules_below(folder: &str) -> Vec<(String, String)> {
+/// The module and the code of each source file in `folder`. The module is the first part of the path below `folder`.
+fn modules_in(folder: &str) -> Vec<(String, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
-    let shipped = |path: &PathBuf| !path.to_string_lossy().ends_with("_tests.rs");
+    let is_shipped = |path: &PathBuf| !path.to_string_lossy().ends_with("_tests.rs");
     sources(&root)
         .into_iter()
-        .filter(shipped)
+        .filter(is_shipped)
         .map(|path| {
             let name = path
                 .strip_prefix(&root)
@@ -48,8 +48,8 @@ fn modules_below(folder: &str) -> Vec<(String, String)> {
         .collect()
 }
 
-/// The modules of this crate that each module may use.
-fn allowed(module: &str) -> &'static [&'static str] {
+/// The modules of this crate that `module` may use.
+fn allowed_modules(module: &str) -> &'static [&'static str] {
     match module {
         "error" | "secret" => &[],
         "invocation" => &["domain"],
@@ -77,24 +77,24 @@ fn allowed(module: &str) -> &'static [&'static str] {
         "api" => &["api", "config", "domain", "error", "invocation", "log", "secret", "token"],
         "schedule" => &["app", "config", "error", "invocation", "log", "storage"],
         "lib" => &[],
-        other => panic!("{other} is not in the map of README.md yet"),
+        other => panic!("{other} is missing in this function and in the module table of README.md"),
     }
 }
 
 #[test]
-fn the_arrows_run_one_way() {
+fn modules_use_only_allowed_modules() {
     for (module, code) in modules() {
         for part in code.split("crate::").skip(1) {
             let used: String = part
                 .chars()
                 .take_while(|letter| letter.is_alphanumeric() || *letter == '_')
                 .collect();
-            assert!(allowed(&module).contains(&used.as_str()), "{module} uses {used}");
+            assert!(allowed_modules(&module).contains(&used.as_str()), "{module} uses {used}");
         }
     }
 }
 
-/// The words that follow a prefix, each time that it occurs.
+/// The word after each occurrence of `prefix`.
 fn words_after<'a>(code: &'a str, prefix: &'a str) -> impl Iterator<Item = &'a str> {
     code.split(prefix).skip(1).map(|rest| {
         let end = rest.find(|letter: char| !letter.is_alphanumeric() && letter != '_');
@@ -102,45 +102,51 @@ fn words_after<'a>(code: &'a str, prefix: &'a str) -> impl Iterator<Item = &'a s
     })
 }
 
-/// Which modules each module uses, itself left out.
-fn uses(modules: &[(String, String)], prefixes: &[&str]) -> BTreeMap<String, BTreeSet<String>> {
+/// The modules that each module uses, without itself.
+fn dependencies(
+    modules: &[(String, String)],
+    prefixes: &[&str],
+) -> BTreeMap<String, BTreeSet<String>> {
     let names: BTreeSet<&str> = modules.iter().map(|(name, _)| name.as_str()).collect();
-    let mut arrows = BTreeMap::<String, BTreeSet<String>>::new();
+    let mut dependencies = BTreeMap::<String, BTreeSet<String>>::new();
     for (name, code) in modules {
         let words = prefixes.iter().flat_map(|prefix| words_after(code, prefix));
         let others = words.filter(|word| word != name && names.contains(word));
-        arrows.entry(name.clone()).or_default().extend(others.map(str::to_owned));
+        dependencies.entry(name.clone()).or_default().extend(others.map(str::to_owned));
     }
-    arrows
+    dependencies
 }
 
-/// The modules that use each other in a circle, and those that use them.
-fn circles(mut uses: BTreeMap<String, BTreeSet<String>>) -> Vec<String> {
+/// The modules in dependency cycles, and the modules that depend on them.
+fn cycles(mut dependencies: BTreeMap<String, BTreeSet<String>>) -> Vec<String> {
     loop {
-        let left: BTreeSet<String> = uses.keys().cloned().collect();
-        uses.retain(|_, used| !used.is_disjoint(&left));
-        if uses.len() == left.len() {
-            return left.into_iter().collect();
+        let remaining: BTreeSet<String> = dependencies.keys().cloned().collect();
+        dependencies.retain(|_, used| !used.is_disjoint(&remaining));
+        if dependencies.len() == remaining.len() {
+            return remaining.into_iter().collect();
         }
     }
 }
 
 #[test]
-fn no_two_modules_use_each_other() {
-    let crate_wide = uses(&modules(), &["crate::"]);
-    assert!(crate_wide["api"].contains("domain"), "{crate_wide:?}");
-    assert_eq!(circles(crate_wide), [""; 0]);
-    let domain = modules_below("src/domain");
+fn modules_have_no_dependency_cycles() {
+    let of_crate = dependencies(&modules(), &["crate::"]);
+    assert!(of_crate["api"].contains("domain"), "{of_crate:?}");
+    assert_eq!(cycles(of_crate), [""; 0]);
+    let domain = modules_in("src/domain");
     for (name, code) in &domain {
-        assert!(!code.contains("domain::{"), "{name}: a line for each module, for this test");
+        assert!(
+            !code.contains("domain::{"),
+            "{name}: import each module on its own line, as this test expects"
+        );
     }
-    let domain = uses(&domain, &["crate::domain::", "super::"]);
+    let domain = dependencies(&domain, &["crate::domain::", "super::"]);
     assert!(domain["caller"].contains("customer"), "{domain:?}");
-    assert_eq!(circles(domain), [""; 0]);
+    assert_eq!(cycles(domain), [""; 0]);
 }
 
 #[test]
-fn a_circle_is_found() {
+fn dependency_cycles_are_found() {
     let module = |name: &str, code: &str| (name.to_owned(), code.to_owned());
     let modules = [
         module("a", "use crate::b::B; use crate::d;"),
@@ -148,13 +154,13 @@ fn a_circle_is_found() {
         module("c", "use crate::a::A;"),
         module("d", "use crate::d::e;"),
     ];
-    assert_eq!(circles(uses(&modules, &["crate::"])), ["a", "b", "c"]);
-    assert_eq!(circles(uses(&modules[1..], &["crate::"])), [""; 0]);
+    assert_eq!(cycles(dependencies(&modules, &["crate::"])), ["a", "b", "c"]);
+    assert_eq!(cycles(dependencies(&modules[1..], &["crate::"])), [""; 0]);
 }
 
 #[test]
-fn foreign_crates_stay_where_they_belong() {
-    let homes: [(&str, &[&str]); 22] = [
+fn external_crates_are_used_only_in_their_modules() {
+    let allowed: [(&str, &[&str]); 22] = [
         ("aws_sdk", &["aws", "secrets", "storage"]),
         ("aws_types", &["app", "aws", "secrets", "storage"]),
         ("aws_smithy", &["aws", "storage"]),
@@ -179,9 +185,9 @@ fn foreign_crates_stay_where_they_belong() {
         ("tracing", &["api", "app", "log", "netaxept", "schedule", "storage", "token"]),
     ];
     for (module, code) in modules() {
-        for (name, homes) in homes {
+        for (name, allowed_in) in allowed {
             assert!(
-                !code.contains(name) || homes.contains(&module.as_str()),
+                !code.contains(name) || allowed_in.contains(&module.as_str()),
                 "{module} uses {name}"
             );
         }
@@ -189,7 +195,7 @@ fn foreign_crates_stay_where_they_belong() {
 }
 
 #[test]
-fn no_trait_of_our_own_and_no_serialize_on_domain_types() {
+fn no_module_declares_a_trait_and_no_domain_type_is_serializable() {
     for (module, code) in modules() {
         assert!(
             !code
@@ -201,9 +207,9 @@ fn no_trait_of_our_own_and_no_serialize_on_domain_types() {
     }
 }
 
-/// The local engine always reads consistently, so it cannot catch a forgotten flag.
+/// The local engine reads consistently in all cases, so only this test finds a missing `consistent_read`.
 #[test]
-fn every_read_is_consistent_and_nothing_scans_or_transacts() {
+fn reads_are_consistent_and_nothing_scans_or_uses_transactions() {
     let storage: String = modules()
         .into_iter()
         .filter(|(module, _)| module == "storage")
@@ -211,7 +217,7 @@ fn every_read_is_consistent_and_nothing_scans_or_transacts() {
         .collect();
     assert_eq!(storage.matches(".get_item()").count(), 1);
     assert_eq!(storage.matches(".consistent_read(true)").count(), 1);
-    // What is due, and a count; an index can not be read consistently.
+    // The query reads an index of due wallets; an index does not support consistent reads. The update counts requests.
     assert_eq!(storage.matches(".query()").count(), 1);
     assert_eq!(storage.matches(".update_item()").count(), 1);
     for forbidden in [".scan()", ".transact_", ".delete_item()", ".batch_"] {

@@ -1,6 +1,6 @@
-//! Addresses that callers give must not make us call ourselves or our neighbours.
+//! Checks that a `callbackUrl` cannot make the service call itself or a private network (SSRF).
 
-#![expect(clippy::unwrap_used, reason = "a test that can not go on has failed")]
+#![expect(clippy::unwrap_used, reason = "a panic fails the test")]
 
 use std::io::ErrorKind;
 use std::net::TcpListener;
@@ -13,7 +13,8 @@ use shared::domain::text::CallbackUrl;
 use shared::notify::{Notifier, callback_url};
 use shared::secret::Secret;
 
-/// Spellings of this machine, of private networks and of metadata services. `PORT` is where this test listens.
+/// Different spellings of the addresses of this machine, private networks and metadata services. `PORT` stands for the port
+/// that the test listens on.
 const HOSTILE: &str = r"
     https://127.0.0.1:PORT/ https://127.0.0.1.:PORT/ https://127.1:PORT/ https://127.0.1:PORT/ https://127.0.0.2:PORT/
     https://127.255.255.254:PORT/ https://2130706433:PORT/ https://0x7f000001:PORT/ https://0X7F000001:PORT/
@@ -66,11 +67,11 @@ fn notifier(addresses: CallbackAddresses) -> Notifier {
 
 fn notification(to: CallbackUrl) -> Notification {
     let id = RecurringPaymentId::new(Slot::new(7), Sequence::NONE.next());
-    let visit = TransactionId::new(id, Attempt::try_from(0).unwrap());
-    Notification::new(to, visit, Event::Activated, now())
+    let session = TransactionId::new(id, Attempt::try_from(0).unwrap());
+    Notification::new(to, session, Event::Activated, now())
 }
 
-/// Ports of this machine, IPv4 and IPv6 where there is any, with the same number.
+/// Listens on the same port of 127.0.0.1 and, if IPv6 is available, of `::1`.
 fn listeners() -> (u16, Vec<TcpListener>) {
     let four = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = four.local_addr().unwrap().port();
@@ -82,7 +83,7 @@ fn listeners() -> (u16, Vec<TcpListener>) {
     (port, all)
 }
 
-fn somebody_called(listeners: &[TcpListener]) -> bool {
+fn has_connection(listeners: &[TcpListener]) -> bool {
     listeners.iter().any(|listener| match listener.accept() {
         Ok(_) => true,
         Err(error) => {
@@ -92,48 +93,48 @@ fn somebody_called(listeners: &[TcpListener]) -> bool {
     })
 }
 
-/// Neither at the door nor, should one ever get past it, when it is told.
+/// Neither the check of a request nor the delivery of a stored address connects to it.
 #[tokio::test]
-async fn no_hostile_address_is_ever_called() {
+async fn no_hostile_address_is_called() {
     let (port, listeners) = listeners();
     let notifier = notifier(CallbackAddresses::Public);
     let spellings: Vec<_> = HOSTILE.split_ascii_whitespace().collect();
     assert!(spellings.len() >= 100, "{}", spellings.len());
     for spelling in spellings {
         let address = spelling.replace("PORT", &port.to_string());
-        let admitted = callback_url(&address, CallbackAddresses::Public).ok();
-        for url in admitted.into_iter().chain(CallbackUrl::kept(&address).ok()) {
-            let told = notifier.tell(&notification(url), now()).await;
-            assert!(told.is_err(), "{address}");
+        let accepted = callback_url(&address, CallbackAddresses::Public).ok();
+        for url in accepted.into_iter().chain(CallbackUrl::from_stored(&address).ok()) {
+            let delivered = notifier.send(&notification(url), now()).await;
+            assert!(delivered.is_err(), "{address}");
         }
-        assert!(!somebody_called(&listeners), "{address}");
+        assert!(!has_connection(&listeners), "{address}");
     }
 }
 
-/// What the test above would see: an address that is allowed is called.
+/// Proves that the test above would detect a connection: the notifier connects to an allowed address.
 #[tokio::test]
 async fn an_allowed_address_is_called() {
     let (port, listeners) = listeners();
     let notifier = notifier(CallbackAddresses::Local);
     let url = callback_url(&format!("http://127.0.0.1:{port}/"), CallbackAddresses::Local).unwrap();
     let notification = notification(url);
-    let told = tokio::spawn(async move { notifier.tell(&notification, now()).await.is_err() });
-    while !somebody_called(&listeners) {
+    let failed = tokio::spawn(async move { notifier.send(&notification, now()).await.is_err() });
+    while !has_connection(&listeners) {
         tokio::task::yield_now().await;
     }
-    // The connection was taken and closed: nobody heard it.
-    assert!(told.await.unwrap());
+    // The listener closed the connection without a response, so the delivery failed.
+    assert!(failed.await.unwrap());
 }
 
 #[tokio::test]
-async fn public_addresses_are_admitted() {
-    for good in [
-        "https://shop.example/told?a=b",
+async fn public_addresses_are_accepted() {
+    for address in [
+        "https://shop.example/hook?a=b",
         "https://shop.example:8443/",
         "https://1.1.1.1/",
         "https://[2606:4700:4700::1111]/",
         "https://xn--nxasmq6b/",
     ] {
-        assert!(callback_url(good, CallbackAddresses::Public).is_ok(), "{good}");
+        assert!(callback_url(address, CallbackAddresses::Public).is_ok(), "{address}");
     }
 }

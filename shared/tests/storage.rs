@@ -1,15 +1,15 @@
-//! The store against a real engine: one item a wallet, one conditional write, nothing twice.
+//! The store against a `DynamoDB` engine: one item per wallet, conditional writes, and no change applied twice.
 
-#![expect(clippy::unwrap_used, reason = "a test that can not go on has failed")]
+#![expect(clippy::unwrap_used, reason = "a panic fails the test")]
 
-#[path = "storage/allowance.rs"]
-mod allowance;
+#[path = "storage/captured_log.rs"]
+mod captured_log;
 #[path = "storage/costs.rs"]
 mod costs;
 #[path = "storage/due.rs"]
 mod due;
-#[path = "storage/said.rs"]
-mod said;
+#[path = "storage/rate_limit.rs"]
+mod rate_limit;
 #[path = "storage/size.rs"]
 mod size;
 
@@ -21,8 +21,8 @@ use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
 use aws_types::SdkConfig;
 use chrono::{DateTime, Months, TimeDelta, Utc};
 use local::binaries;
-use local::doors::Moment;
 use local::dynamodb::{Dynamodb, Faults};
+use local::side_effects::HoldPoint;
 use local::template::Template;
 use serde_json::json;
 use shared::aws;
@@ -33,21 +33,21 @@ use shared::domain::customer::{Customer, CustomerNumber, Organisation};
 use shared::domain::id::{Attempt, RecurringPaymentId, TransactionId};
 use shared::domain::owner::IdKey;
 use shared::domain::recurring_payment::{RecurringPayment, RecurringStatus, View};
-use shared::domain::terminal::Closing;
+use shared::domain::terminal::CloseReason;
 use shared::domain::text::Nickname;
 use shared::domain::wallet::{Change, NewRecurringPayment, Wallet};
 use shared::error::{Error, Refusal};
 use shared::secret::Secret;
-use shared::storage::{Key, Store};
+use shared::storage::{Store, WalletKey};
 
-const KEY: &str = "the key of these tests, which guards nothing";
+const KEY: &str = "a key for these tests that protects nothing";
 
 fn now() -> DateTime<Utc> {
     "2026-11-23T10:00:00.123Z".parse().unwrap()
 }
 
-/// As functions have it, but for the time that they wait: on a busy machine a request that took too long would be repeated,
-/// and counted twice.
+/// The SDK configuration of the functions with a longer timeout. On a busy machine, the SDK would otherwise repeat slow requests,
+/// and the tests would count them twice.
 fn sdk() -> SdkConfig {
     let credentials = Credentials {
         access_key_id: "test".to_owned(),
@@ -55,12 +55,12 @@ fn sdk() -> SdkConfig {
         session_token: None,
     };
     let aws = AwsConfig { region: "eu-north-1".to_owned(), system_roots: false, credentials };
-    let patience = TimeoutConfig::builder().operation_timeout(Duration::from_mins(1)).build();
-    aws::sdk(aws).unwrap().into_builder().timeout_config(patience).build()
+    let timeouts = TimeoutConfig::builder().operation_timeout(Duration::from_mins(1)).build();
+    aws::sdk(aws).unwrap().into_builder().timeout_config(timeouts).build()
 }
 
 async fn engine() -> Dynamodb {
-    said::listen();
+    captured_log::start();
     let dynamodb = Dynamodb::start(0, None).await.unwrap();
     let template = Template::read(&binaries::root().join("template.yaml")).unwrap();
     dynamodb.create_tables(&template).await.unwrap();
@@ -70,7 +70,7 @@ async fn engine() -> Dynamodb {
 fn store(dynamodb: &Dynamodb, id_key: IdKey) -> Store {
     let config = StorageConfig {
         table: "Wallets".to_owned(),
-        allowances: "Allowances".to_owned(),
+        rate_limits: "RateLimits".to_owned(),
         id_key,
         endpoint: Some(dynamodb.address().to_owned()),
         warm_up: false,
@@ -105,12 +105,12 @@ fn traveller(number: &str) -> Caller {
     }
 }
 
-fn plain() -> NewRecurringPayment {
+fn new_payment() -> NewRecurringPayment {
     NewRecurringPayment { nickname: None, primary: false, idempotency: None }
 }
 
 fn card() -> VerifiedCard {
-    let last_four = LastFour::of_masked("492500******0004").unwrap();
+    let last_four = LastFour::from_masked("492500******0004").unwrap();
     let card = Card {
         payment_type: PaymentType::Visa,
         last_four,
@@ -119,61 +119,66 @@ fn card() -> VerifiedCard {
     VerifiedCard { card, pan_hash: Secret::new("q5c+kh1Nc9Ewd0aBcDeFgHiJkIA=".to_owned()) }
 }
 
-fn visit_of(id: RecurringPaymentId) -> TransactionId {
+fn first_session(id: RecurringPaymentId) -> TransactionId {
     TransactionId::new(id, Attempt::try_from(0).unwrap())
 }
 
 async fn create(store: &Store, number: &str) -> Result<View, Error> {
-    store.change(Key::Customer(&customer(number)), now(), |wallet| wallet.create(plain())).await
+    store
+        .change(WalletKey::Customer(&customer(number)), now(), |wallet| {
+            wallet.create(new_payment())
+        })
+        .await
 }
 
 async fn activate(store: &Store, id: RecurringPaymentId) -> View {
-    let activate = |wallet: &mut Wallet| wallet.activate(visit_of(id), card(), Months::new(36));
-    store.change(Key::Payment(&partner(1), id), now(), activate).await.unwrap()
+    let activate =
+        |wallet: &mut Wallet| wallet.activate(first_session(id), card(), Months::new(36));
+    store.change(WalletKey::Payment(&partner(1), id), now(), activate).await.unwrap()
 }
 
 #[tokio::test]
-async fn a_wallet_comes_back_as_it_was() {
+async fn a_wallet_is_read_as_it_was_written() {
     let dynamodb = engine().await;
     let store = store(&dynamodb, IdKey::new(KEY));
     let (customer, caller) = (customer("4711"), partner(1));
     let nickname = Some(Nickname::try_from("Kort 💳").unwrap());
     let full =
         NewRecurringPayment { nickname, primary: true, idempotency: Some(([1; 16], [2; 16])) };
-    let written = store.change(Key::Customer(&customer), now(), |wallet| {
+    let written = store.change(WalletKey::Customer(&customer), now(), |wallet| {
         let ids: Vec<_> = (0..4)
             .map(|_| wallet.create(NewRecurringPayment { idempotency: None, ..full.clone() }))
             .collect::<Result<_, _>>()?;
         wallet.create(full.clone())?;
-        wallet.activate(visit_of(ids[0].id), card(), Months::new(36))?;
-        wallet.activate(visit_of(ids[1].id), card(), Months::new(36))?;
+        wallet.activate(first_session(ids[0].id), card(), Months::new(36))?;
+        wallet.activate(first_session(ids[1].id), card(), Months::new(36))?;
         wallet.end(ids[1].id)?;
         wallet.end(ids[2].id)?;
-        for closing in [Closing::Cancelled, Closing::NeverRegistered] {
-            let visit = wallet.open_terminal(ids[3].id, None, None)?.visit;
-            wallet.close_terminal(&visit, closing)?;
+        for close_reason in [CloseReason::Cancelled, CloseReason::NeverRegistered] {
+            let session = wallet.open_terminal(ids[3].id, None, None)?.session;
+            wallet.close_terminal(&session, close_reason)?;
         }
         wallet.open_terminal(ids[3].id, None, None)?;
         Ok((wallet.clone(), ids[0].id))
     });
     let (written, id) = written.await.unwrap();
-    assert_eq!(store.load(Key::Customer(&customer), now()).await.unwrap().wallet, written);
-    assert_eq!(store.load(Key::Payment(&caller, id), now()).await.unwrap().wallet, written);
+    assert_eq!(store.load(WalletKey::Customer(&customer), now()).await.unwrap().wallet, written);
+    assert_eq!(store.load(WalletKey::Payment(&caller, id), now()).await.unwrap().wallet, written);
     assert_eq!(
-        store.load(Key::Payment(&traveller("4711"), id), now()).await.unwrap().wallet,
+        store.load(WalletKey::Payment(&traveller("4711"), id), now()).await.unwrap().wallet,
         written
     );
 }
 
 #[tokio::test]
-async fn a_foreign_wallet_and_none_are_the_same() {
+async fn foreign_and_missing_wallets_cannot_be_distinguished() {
     let dynamodb = engine().await;
     let store = store(&dynamodb, IdKey::new(KEY));
     let id = create(&store, "4711").await.unwrap().id;
     let absent = RecurringPaymentId::try_from(id.number() + 1024).unwrap();
     for (caller, id) in [(partner(2), id), (traveller("4712"), id), (partner(1), absent)] {
-        dynamodb.forget_requests();
-        let found = store.load(Key::Payment(&caller, id), now()).await.err();
+        dynamodb.clear_requests();
+        let found = store.load(WalletKey::Payment(&caller, id), now()).await.err();
         assert!(matches!(found, Some(Error::Refused(Refusal::NotFound))));
         let operations: Vec<_> =
             dynamodb.requests().into_iter().map(|request| request.operation).collect();
@@ -182,7 +187,7 @@ async fn a_foreign_wallet_and_none_are_the_same() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn twenty_at_once_lose_nothing() {
+async fn twenty_concurrent_creates_lose_no_write() {
     let dynamodb = engine().await;
     let store = Arc::new(store(&dynamodb, IdKey::new(KEY)));
     let tasks = (0..20).map(|_| {
@@ -190,7 +195,7 @@ async fn twenty_at_once_lose_nothing() {
         tokio::spawn(async move {
             match create(&store, "4711").await {
                 Ok(view) => Some(view.id),
-                Err(Error::Busy { tries: 5 }) => None,
+                Err(Error::Busy { attempts: 5 }) => None,
                 Err(error) => panic!("{error:?}"),
             }
         })
@@ -199,11 +204,11 @@ async fn twenty_at_once_lose_nothing() {
     for task in tasks.collect::<Vec<_>>() {
         ids.extend(task.await.unwrap());
     }
-    let wallet = store.load(Key::Customer(&customer("4711")), now()).await.unwrap().wallet;
+    let wallet = store.load(WalletKey::Customer(&customer("4711")), now()).await.unwrap().wallet;
     assert_eq!(
         usize::from(wallet.contents().last_sequence.number()),
         ids.len(),
-        "each success is one write, each write a success"
+        "each success is exactly one write"
     );
     assert_eq!(ids.iter().collect::<HashSet<_>>().len(), ids.len());
     assert_eq!(wallet.list(false).iter().filter(|view| view.primary).count(), 1);
@@ -211,7 +216,7 @@ async fn twenty_at_once_lose_nothing() {
 }
 
 #[tokio::test]
-async fn with_four_slots_collisions_are_ordinary() {
+async fn customers_with_colliding_slots_get_separate_wallets() {
     let dynamodb = engine().await;
     let store = store(&dynamodb, IdKey::new(KEY).with_slot_bits(2));
     let mut ids = Vec::new();
@@ -219,24 +224,25 @@ async fn with_four_slots_collisions_are_ordinary() {
         ids.push((number, create(&store, number).await.unwrap().id));
     }
     let slots: HashSet<_> = ids.iter().map(|(_, id)| id.slot()).collect();
-    assert_eq!(slots.len(), 4, "every customer has a place of their own");
+    assert_eq!(slots.len(), 4, "every customer has a separate slot");
     for (number, id) in &ids {
-        let wallet = store.load(Key::Customer(&customer(number)), now()).await.unwrap().wallet;
+        let wallet =
+            store.load(WalletKey::Customer(&customer(number)), now()).await.unwrap().wallet;
         assert_eq!(wallet.list(false).iter().map(|view| view.id).collect::<Vec<_>>(), [*id]);
         for (other, _) in &ids {
-            let found = store.load(Key::Payment(&traveller(other), *id), now()).await;
+            let found = store.load(WalletKey::Payment(&traveller(other), *id), now()).await;
             assert_eq!(found.is_ok(), other == number);
         }
     }
     assert!(matches!(
         create(&store, "5").await,
-        Err(Error::Internal { what: "a customer has no slot", .. })
+        Err(Error::Internal { what: "there is no free slot for the customer", .. })
     ));
 }
 
-/// One lost answer is met by the SDK's own retry; three, more than it retries, by reading again.
+/// One lost response is handled by the retry of the SDK. More lost responses than the SDK retries are handled by a read.
 #[tokio::test]
-async fn a_write_whose_answer_is_lost_happens_once() {
+async fn a_write_whose_response_is_lost_is_applied_once() {
     let dynamodb = engine().await;
     let store = store(&dynamodb, IdKey::new(KEY));
     for (lost, number) in [(1, "1"), (3, "3"), (4, "4")] {
@@ -244,30 +250,35 @@ async fn a_write_whose_answer_is_lost_happens_once() {
         let created = create(&store, number).await.unwrap();
         dynamodb.lose_replies_to_writes(lost);
         let again = create(&store, number).await.unwrap();
-        let listed =
-            store.load(Key::Customer(&customer(number)), now()).await.unwrap().wallet.list(true);
+        let listed = store
+            .load(WalletKey::Customer(&customer(number)), now())
+            .await
+            .unwrap()
+            .wallet
+            .list(true);
         assert_eq!(listed.iter().map(|view| view.id).collect::<Vec<_>>(), [created.id, again.id]);
     }
 }
 
-/// Nobody knows whether it was done, and it was not: so it is not said to be done.
+/// The write fails without an effect, and the store cannot know this at first.
 #[tokio::test]
-async fn a_write_in_doubt_is_not_taken_for_done() {
+async fn an_uncertain_write_is_not_reported_as_done() {
     let dynamodb = engine().await;
     let store = store(&dynamodb, IdKey::new(KEY));
     let customer = customer("4711");
-    let key = Key::Customer(&customer);
+    let key = WalletKey::Customer(&customer);
     let found = store.load(key, now()).await.unwrap();
-    dynamodb.disturb(Faults { failed: 1, ..Faults::default() });
-    let failed = store.change_found(found, key, now(), |wallet| wallet.create(plain())).await;
+    dynamodb.inject_faults(Faults { failed: 1, ..Faults::default() });
+    let failed =
+        store.change_loaded(found, key, now(), |wallet| wallet.create(new_payment())).await;
     assert!(matches!(failed, Err(Error::Unavailable { what: "DynamoDB", .. })));
-    dynamodb.disturb(Faults::default());
+    dynamodb.inject_faults(Faults::default());
     assert_eq!(store.load(key, now()).await.unwrap().wallet.list(true), []);
 }
 
-/// A start reads once, from where no wallet can be, unless it is told not to.
+/// The warm-up is one read of a slot that has no wallet. `WARM_UP=none` disables it.
 #[tokio::test]
-async fn a_start_opens_its_connection() {
+async fn the_store_opens_its_connection_at_start() {
     let dynamodb = engine().await;
     for (warm_up, read) in [("connect", 1), ("none", 0)] {
         let variables = [
@@ -276,14 +287,14 @@ async fn a_start_opens_its_connection() {
             ("AWS_ACCESS_KEY_ID", "test"),
             ("AWS_SECRET_ACCESS_KEY", "test"),
             ("TABLE_NAME", "Wallets"),
-            ("ALLOWANCE_TABLE_NAME", "Allowances"),
+            ("RATE_LIMIT_TABLE_NAME", "RateLimits"),
             ("ID_KEY", KEY),
             ("AWS_ENDPOINT_URL_DYNAMODB", dynamodb.address()),
             ("WARM_UP", warm_up),
         ];
         let variables = variables.into_iter().map(|(name, value)| (name, value.to_owned()));
         let variables = variables.collect();
-        dynamodb.forget_requests();
+        dynamodb.clear_requests();
         Store::start(&Environment::of(&variables)).await.unwrap();
         let requests = dynamodb.requests();
         assert!(requests.iter().all(|request| request.operation == "GetItem"), "{requests:?}");
@@ -291,35 +302,35 @@ async fn a_start_opens_its_connection() {
     }
 }
 
-/// The answer to a write is lost, or the write itself. It is decided again only when it is known not to be done: not when, before
-/// anybody looks, so many others wrote that the item would not remember it.
+/// The response to a write is lost, or the write itself. The store retries only when the item proves that the write has no effect.
+/// The item cannot prove this when so many other writes came between that their ids replaced the id of this write.
 #[tokio::test]
-async fn a_lost_write_is_decided_again_only_when_it_is_not_done() {
+async fn a_lost_write_is_retried_only_when_it_has_no_effect() {
     let dynamodb = engine().await;
     let store = store(&dynamodb, IdKey::new(KEY));
     for (others, moment) in [7, 8, 12].into_iter().flat_map(|others| {
-        [Moment::After, Moment::Before].into_iter().map(move |moment| (others, moment))
+        [HoldPoint::After, HoldPoint::Before].into_iter().map(move |moment| (others, moment))
     }) {
-        let (case, done) = (format!("{others}-{moment:?}"), moment == Moment::After);
+        let (case, done) = (format!("{others}-{moment:?}"), moment == HoldPoint::After);
         let first = create(&store, &case).await.unwrap().id;
-        let mut held = dynamodb.doors().hold(0, moment);
+        let mut held = dynamodb.side_effects().hold(0, moment);
         let (customer, mut decisions) = (customer(&case), 0);
-        let lost = store.change(Key::Customer(&customer), now(), |wallet| {
+        let lost = store.change(WalletKey::Customer(&customer), now(), |wallet| {
             decisions += 1;
-            wallet.create(plain())
+            wallet.create(new_payment())
         });
-        let meanwhile = async {
-            held.met().await.unwrap();
+        let other_writes = async {
+            held.reached().await.unwrap();
             for other in 0..others {
                 let nickname = Some(Some(Nickname::try_from(format!("{other}").as_str()).unwrap()));
                 let change = Change { nickname, primary: None };
                 let update = |wallet: &mut Wallet| wallet.update(first, change.clone());
-                store.change(Key::Payment(&partner(1), first), now(), update).await.unwrap();
+                store.change(WalletKey::Payment(&partner(1), first), now(), update).await.unwrap();
             }
             drop(held);
         };
-        let (lost, ()) = tokio::join!(lost, meanwhile);
-        // An item remembers eight writes.
+        let (lost, ()) = tokio::join!(lost, other_writes);
+        // An item stores the ids of the last eight writes.
         let known = others + usize::from(done) <= 8;
         match lost {
             Ok(_) => assert!(known, "{case}"),
@@ -327,26 +338,26 @@ async fn a_lost_write_is_decided_again_only_when_it_is_not_done() {
             Err(error) => panic!("{error:?}"),
         }
         assert_eq!(decisions, if known && !done { 2 } else { 1 }, "{case}");
-        let found = store.load(Key::Customer(&customer), now()).await.unwrap();
-        let there = found.wallet.list(false).len();
-        assert_eq!(there, if known || done { 2 } else { 1 }, "{case}");
+        let found = store.load(WalletKey::Customer(&customer), now()).await.unwrap();
+        let count = found.wallet.list(false).len();
+        assert_eq!(count, if known || done { 2 } else { 1 }, "{case}");
     }
 }
 
-/// An id is enough; a customer number beside it is looked at when somebody says it who may name customers.
+/// Only internal and partner callers can send a customer number in addition to an id.
 #[tokio::test]
-async fn the_owner_that_is_named_beside_an_id() {
+async fn only_privileged_callers_name_an_owner() {
     let store = store(&engine().await, IdKey::new(KEY));
-    let named = || CustomerNumber::try_from("4711").ok();
+    let number = || CustomerNumber::try_from("4711").ok();
     let owner = IdKey::new(KEY).owner(&customer("4711"));
-    assert_eq!(store.named_owner(&partner(1), named()), Some(owner));
-    assert_ne!(store.named_owner(&partner(2), named()), Some(owner));
+    assert_eq!(store.named_owner(&partner(1), number()), Some(owner));
+    assert_ne!(store.named_owner(&partner(2), number()), Some(owner));
     assert_eq!(store.named_owner(&partner(1), None), None);
-    assert_eq!(store.named_owner(&traveller("4712"), named()), None);
+    assert_eq!(store.named_owner(&traveller("4712"), number()), None);
 }
 
 #[tokio::test]
-async fn an_unreachable_table_is_unavailable() {
+async fn a_missing_table_is_unavailable() {
     let dynamodb = engine().await;
     let template = Template::parse("Resources: {}").unwrap();
     let empty = Dynamodb::start(0, None).await.unwrap();
@@ -356,7 +367,7 @@ async fn an_unreachable_table_is_unavailable() {
     drop(dynamodb);
 }
 
-/// Puts a stored literal in the place of customer 4711's wallet, and reads it.
+/// Replaces the item of customer 4711 with a literal of this schema version, and reads the wallet.
 async fn read_literal(schema: &str) -> Result<Wallet, Error> {
     let dynamodb = engine().await;
     let store = store(&dynamodb, IdKey::new(KEY));
@@ -375,31 +386,31 @@ async fn read_literal(schema: &str) -> Result<Wallet, Error> {
         "schema": { "N": schema },
         "lastSequence": { "N": "4" },
         "payments": { "L": [
-            payment("1", json!({ "created": { "M": { "callback": { "S": "https://shop.example/told" }, "terminals": { "L": [
+            payment("1", json!({ "created": { "M": { "callback": { "S": "https://shop.example/hook" }, "terminals": { "L": [
                 { "M": { "openedAt": { "N": "1795428000122" }, "outcome": { "S": "cancelled" } } },
-                { "M": { "openedAt": { "N": "1795428000123" }, "outcome": { "S": "open" }, "lookAt": { "N": "1795428300123" } } } ] } } } })),
+                { "M": { "openedAt": { "N": "1795428000123" }, "outcome": { "S": "open" }, "reconcileAt": { "N": "1795428300123" } } } ] } } } })),
             payment("2", json!({ "active": { "M": { "card": card, "panHash": { "S": "hash" } } } })),
             payment("3", json!({ "expired": { "M": { "card": card } } })),
             payment("4", json!({ "cancelled": { "M": { "reason": { "S": "ended" }, "at": { "N": "1795428000123" }, "card": card } } })),
         ]},
         "notifications": { "L": [{ "M": {
-            "to": { "S": "https://shop.example/told" }, "transactionId": { "N": "114704" }, "event": { "S": "declined" },
+            "to": { "S": "https://shop.example/hook" }, "transactionId": { "N": "114704" }, "event": { "S": "declined" },
             "occurredAt": { "N": "1795428000123" },
-            "tries": { "M": { "firstAt": { "N": "1795428000123" }, "made": { "N": "3" }, "nextAt": { "N": "1795428240123" } } },
+            "attempts": { "M": { "firstAt": { "N": "1795428000123" }, "made": { "N": "3" }, "nextAt": { "N": "1795428240123" } } },
         }}]},
         "opened": { "L": [{ "N": "1795428000122" }, { "N": "1795428000123" }] },
         "expiryAt": { "N": "1795514400123" }, "expiryShard": { "N": "5" },
-        "choreAt": { "N": "1795428240123" }, "choreShard": { "N": "5" },
+        "taskAt": { "N": "1795428240123" }, "taskShard": { "N": "5" },
     });
     let mut item: serde_json::Map<_, _> = kept.into_iter().collect();
     item.extend(literal.as_object().unwrap().clone());
     dynamodb.call("PutItem", &json!({ "TableName": "Wallets", "Item": item })).await.unwrap();
-    Ok(store.load(Key::Customer(&customer("4711")), now()).await?.wallet)
+    Ok(store.load(WalletKey::Customer(&customer("4711")), now()).await?.wallet)
 }
 
-/// A stored literal of schema 1: once it is deployed, it stays readable for ever.
+/// Items of schema 1 must remain readable after every future change.
 #[tokio::test]
-async fn schema_1_stays_readable() {
+async fn schema_1_remains_readable() {
     let wallet = read_literal("1").await.unwrap();
     let statuses: Vec<_> =
         wallet.contents().payments.iter().map(RecurringPayment::status).collect();
@@ -410,21 +421,25 @@ async fn schema_1_stays_readable() {
         RecurringStatus::Cancelled,
     ];
     assert_eq!(statuses, expected);
-    assert_eq!(wallet.opened_lately().count(), 2);
-    assert_eq!(wallet.due().chore, Some(now() + TimeDelta::minutes(4)), "the fourth try");
+    assert_eq!(wallet.terminals_opened_within_hour().count(), 2);
+    assert_eq!(
+        wallet.due().task,
+        Some(now() + TimeDelta::minutes(4)),
+        "the fourth delivery attempt"
+    );
     let mut later = wallet.at(now() + TimeDelta::minutes(5));
-    assert_eq!(later.visits_due().len(), 1);
-    assert_eq!(later.begin_tries(None)[0].id(), "114704-declined-1795428000123");
+    assert_eq!(later.due_sessions().len(), 1);
+    assert_eq!(later.begin_delivery_attempts(None)[0].id(), "114704-declined-1795428000123");
 }
 
-/// What another version wrote is not guessed at.
+/// The store refuses to read an item of an unknown schema version.
 #[tokio::test]
-async fn another_schema_is_not_read() {
+async fn an_unknown_schema_is_not_read() {
     for schema in ["0", "2"] {
         let unknown = read_literal(schema).await.err();
         assert!(matches!(
             unknown,
-            Some(Error::Internal { what: "a stored wallet can not be read", .. })
+            Some(Error::Internal { what: "the stored wallet cannot be read", .. })
         ));
     }
 }

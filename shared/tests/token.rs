@@ -1,6 +1,6 @@
-//! Who is calling: tokens of every kind, and an issuer that is there, changes its keys, or is gone.
+//! The verification of tokens: valid and invalid tokens, and issuers that rotate their keys or are down.
 
-#![expect(clippy::unwrap_used, reason = "a test that can not go on has failed")]
+#![expect(clippy::unwrap_used, reason = "a panic fails the test")]
 
 #[path = "token/keys.rs"]
 mod keys;
@@ -16,31 +16,31 @@ use serde_json::{Value, json};
 use shared::config::TokenConfig;
 use shared::domain::caller::{Caller, Permission, Tenant};
 use shared::domain::customer::Organisation;
-use shared::token::{Nobody, Tokens};
+use shared::token::{TokenVerifier, Unauthenticated};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpListener;
 
 const AUDIENCE: &str = "https://api.entur.io";
-/// Keys of these tests, which guard nothing.
+/// Test keys without any other use.
 const RSA: &[u8] = include_bytes!("keys/rsa.der");
 const EC: &[u8] = include_bytes!("keys/ec.der");
 
-/// What a key address answers.
+/// The response of the key endpoint.
 #[derive(Clone, Default)]
 enum Answer {
     #[default]
     Down,
     Body(String),
-    /// The head, and then nothing.
-    Never,
+    /// The head of a response without its body.
+    Incomplete,
 }
 
-/// An issuer's key set: what it answers, and how often it was asked.
+/// A token issuer with a configurable response of its key endpoint, which counts the requests.
 #[derive(Clone, Default)]
 struct Issuer {
     address: String,
     answer: Arc<Mutex<Answer>>,
-    asked: Arc<Mutex<usize>>,
+    fetches: Arc<Mutex<usize>>,
 }
 
 impl Issuer {
@@ -48,10 +48,10 @@ impl Issuer {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("http://{}/tenant", listener.local_addr().unwrap());
         let issuer = Self { address, ..Self::default() };
-        issuer.has(&[jwk(RSA, "rsa"), jwk(EC, "ec")]);
-        let answering = issuer.clone();
+        issuer.publish(&[jwk(RSA, "rsa"), jwk(EC, "ec")]);
+        let server = issuer.clone();
         tokio::spawn(async move {
-            let mut unanswered = Vec::new();
+            let mut open_streams = Vec::new();
             while let Ok((stream, _)) = listener.accept().await {
                 let mut stream = BufReader::new(stream);
                 let mut first = String::new();
@@ -61,48 +61,48 @@ impl Issuer {
                 while stream.read_line(&mut line).await.unwrap() > 2 {
                     line.clear();
                 }
-                *answering.asked.lock().unwrap() += 1;
-                let answer = answering.answer.lock().unwrap().clone();
+                *server.fetches.lock().unwrap() += 1;
+                let answer = server.answer.lock().unwrap().clone();
                 let (status, length, body) = match answer {
                     Answer::Down => ("503 Down", 0, String::new()),
                     Answer::Body(body) => ("200 OK", body.len(), body),
-                    Answer::Never => ("200 OK", 1, String::new()),
+                    Answer::Incomplete => ("200 OK", 1, String::new()),
                 };
                 let head = "connection: close\r\ncontent-length";
                 let reply = format!("HTTP/1.1 {status}\r\n{head}: {length}\r\n\r\n{body}");
-                // A reader that has seen too much hangs up.
+                // The client closes the connection when the response is too large.
                 stream.write_all(reply.as_bytes()).await.unwrap_or_default();
                 if length > body.len() {
-                    unanswered.push(stream);
+                    open_streams.push(stream);
                 }
             }
         });
         issuer
     }
 
-    fn has(&self, keys: &[Value]) {
-        self.answers(Answer::Body(json!({ "keys": keys }).to_string()));
+    fn publish(&self, keys: &[Value]) {
+        self.set_answer(Answer::Body(json!({ "keys": keys }).to_string()));
     }
 
-    fn goes_down(&self) {
-        self.answers(Answer::Down);
+    fn go_down(&self) {
+        self.set_answer(Answer::Down);
     }
 
-    fn answers(&self, answer: Answer) {
+    fn set_answer(&self, answer: Answer) {
         *self.answer.lock().unwrap() = answer;
     }
 
-    fn asked(&self) -> usize {
-        *self.asked.lock().unwrap()
+    fn fetches(&self) -> usize {
+        *self.fetches.lock().unwrap()
     }
 
-    fn tokens(&self) -> Tokens {
+    fn tokens(&self) -> TokenVerifier {
         let config = TokenConfig {
             issuers: vec![(Tenant::Partner, self.address.parse().unwrap())],
             audience: AUDIENCE.to_owned(),
             default_organisation: Organisation::new(7),
         };
-        Tokens::new(config).unwrap()
+        TokenVerifier::new(config).unwrap()
     }
 
     fn claims(&self) -> Value {
@@ -138,37 +138,41 @@ fn signed(der: &[u8], kid: &str, claims: &Value) -> String {
     format!("Bearer {}", jsonwebtoken::encode(&header, claims, &key).unwrap())
 }
 
-async fn asks(tokens: &Tokens, authorization: &str, at: DateTime<Utc>) -> Result<Caller, Nobody> {
+async fn verify(
+    tokens: &TokenVerifier,
+    authorization: &str,
+    at: DateTime<Utc>,
+) -> Result<Caller, Unauthenticated> {
     tokens.caller(authorization, at).await.unwrap()
 }
 
-/// Whether a function would let this token in now.
-async fn is_good(tokens: &Tokens, authorization: &str) -> bool {
-    asks(tokens, authorization, now()).await.is_ok_and(|caller| caller.valid_from <= Some(now()))
+/// Whether a function would accept this token now.
+async fn is_accepted(tokens: &TokenVerifier, authorization: &str) -> bool {
+    verify(tokens, authorization, now()).await.is_ok_and(|caller| caller.valid_from <= Some(now()))
 }
 
 #[tokio::test]
-async fn rs256_and_es256_are_good() {
+async fn tokens_signed_with_rs256_or_es256_are_accepted() {
     let issuer = Issuer::start().await;
     let tokens = issuer.tokens();
     for (der, kid) in [(RSA, "rsa"), (EC, "ec")] {
-        let caller = asks(&tokens, &signed(der, kid, &issuer.claims()), now()).await.unwrap();
+        let caller = verify(&tokens, &signed(der, kid, &issuer.claims()), now()).await.unwrap();
         assert_eq!((caller.tenant, caller.organisation), (Tenant::Partner, Organisation::new(7)));
         assert_eq!(
             (caller.client.as_str(), &caller.permissions[..]),
             ("shop", &[Permission::Read][..])
         );
     }
-    assert_eq!(issuer.asked(), 1, "the keys are remembered");
+    assert_eq!(issuer.fetches(), 1, "the keys are cached");
 }
 
 #[tokio::test]
-async fn nothing_else_is() {
+async fn all_other_tokens_are_refused() {
     let issuer = Issuer::start().await;
     let tokens = issuer.tokens();
     let claims = issuer.claims();
     let public = jwk(RSA, "rsa");
-    let confused = |secret: &[u8]| {
+    let signed_with_hs256 = |secret: &[u8]| {
         let header = Header { kid: Some("rsa".to_owned()), ..Header::new(Algorithm::HS256) };
         format!(
             "Bearer {}",
@@ -178,7 +182,7 @@ async fn nothing_else_is() {
     let good = signed(RSA, "rsa", &claims);
     let (head, _) = good.rsplit_once('.').unwrap();
     let payload = head.split('.').nth(1).unwrap();
-    let swapped = signed(EC, "rsa", &claims);
+    let other_algorithm = signed(EC, "rsa", &claims);
     let unsigned = format!("Bearer eyJhbGciOiJub25lIiwia2lkIjoicnNhIn0.{payload}.");
     let without = |name: &str| {
         let mut claims = claims.clone();
@@ -191,12 +195,12 @@ async fn nothing_else_is() {
         signed(RSA, "rsa", &claims)
     };
     for token in [
-        confused(public["n"].as_str().unwrap().as_bytes()),
-        confused(RSA),
-        confused(public.to_string().as_bytes()),
+        signed_with_hs256(public["n"].as_str().unwrap().as_bytes()),
+        signed_with_hs256(RSA),
+        signed_with_hs256(public.to_string().as_bytes()),
         unsigned,
-        swapped,
-        signed(EC, "nobody", &claims),
+        other_algorithm,
+        signed(EC, "unknown", &claims),
         format!("{head}."),
         format!("{good}x"),
         good.replace("Bearer", "Basic"),
@@ -213,17 +217,17 @@ async fn nothing_else_is() {
         with("exp", json!("tomorrow")),
         with("permissions", json!("recurring-payments:les")),
     ] {
-        assert!(asks(&tokens, &token, now()).await.is_err(), "{token}");
+        assert!(verify(&tokens, &token, now()).await.is_err(), "{token}");
     }
-    assert!(asks(&tokens, &good, now()).await.is_ok());
+    assert!(verify(&tokens, &good, now()).await.is_ok());
     assert!(
-        asks(&tokens, &with("aud", json!(["https://a.example", AUDIENCE])), now()).await.is_ok()
+        verify(&tokens, &with("aud", json!(["https://a.example", AUDIENCE])), now()).await.is_ok()
     );
 }
 
-/// A caller with a token for another service learns which audience to ask for, whatever form `aud` has.
+/// The reason names the expected audience, whatever JSON type `aud` has.
 #[tokio::test]
-async fn a_wrong_audience_is_answered_with_the_expected_one() {
+async fn the_refusal_of_a_wrong_audience_names_the_expected_audience() {
     let issuer = Issuer::start().await;
     let tokens = issuer.tokens();
     let other = "https://elsewhere.example";
@@ -232,18 +236,18 @@ async fn a_wrong_audience_is_answered_with_the_expected_one() {
     {
         let mut claims = issuer.claims();
         claims["aud"] = audience.clone();
-        let refused = asks(&tokens, &signed(RSA, "rsa", &claims), now()).await.unwrap_err();
+        let refused = verify(&tokens, &signed(RSA, "rsa", &claims), now()).await.unwrap_err();
         let expected = r#"the token must be for the audience "https://api.entur.io""#;
         assert_eq!(refused.to_string(), expected, "{audience}");
     }
 }
 
-/// 60 seconds of leeway, to the second.
+/// The leeway is exactly 60 seconds.
 #[tokio::test]
-async fn times_have_a_minute_of_leeway() {
+async fn token_times_have_a_leeway_of_one_minute() {
     let issuer = Issuer::start().await;
     let tokens = issuer.tokens();
-    let timed = |exp: i64, nbf: i64| {
+    let with_times = |exp: i64, nbf: i64| {
         let mut claims = issuer.claims();
         claims["exp"] = json!(now().timestamp() + exp);
         claims["nbf"] = json!(now().timestamp() + nbf);
@@ -252,24 +256,24 @@ async fn times_have_a_minute_of_leeway() {
     for (exp, nbf, good) in
         [(1, 0, true), (-59, 0, true), (-60, 0, false), (3600, 60, true), (3600, 61, false)]
     {
-        assert_eq!(is_good(&tokens, &timed(exp, nbf)).await, good, "{exp} {nbf}");
+        assert_eq!(is_accepted(&tokens, &with_times(exp, nbf)).await, good, "{exp} {nbf}");
     }
-    let early = asks(&tokens, &timed(3600, 65), now()).await.unwrap();
+    let early = verify(&tokens, &with_times(3600, 65), now()).await.unwrap();
     assert_eq!(early.valid_from, Some(now() + TimeDelta::seconds(5)));
 }
 
-/// RFC 7519 §2: a `NumericDate` may have a fraction.
+/// RFC 7519 §2: a `NumericDate` can have a fraction.
 #[tokio::test]
-async fn times_may_have_fractions() {
+async fn token_times_can_have_fractions() {
     let issuer = Issuer::start().await;
     let tokens = issuer.tokens();
-    let timed = |exp: &str, nbf: &str| {
+    let with_times = |exp: &str, nbf: &str| {
         let mut claims = issuer.claims();
         claims["exp"] = serde_json::from_str(exp).unwrap();
         claims["nbf"] = serde_json::from_str(nbf).unwrap();
         signed(EC, "ec", &claims)
     };
-    // It is 1795428000.
+    // `now()` is 1795428000.
     for (exp, nbf, good) in [
         ("1795431600.5", "1795428000.5", true),
         ("1795431600.0", "1795428000.0", true),
@@ -283,16 +287,16 @@ async fn times_may_have_fractions() {
         ("\"1795431600.5\"", "1795427000", false),
         ("1795431600", "\"1795427000.5\"", false),
     ] {
-        assert_eq!(is_good(&tokens, &timed(exp, nbf)).await, good, "{exp} {nbf}");
+        assert_eq!(is_accepted(&tokens, &with_times(exp, nbf)).await, good, "{exp} {nbf}");
     }
 }
 
-/// RFC 7515 §4.1.11: a critical header parameter that is not understood, and none is.
+/// RFC 7515 §4.1.11: a token with an unknown critical header parameter is not valid. The service knows none.
 #[tokio::test]
-async fn critical_header_parameters_are_refused() {
+async fn tokens_with_critical_header_parameters_are_refused() {
     let issuer = Issuer::start().await;
     let tokens = issuer.tokens();
-    let with = |crit: Option<&Value>| {
+    let with_crit = |crit: Option<&Value>| {
         let mut header = json!({ "alg": "ES256", "kid": "ec", "x": true, "b64": true });
         if let Some(crit) = crit {
             header["crit"] = crit.clone();
@@ -304,7 +308,7 @@ async fn critical_header_parameters_are_refused() {
         format!("Bearer {message}.{signature}")
     };
     for crit in [json!(["x"]), json!(["b64"]), json!(["exp", "x"]), json!([]), json!("x")] {
-        assert!(asks(&tokens, &with(Some(&crit)), now()).await.is_err(), "{crit}");
+        assert!(verify(&tokens, &with_crit(Some(&crit)), now()).await.is_err(), "{crit}");
     }
-    assert!(asks(&tokens, &with(None), now()).await.is_ok());
+    assert!(verify(&tokens, &with_crit(None), now()).await.is_ok());
 }

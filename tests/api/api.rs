@@ -1,47 +1,64 @@
-//! The endpoints: the real function binaries, through the local service, as callers see them.
+//! Tests of the endpoints: HTTP requests to the real function binaries, which run in the local service.
 
-#![expect(clippy::unwrap_used, reason = "a test that can not go on has failed")]
+#![expect(clippy::unwrap_used, reason = "a panic fails the test")]
 
-mod addresses;
-mod bodies;
+mod access;
 mod canary;
+mod client_gone;
+mod concurrency;
 mod containers;
 mod cors;
 mod costs;
-mod customers;
-mod door;
-mod doubts;
+mod customer_numbers;
 mod erasure;
+mod errors;
 mod events;
 mod expired_cards;
+mod lifecycle;
+mod nets_failures;
 mod notifications;
-mod observed;
+mod observability;
 mod openapi;
 mod privileges;
-mod races;
-mod reads;
-mod refusals;
+mod request_bodies;
 mod schedules;
 mod soak;
+mod status_over_time;
 mod template;
 mod tokens;
-mod vanishing;
-mod walk;
+mod urls;
 
 use local::{Local, Options};
 use reqwest::header::HeaderMap;
 use reqwest::{Client, Method, StatusCode};
 use serde_json::{Value, json};
 
-/// The collection of recurring payments.
+/// Path of the collection of recurring payments.
 const PAYMENTS: &str = "/v1/recurring-payments";
-/// A card that goes well.
+/// Number of a card that the sandbox accepts.
 const VISA: &str = "4925000000000004";
 /// The scheduled functions.
 const SCHEDULED: [&str; 2] = ["expire-recurring-payments", "finish-terminals"];
 
-/// Every operation on a recurring payment: method, end of the path, and the body where there is one.
-fn with_an_id(body: &Value) -> [(&'static str, &'static str, Option<&Value>); 5] {
+/// The size of a test that repeats itself: `usual` in a plain `cargo test`, `full` with `TEST_SIZE=full`, as `.ci/run` sets it.
+struct Size {
+    usual: u64,
+    full: u64,
+}
+
+impl Size {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "TEST_SIZE sets the sizes of tests, not a configuration"
+    )]
+    fn get(&self) -> u64 {
+        let is_full = std::env::var("TEST_SIZE").is_ok_and(|size| size == "full");
+        if is_full { self.full } else { self.usual }
+    }
+}
+
+/// Every operation on one recurring payment: method, end of the path, and `body` for the operations that have one.
+fn operations_with_id(body: &Value) -> [(&'static str, &'static str, Option<&Value>); 5] {
     [
         ("GET", "", None),
         ("PATCH", "", Some(body)),
@@ -51,22 +68,22 @@ fn with_an_id(body: &Value) -> [(&'static str, &'static str, Option<&Value>); 5]
     ]
 }
 
-/// A service of its own, and a partner's token for it.
-struct World {
+/// A local service for one test, a client for it, and the token of a partner.
+struct TestApi {
     local: Local,
     http: Client,
     partner: String,
 }
 
-/// An answer, whole.
+/// An HTTP response with its whole body.
 #[derive(Debug, Clone, PartialEq)]
-struct Answer {
+struct Response {
     status: StatusCode,
     headers: HeaderMap,
     text: String,
 }
 
-impl Answer {
+impl Response {
     fn json(&self) -> Value {
         serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
@@ -75,7 +92,7 @@ impl Answer {
         self.headers.get(name).map(|value| value.to_str().unwrap()).unwrap_or_default()
     }
 
-    /// The last part of the problem type, after what every problem of ours has was checked.
+    /// Checks the members that every problem of the service has. Returns the status and the last part of the problem type.
     fn problem(&self) -> (u16, String) {
         let body = self.json();
         assert_eq!(self.header("content-type"), "application/problem+json", "{self:?}");
@@ -106,31 +123,31 @@ impl Answer {
     }
 }
 
-impl World {
+impl TestApi {
     async fn new() -> Self {
         let local = Local::start(Options::default()).await.unwrap();
-        let mut world = Self { local, http: local::http_client().unwrap(), partner: String::new() };
-        world.partner = world.token("partner-demo", json!({})).await;
-        world
+        let mut api = Self { local, http: local::http_client().unwrap(), partner: String::new() };
+        api.partner = api.token("partner-demo", json!({})).await;
+        api
     }
 
-    async fn token(&self, client: &str, more: Value) -> String {
-        let mut asked = json!({ "grant_type": "client_credentials", "client_id": client, "client_secret": client });
-        asked.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    async fn token(&self, client: &str, members: Value) -> String {
+        let mut request = json!({ "grant_type": "client_credentials", "client_id": client, "client_secret": client });
+        request.as_object_mut().unwrap().extend(members.as_object().unwrap().clone());
         let address = format!("{}/oauth/token", self.local.addresses().issuer);
-        let answer = self.http.post(address).json(&asked).send().await.unwrap();
-        let answer: Value = answer.json().await.unwrap();
-        answer["access_token"].as_str().unwrap_or_else(|| panic!("{answer}")).to_owned()
+        let response = self.http.post(address).json(&request).send().await.unwrap();
+        let response: Value = response.json().await.unwrap();
+        response["access_token"].as_str().unwrap_or_else(|| panic!("{response}")).to_owned()
     }
 
-    /// A call with exactly these headers.
+    /// Sends a request with exactly these headers.
     async fn send(
         &self,
         method: &str,
         path: &str,
         headers: &[(&str, &str)],
         body: Option<&str>,
-    ) -> Answer {
+    ) -> Response {
         let method = Method::from_bytes(method.as_bytes()).unwrap();
         let mut request =
             self.http.request(method, format!("{}{path}", self.local.addresses().api));
@@ -140,12 +157,18 @@ impl World {
         if let Some(body) = body {
             request = request.body(body.to_owned());
         }
-        let answer = request.send().await.unwrap();
-        let (status, headers) = (answer.status(), answer.headers().clone());
-        Answer { status, headers, text: answer.text().await.unwrap() }
+        let response = request.send().await.unwrap();
+        let (status, headers) = (response.status(), response.headers().clone());
+        Response { status, headers, text: response.text().await.unwrap() }
     }
 
-    async fn call_as(&self, token: &str, method: &str, path: &str, body: Option<&Value>) -> Answer {
+    async fn call_as(
+        &self,
+        token: &str,
+        method: &str,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Response {
         let bearer = format!("Bearer {token}");
         let mut headers = vec![("authorization", bearer.as_str()), ("et-client-name", "tests-api")];
         if body.is_some() {
@@ -154,95 +177,96 @@ impl World {
         self.send(method, path, &headers, body.map(Value::to_string).as_deref()).await
     }
 
-    async fn call(&self, method: &str, path: &str, body: Option<&Value>) -> Answer {
+    async fn call(&self, method: &str, path: &str, body: Option<&Value>) -> Response {
         self.call_as(&self.partner, method, path, body).await
     }
 
-    /// A new recurring payment of a customer, with more members.
-    async fn create(&self, customer: &str, more: Value) -> Value {
+    /// Creates a recurring payment for a customer. `members` are added to the body.
+    async fn create(&self, customer: &str, members: Value) -> Value {
         let mut body = json!({ "customerNumber": customer });
-        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-        let answer = self.call("POST", PAYMENTS, Some(&body)).await;
-        assert_eq!(answer.status, StatusCode::CREATED, "{answer:?}");
-        answer.json()
+        body.as_object_mut().unwrap().extend(members.as_object().unwrap().clone());
+        let response = self.call("POST", PAYMENTS, Some(&body)).await;
+        assert_eq!(response.status, StatusCode::CREATED, "{response:?}");
+        response.json()
     }
 
-    /// A terminal, and what a customer does there: `okButton` or `cancelButton`.
-    async fn visit(&self, id: &Value, number: &str, button: &str) -> String {
+    /// Opens a terminal, enters the card there and presses `okButton` or `cancelButton`. Returns the redirect address.
+    async fn use_terminal(&self, id: &Value, number: &str, button: &str) -> String {
         let body = json!({ "redirectUrl": "https://shop.example/done" });
         let terminal = self.call("POST", &format!("{PAYMENTS}/{id}/terminal"), Some(&body)).await;
         assert_eq!(terminal.status, StatusCode::CREATED, "{terminal:?}");
         let uri = terminal.json()["terminalUri"].as_str().unwrap().to_owned();
-        self.press(&uri, number, button).await
+        self.submit_card(&uri, number, button).await
     }
 
-    /// A terminal whose end is told to the inbox: the address of its page.
-    async fn terminal(&self, id: &Value) -> String {
-        let tell = format!("{}/inbox/{id}", self.local.addresses().console);
-        let body = json!({ "redirectUrl": "https://shop.example/done", "callbackUrl": tell });
+    /// Opens a terminal whose notifications go to the inbox. Returns its `terminalUri`.
+    async fn open_terminal(&self, id: &Value) -> String {
+        let callback_url = format!("{}/inbox/{id}", self.local.addresses().console);
+        let body =
+            json!({ "redirectUrl": "https://shop.example/done", "callbackUrl": callback_url });
         let terminal = self.call("POST", &format!("{PAYMENTS}/{id}/terminal"), Some(&body)).await;
         assert_eq!(terminal.status, StatusCode::CREATED, "{terminal:?}");
         terminal.json()["terminalUri"].as_str().unwrap().to_owned()
     }
 
-    /// What the terminal page sends.
-    fn card<'a>(number: &'a str, button: &'a str) -> [(&'a str, &'a str); 5] {
+    /// The form fields of the terminal page.
+    fn card_form<'a>(number: &'a str, button: &'a str) -> [(&'a str, &'a str); 5] {
         let code = if number.starts_with('3') { "1234" } else { "123" };
         [("cardNo", number), ("month", "03"), ("year", "29"), ("securityCode", code), (button, "x")]
     }
 
-    async fn press(&self, uri: &str, number: &str, button: &str) -> String {
-        let form = Self::card(number, button);
+    async fn submit_card(&self, uri: &str, number: &str, button: &str) -> String {
+        let form = Self::card_form(number, button);
         let page = self.http.post(uri).form(&form).send().await.unwrap();
         assert_eq!(page.status(), StatusCode::FOUND);
         page.headers()["location"].to_str().unwrap().to_owned()
     }
 
-    /// Moves the clock, gets a token that is good then, and runs every schedule twice. A second more, because the time of a
-    /// schedule's event is in whole seconds.
-    async fn pass(&mut self, time: &str) {
+    /// Moves the clock by `time` and one second, gets a new token, and runs both schedules twice. The additional second is
+    /// needed because the time of a schedule's event is in whole seconds.
+    async fn advance_and_run_schedules(&mut self, time: &str) {
         self.local.clock().advance("PT1S").unwrap();
-        self.wait(time).await;
+        self.advance_clock(time).await;
         for _ in 0..2 {
             for function in SCHEDULED {
-                let tally = self.run(function).await;
+                let summary = self.run_schedule(function).await;
                 assert_eq!(
-                    (&tally["failed"], &tally["unclear"]),
+                    (&summary["failed"], &summary["unclear"]),
                     (&json!(0), &json!(0)),
-                    "{tally}"
+                    "{summary}"
                 );
             }
         }
     }
 
-    /// Moves the clock, and gets a token that is good then.
-    async fn wait(&mut self, time: &str) {
+    /// Moves the clock by `time` and gets a new token.
+    async fn advance_clock(&mut self, time: &str) {
         self.local.clock().advance(time).unwrap();
         self.partner = self.token("partner-demo", json!({})).await;
     }
 
-    /// Runs a schedule, as the console does.
-    async fn run(&self, function: &str) -> Value {
+    /// Runs a scheduled function through the console. Returns its summary.
+    async fn run_schedule(&self, function: &str) -> Value {
         let address = format!("{}/schedule/{function}", self.local.addresses().console);
-        let answer = self.http.post(address).send().await.unwrap();
-        assert_eq!(answer.status(), StatusCode::OK);
-        answer.json().await.unwrap()
+        let response = self.http.post(address).send().await.unwrap();
+        assert_eq!(response.status(), StatusCode::OK);
+        response.json().await.unwrap()
     }
 
-    /// Whether no wallet has anything that is due by now.
-    async fn nothing_is_due(&self) -> bool {
+    /// Whether no wallet has an expiry or background task that is due.
+    async fn has_nothing_due(&self) -> bool {
         let table = self.local.dynamodb().call("Scan", &json!({ "TableName": "Wallets" })).await;
         let now = self.local.clock().now().as_millisecond();
         let due = |item: &Value| {
-            ["expiryAt", "choreAt"].into_iter().any(|name| {
+            ["expiryAt", "taskAt"].into_iter().any(|name| {
                 item[name]["N"].as_str().is_some_and(|at| at.parse::<i64>().unwrap() <= now)
             })
         };
         !table.unwrap()["Items"].as_array().unwrap().iter().any(due)
     }
 
-    /// What callers were told, in order, each with a right signature.
-    fn events(&self) -> Vec<String> {
+    /// Returns the types of the delivered notifications in order, and checks their signatures.
+    fn received_event_types(&self) -> Vec<String> {
         let received = self.local.inbox().received();
         let event = |notification: &local::inbox::Notification| {
             assert_eq!(notification.signature, local::inbox::Signature::Valid);
@@ -251,33 +275,34 @@ impl World {
         received.iter().map(event).collect()
     }
 
-    /// The lines with a message that a function logged.
-    fn logged(&self, function: &str, message: &str) -> Vec<Value> {
+    /// Returns the log lines of a function that have this message.
+    fn log_lines(&self, function: &str, message: &str) -> Vec<Value> {
         let lines = self.local.lambda().lines();
         let lines = lines.iter().filter(|line| line.function == function);
         let lines = lines.filter_map(|line| serde_json::from_str::<Value>(&line.line).ok());
         lines.filter(|line| line["message"] == message).collect()
     }
 
-    async fn authorize(&self, id: &Value) -> Answer {
+    async fn authorize(&self, id: &Value) -> Response {
         self.call("PUT", &format!("{PAYMENTS}/{id}/authorize"), None).await
     }
 
-    /// A recurring payment with a card.
-    async fn active(&self, customer: &str) -> Value {
+    /// Creates a recurring payment and stores a card. Returns its id.
+    async fn create_active(&self, customer: &str) -> Value {
         let id = self.create(customer, json!({})).await["recurringPaymentId"].clone();
-        self.visit(&id, "4925000000000004", "okButton").await;
-        let answer = self.authorize(&id).await;
-        assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
+        self.use_terminal(&id, VISA, "okButton").await;
+        let response = self.authorize(&id).await;
+        assert_eq!(response.status, StatusCode::OK, "{response:?}");
         id
     }
 
     async fn list(&self, customer: &str) -> Vec<Value> {
-        let answer = self.call("GET", &format!("{PAYMENTS}?customerNumber={customer}"), None).await;
+        let response =
+            self.call("GET", &format!("{PAYMENTS}?customerNumber={customer}"), None).await;
         assert_eq!(
-            (answer.status, answer.header("content-type")),
+            (response.status, response.header("content-type")),
             (StatusCode::OK, "application/hal+json")
         );
-        answer.json().as_array().unwrap().clone()
+        response.json().as_array().unwrap().clone()
     }
 }

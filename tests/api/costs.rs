@@ -1,73 +1,73 @@
-//! What each operation asks of `DynamoDB`, and what that costs: architecture.md §1.2, request by request.
+//! The `DynamoDB` requests and capacity units of each operation.
 //!
-//! A wallet is read: one unit. What changes something reads it and writes it: one unit for the wallet, as long as there are no
-//! more than four cards in it and little else, and what becomes of its entries in the two indexes. What changes nothing is not
-//! written. The units are asserted where the engine counts them: `Engine::units`.
+//! Reading a wallet costs one read unit. A change reads the wallet and writes it. The write costs one unit while the wallet has
+//! at most four cards and little else, plus the units for its entries in the two indexes. A call that changes nothing does not
+//! write. The tests compare units only on engines that count them (`Engine::units`).
 
-mod endings;
+mod errors;
 mod model;
-mod refusals;
 mod schedules;
+mod terminal_outcomes;
 
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
-use crate::{Answer, PAYMENTS, VISA, World};
-use model::Ask;
+use crate::{PAYMENTS, Response, TestApi, VISA};
+use model::Request;
 
-/// How many cards there can be in a wallet that costs a unit to write.
+/// Numbers of cards with which a wallet costs one unit to write.
 const CARDS: std::ops::RangeInclusive<usize> = 1..=4;
-/// How many, when there are keys or addresses beside them, which are stored for a while: four are more than a unit then.
-const CARDS_AND_MORE: std::ops::RangeInclusive<usize> = 1..=3;
+/// Numbers of cards with which a wallet that also stores idempotency keys or a `callbackUrl` costs one unit to write.
+const CARDS_WITH_EXTRAS: std::ops::RangeInclusive<usize> = 1..=3;
 
-impl World {
-    /// What was asked since the last look is what the model says.
-    fn has_asked(&self, expected: &[Ask], what: &str) {
-        assert_eq!(self.asked(), self.of_the_model(expected), "{what}");
+impl TestApi {
+    /// Asserts that the requests since the last call are the expected ones, in order.
+    fn assert_requests(&self, expected: &[Request], context: &str) {
+        assert_eq!(self.take_requests(), self.expected_requests(expected), "{context}");
     }
 
-    /// The same where shards are asked, each of which may be the one with something due.
-    fn has_asked_in_any_order(&self, expected: &[Ask], what: &str) {
-        let (mut asked, mut expected) = (self.asked(), self.of_the_model(expected));
-        for requests in [&mut asked, &mut expected] {
-            requests.sort_by(|one, other| one.0.cmp(&other.0));
+    /// Asserts that the requests are the expected ones in any order. For runs of a schedule: the due wallet can be in any shard.
+    fn assert_requests_in_any_order(&self, expected: &[Request], context: &str) {
+        let (mut requests, mut expected) = (self.take_requests(), self.expected_requests(expected));
+        for list in [&mut requests, &mut expected] {
+            list.sort_by(|one, other| one.0.cmp(&other.0));
         }
-        assert_eq!(asked, expected, "{what}");
+        assert_eq!(requests, expected, "{context}");
     }
 
-    /// What was asked since the last look: the operations, and the units that they cost, where these are counted.
-    fn asked(&self) -> Vec<(String, Option<f64>)> {
+    /// Returns the requests since the last call: operations, and their capacity units if the engine counts them.
+    fn take_requests(&self) -> Vec<(String, Option<f64>)> {
         let requests = self.local.dynamodb().requests();
-        self.local.dynamodb().forget_requests();
+        self.local.dynamodb().clear_requests();
         requests.into_iter().map(|request| (request.operation, request.capacity)).collect()
     }
 
-    fn of_the_model(&self, asks: &[Ask]) -> Vec<(String, Option<f64>)> {
-        asks.iter().map(|ask| ask.on(self.local.dynamodb().engine())).collect()
+    fn expected_requests(&self, requests: &[Request]) -> Vec<(String, Option<f64>)> {
+        requests.iter().map(|request| request.expected_on(self.local.dynamodb().engine())).collect()
     }
 
-    /// A customer with so many cards. What was asked so far is forgotten.
-    async fn with_cards(&self, number: String, cards: usize) -> Customer<'_> {
+    /// Creates a customer with this number of cards, and clears the recorded requests.
+    async fn customer_with_cards(&self, number: String, cards: usize) -> Customer<'_> {
         for _ in 0..cards {
-            self.active(&number).await;
+            self.create_active(&number).await;
         }
-        self.local.dynamodb().forget_requests();
-        Customer { world: self, number, id: Value::Null, page: Value::Null, key: None }
+        self.local.dynamodb().clear_requests();
+        Customer { api: self, number, id: Value::Null, page: Value::Null, key: None }
     }
 }
 
-/// A customer, and the recurring payment that was created last.
+/// A customer, and the recurring payment that the last `Step::Create` created.
 struct Customer<'a> {
-    world: &'a World,
+    api: &'a TestApi,
     number: String,
     id: Value,
-    /// The address of its terminal's page.
+    /// The `terminalUri` of the last terminal.
     page: Value,
-    /// The idempotency key of creations and terminals.
+    /// The idempotency key for create and terminal requests.
     key: Option<&'static str>,
 }
 
-/// What is done with it.
+/// A call, or a card entry at the terminal.
 #[derive(Debug, Clone, Copy)]
 enum Step {
     List,
@@ -84,14 +84,14 @@ enum Step {
 }
 
 impl Customer<'_> {
-    async fn take(&mut self, step: Step) -> StatusCode {
+    async fn perform(&mut self, step: Step) -> StatusCode {
         let path = format!("{PAYMENTS}/{}", self.id);
-        let answer = match step {
+        let response = match step {
             Step::List => {
                 let path = format!("{PAYMENTS}?customerNumber={}", self.number);
-                self.world.call("GET", &path, None).await
+                self.api.call("GET", &path, None).await
             }
-            Step::Get => self.world.call("GET", &path, None).await,
+            Step::Get => self.api.call("GET", &path, None).await,
             Step::Create => {
                 let created = self.post(PAYMENTS, &json!({ "customerNumber": self.number })).await;
                 self.id = created.json()["recurringPaymentId"].clone();
@@ -107,51 +107,51 @@ impl Customer<'_> {
                 opened
             }
             Step::EnterCard => {
-                self.world.press(self.page.as_str().unwrap(), VISA, "okButton").await;
+                self.api.submit_card(self.page.as_str().unwrap(), VISA, "okButton").await;
                 return StatusCode::FOUND;
             }
-            Step::Authorize => self.world.authorize(&self.id).await,
-            Step::End => self.world.call("DELETE", &path, None).await,
-            Step::Erase => self.world.erase(&self.number).await,
+            Step::Authorize => self.api.authorize(&self.id).await,
+            Step::End => self.api.call("DELETE", &path, None).await,
+            Step::Erase => self.api.erase(&self.number).await,
         };
-        answer.status
+        response.status
     }
 
-    async fn patch(&self, path: &str, body: Value) -> Answer {
-        self.world.call("PATCH", path, Some(&body)).await
+    async fn patch(&self, path: &str, body: Value) -> Response {
+        self.api.call("PATCH", path, Some(&body)).await
     }
 
-    async fn post(&self, path: &str, body: &Value) -> Answer {
-        let bearer = format!("Bearer {}", self.world.partner);
+    async fn post(&self, path: &str, body: &Value) -> Response {
+        let bearer = format!("Bearer {}", self.api.partner);
         let mut headers = vec![
             ("authorization", bearer.as_str()),
             ("et-client-name", "tests-api"),
             ("content-type", "application/json"),
         ];
         headers.extend(self.key.map(|key| ("idempotency-key", key)));
-        self.world.send("POST", path, &headers, Some(&body.to_string())).await
+        self.api.send("POST", path, &headers, Some(&body.to_string())).await
     }
 
-    async fn costs(&mut self, step: Step, status: u16, expected: &[Ask], cards: usize) {
-        let what = format!("{step:?}, {cards} cards");
-        assert_eq!(self.take(step).await, status, "{what}");
-        self.world.has_asked(expected, &what);
+    async fn assert_cost(&mut self, step: Step, status: u16, expected: &[Request], cards: usize) {
+        let context = format!("{step:?}, {cards} cards");
+        assert_eq!(self.perform(step).await, status, "{context}");
+        self.api.assert_requests(expected, &context);
     }
 }
 
-/// A card's whole way into a wallet in which there are some already, and out again.
+/// The life of a recurring payment in a wallet that already has cards.
 #[tokio::test]
-async fn a_read_is_one_request_and_every_change_two() {
+async fn reads_cost_one_request_and_changes_cost_two() {
     for cards in CARDS {
-        let world = World::new().await;
-        let mut customer = world.with_cards("4711".to_owned(), cards - 1).await;
-        // The only one is primary already.
+        let api = TestApi::new().await;
+        let mut customer = api.customer_with_cards("4711".to_owned(), cards - 1).await;
+        // The only recurring payment of a customer is already primary.
         let (created, chosen) = match cards {
             1 => (model::CREATED_FIRST, model::READ),
-            _ => (model::CREATED_BESIDE_CARDS, model::UPDATED),
+            _ => (model::CREATED_WITH_CARDS, model::UPDATED),
         };
         #[rustfmt::skip]
-        let table: [(Step, u16, &[Ask]); 20] = [
+        let table: [(Step, u16, &[Request]); 20] = [
             (Step::List,          200, model::READ),
             (Step::Create,        201, created),
             (Step::Get,           200, model::READ),
@@ -161,7 +161,7 @@ async fn a_read_is_one_request_and_every_change_two() {
             (Step::Authorize,     409, model::READ),
             (Step::OpenTerminal,  201, model::OPENED),
             (Step::Authorize,     409, model::READ),
-            (Step::EnterCard,     302, model::NOTHING),
+            (Step::EnterCard,     302, model::NO_REQUESTS),
             (Step::Authorize,     200, model::STORED),
             (Step::Authorize,     200, model::READ),
             (Step::OpenTerminal,  409, model::READ),
@@ -174,65 +174,65 @@ async fn a_read_is_one_request_and_every_change_two() {
             (Step::Get,           200, model::READ),
         ];
         for (step, status, expected) in table {
-            customer.costs(step, status, expected, cards).await;
+            customer.assert_cost(step, status, expected, cards).await;
         }
-        assert_eq!(world.list("4711").await.len(), cards - 1);
+        assert_eq!(api.list("4711").await.len(), cards - 1);
     }
 }
 
-/// Beside one that waits for its card, too, nothing is due sooner: that one is abandoned first.
+/// A second recurring payment without a card does not move the index entry, because the first one is abandoned earlier.
 #[tokio::test]
-async fn another_one_that_waits_is_due_later() {
-    let world = World::new().await;
-    let mut customer = world.with_cards("4711".to_owned(), 0).await;
-    for expected in [model::CREATED_FIRST, model::CREATED_BESIDE_ONE_THAT_WAITS] {
-        customer.costs(Step::Create, 201, expected, 0).await;
+async fn a_second_pending_recurring_payment_does_not_move_the_index_entry() {
+    let api = TestApi::new().await;
+    let mut customer = api.customer_with_cards("4711".to_owned(), 0).await;
+    for expected in [model::CREATED_FIRST, model::CREATED_WITH_PENDING] {
+        customer.assert_cost(Step::Create, 201, expected, 0).await;
     }
 }
 
-/// The same key again: nothing is changed, though Nets is asked about the terminal.
+/// A repeated request with the same key does not write. For a terminal it queries Nets.
 #[tokio::test]
-async fn what_is_repeated_with_its_key_is_a_read() {
-    let world = World::new().await;
-    for cards in CARDS_AND_MORE {
-        let mut customer = world.with_cards(cards.to_string(), cards - 1).await;
+async fn a_repeated_idempotency_key_costs_a_read() {
+    let api = TestApi::new().await;
+    for cards in CARDS_WITH_EXTRAS {
+        let mut customer = api.customer_with_cards(cards.to_string(), cards - 1).await;
         customer.key = Some("a-key-of-this-customer");
-        let created = if cards == 1 { model::CREATED_FIRST } else { model::CREATED_BESIDE_CARDS };
+        let created = if cards == 1 { model::CREATED_FIRST } else { model::CREATED_WITH_CARDS };
         for (step, expected) in [(Step::Create, created), (Step::OpenTerminal, model::OPENED)] {
-            customer.costs(step, 201, expected, cards).await;
-            customer.costs(step, 201, model::READ, cards).await;
+            customer.assert_cost(step, 201, expected, cards).await;
+            customer.assert_cost(step, 201, model::READ, cards).await;
         }
     }
 }
 
-/// What was erased has nothing due; an erased wallet is still read.
+/// Erasing removes the index entries. Erasing again only reads the wallet.
 #[tokio::test]
-async fn to_erase_is_a_change() {
-    let world = World::new().await;
+async fn erasing_costs_a_change() {
+    let api = TestApi::new().await;
     for cards in CARDS {
-        let mut customer = world.with_cards(cards.to_string(), cards).await;
+        let mut customer = api.customer_with_cards(cards.to_string(), cards).await;
         for expected in [model::ERASED, model::READ] {
-            customer.costs(Step::Erase, 204, expected, cards).await;
+            customer.assert_cost(Step::Erase, 204, expected, cards).await;
         }
     }
-    let mut customer = world.with_cards("nobody".to_owned(), 0).await;
-    customer.costs(Step::Erase, 204, model::READ, 0).await;
+    let mut customer = api.customer_with_cards("unknown".to_owned(), 0).await;
+    customer.assert_cost(Step::Erase, 204, model::READ, 0).await;
 }
 
-/// Those who do not say who they are are counted, served or not.
+/// Requests of unidentified callers are counted, also when they are rejected.
 #[tokio::test]
-async fn an_unidentified_caller_is_one_request_more() {
-    let world = World::new().await;
-    let bearer = format!("Bearer {}", world.partner);
+async fn an_unidentified_caller_costs_one_more_request() {
+    let api = TestApi::new().await;
+    let bearer = format!("Bearer {}", api.partner);
     let headers = [("authorization", bearer.as_str()), ("content-type", "application/json")];
-    let id = world.create("4711", json!({})).await["recurringPaymentId"].clone();
+    let id = api.create("4711", json!({})).await["recurringPaymentId"].clone();
     let (path, list) = (format!("{PAYMENTS}/{id}"), format!("{PAYMENTS}?customerNumber=4711"));
     let customer = "{\"customerNumber\":\"4712\"}";
     let terminal = "{\"redirectUrl\":\"https://shop.example\"}";
-    world.local.dynamodb().forget_requests();
-    for used_up in [false, true] {
-        if used_up {
-            world.use_up_the_allowance().await;
+    api.local.dynamodb().clear_requests();
+    for limit_reached in [false, true] {
+        if limit_reached {
+            api.reach_rate_limit().await;
         }
         for (method, path, body, status, expected) in [
             ("GET", &list, None, 200, model::READ),
@@ -243,26 +243,26 @@ async fn an_unidentified_caller_is_one_request_more() {
             ("POST", &format!("{path}/terminal"), Some(terminal), 201, model::OPENED),
             ("DELETE", &path, None, 200, model::ENDED_WHILE_OPEN),
         ] {
-            let what = format!("{method} {path}, used up: {used_up}");
-            let answer = world.send(method, path, &headers, body).await;
-            let (status, expected) = if used_up {
-                (429, vec![Ask::CountRefused])
+            let context = format!("{method} {path}, limit reached: {limit_reached}");
+            let response = api.send(method, path, &headers, body).await;
+            let (status, expected) = if limit_reached {
+                (429, vec![Request::CountRejected])
             } else {
                 (status, [model::COUNTED, expected].concat())
             };
-            assert_eq!(answer.status, status, "{what}: {answer:?}");
-            world.has_asked(&expected, &what);
+            assert_eq!(response.status, status, "{context}: {response:?}");
+            api.assert_requests(&expected, &context);
         }
     }
 }
 
-impl World {
-    /// Sixty requests in this minute, and in the next one.
-    async fn use_up_the_allowance(&self) {
+impl TestApi {
+    /// Sets the request counts of this minute and the next one to the limit of 60.
+    async fn reach_rate_limit(&self) {
         let minute = self.local.clock().now().as_second() / 60;
         for minute in [minute, minute + 1] {
             let count = json!({ "minute": { "N": minute.to_string() }, "used": { "N": "60" } });
-            let put = json!({ "TableName": "Allowances", "Item": count });
+            let put = json!({ "TableName": "RateLimits", "Item": count });
             self.local.dynamodb().call("PutItem", &put).await.unwrap();
         }
     }

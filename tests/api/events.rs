@@ -1,5 +1,5 @@
-//! `tests/events/`: what `sam local invoke` and `cargo lambda invoke` send, sent to the real binaries in order, and what they
-//! answer. `.ci/invoke` and `.ci/sam` do the same through cargo-lambda and through SAM.
+//! Sends the events of `tests/events/` to the real binaries in order, and compares the responses with `answers.json`. `.ci/invoke`
+//! and `.ci/sam` do the same with cargo-lambda and SAM.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -8,9 +8,9 @@ use std::path::PathBuf;
 use local::template::Template;
 use serde_json::{Value, json};
 
-use crate::World;
+use crate::TestApi;
 
-/// In an expected answer: any text, but not an empty one.
+/// In an expected response: any string that is not empty.
 const ANY: &str = "*";
 
 fn folder() -> PathBuf {
@@ -22,7 +22,7 @@ fn read(name: &str) -> Value {
     serde_json::from_slice(&text).unwrap_or_else(|error| panic!("{name}: {error}"))
 }
 
-/// What is done one after the other: an event and its answer, or a customer who `enters` a card at the last terminal.
+/// The steps in order: an event and its response, or a card that the customer `enters` at the last terminal.
 fn steps() -> Vec<Value> {
     read("answers.json").as_array().unwrap().clone()
 }
@@ -31,57 +31,60 @@ fn text<'a>(step: &'a Value, member: &str) -> &'a str {
     step[member].as_str().unwrap_or_else(|| panic!("{member} of {step}"))
 }
 
-/// Of API Gateway's answers status and body count, of others everything.
-fn answered(answer: &Value) -> Value {
-    match answer.get("statusCode") {
+/// Returns status and body of a response for API Gateway, and the whole response of other functions.
+fn relevant_part(response: &Value) -> Value {
+    match response.get("statusCode") {
         Some(status) => {
-            let body = answer["body"].as_str().unwrap_or_default();
+            let body = response["body"].as_str().unwrap_or_default();
             json!({ "status": status, "body": serde_json::from_str::<Value>(body).unwrap_or_default() })
         }
-        None => json!({ "answer": answer }),
+        None => json!({ "answer": response }),
     }
 }
 
-/// What is expected, with the texts filled in that may be any.
-fn filled(expected: &Value, answer: &Value) -> Value {
-    match (expected, answer) {
+/// Replaces `ANY` in an expected response with the actual string.
+fn with_actual_strings(expected: &Value, response: &Value) -> Value {
+    match (expected, response) {
         (Value::Object(members), Value::Object(_)) => {
             let member = |(name, value): (&String, &Value)| {
-                (name.clone(), filled(value, answer.get(name).unwrap_or(&Value::Null)))
+                (
+                    name.clone(),
+                    with_actual_strings(value, response.get(name).unwrap_or(&Value::Null)),
+                )
             };
             members.iter().map(member).collect()
         }
         (Value::String(any), Value::String(text)) if any == ANY && !text.is_empty() => {
-            answer.clone()
+            response.clone()
         }
         (expected, _) => expected.clone(),
     }
 }
 
 #[tokio::test]
-async fn every_event_has_the_answer_that_is_written_beside_it() {
-    let world = World::new().await;
+async fn every_event_has_the_expected_response() {
+    let api = TestApi::new().await;
     let mut terminal = String::new();
     for mut step in steps() {
         if let Some(form) = step.get("enters") {
-            let answer = world.http.post(&terminal).form(form).send().await.unwrap();
-            assert_eq!(answer.status(), 302, "{step}");
+            let response = api.http.post(&terminal).form(form).send().await.unwrap();
+            assert_eq!(response.status(), 302, "{step}");
             continue;
         }
         let (event, function) =
             (text(&step, "event").to_owned(), text(&step, "function").to_owned());
-        let answer = world.local.lambda().invoke(&function, read(&event).to_string().into_bytes());
-        let answer = answered(&serde_json::from_slice(&answer.await.unwrap()).unwrap());
-        if let Some(uri) = answer["body"]["terminalUri"].as_str() {
+        let response = api.local.lambda().invoke(&function, read(&event).to_string().into_bytes());
+        let response = relevant_part(&serde_json::from_slice(&response.await.unwrap()).unwrap());
+        if let Some(uri) = response["body"]["terminalUri"].as_str() {
             terminal = uri.to_owned();
         }
         step.as_object_mut().unwrap().retain(|name, _| name != "event" && name != "function");
-        assert_eq!(answer, filled(&step, &answer), "{event}");
+        assert_eq!(response, with_actual_strings(&step, &response), "{event}");
     }
 }
 
 #[test]
-fn every_function_has_an_event_and_every_event_an_answer() {
+fn every_function_has_an_event_and_every_event_a_response() {
     let steps = steps();
     let named = |member: &str| -> BTreeSet<String> {
         steps.iter().filter_map(|step| step[member].as_str()).map(str::to_owned).collect()
@@ -97,30 +100,30 @@ fn every_function_has_an_event_and_every_event_an_answer() {
     assert_eq!(named("function"), functions);
 }
 
-/// Also where AWS is, which on Lambda nobody has to say.
+/// Including the AWS endpoints, which need no value on Lambda.
 #[test]
 fn env_json_has_every_variable_of_the_template() {
     let template = Template::read(&local::binaries::root().join("template.yaml")).unwrap();
     let functions = crate::template::deployed(&template).unwrap();
     let variables = functions.iter().flat_map(|function| function.environment.keys().cloned());
     let expected: BTreeSet<String> = variables.collect();
-    let given = read("env.json");
-    let given: BTreeSet<String> =
-        given["Parameters"].as_object().unwrap().keys().cloned().collect();
-    assert_eq!(given, expected);
+    let env = read("env.json");
+    let env: BTreeSet<String> = env["Parameters"].as_object().unwrap().keys().cloned().collect();
+    assert_eq!(env, expected);
 }
 
-/// `sam local` passes on what the template has, so that no access key can be given to a function: its endpoints name it.
+/// `sam local` passes on only the variables of the template, so functions have no access key of their own. The endpoints name the
+/// function instead.
 #[test]
-fn env_json_tells_the_local_service_which_function_is_calling() {
+fn env_json_has_endpoints_that_name_the_function() {
     let template = Template::read(&local::binaries::root().join("template.yaml")).unwrap();
-    let mut given = read("env.json");
-    let shared = given.as_object_mut().unwrap().remove("Parameters").unwrap();
+    let mut env = read("env.json");
+    let shared = env.as_object_mut().unwrap().remove("Parameters").unwrap();
     let own = |name: &str, binary: &str| format!("{}/{binary}", text(&shared, name));
     let sections = crate::template::deployed(&template).unwrap().into_iter().map(|function| {
         let names = ["AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL_SECRETS_MANAGER"];
         let section = names.map(|name| (name.to_owned(), own(name, &function.binary).into()));
         (function.logical_id, Value::Object(section.into_iter().collect()))
     });
-    assert_eq!(given, Value::Object(sections.collect()));
+    assert_eq!(env, Value::Object(sections.collect()));
 }

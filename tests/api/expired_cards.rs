@@ -1,32 +1,32 @@
-//! A card that is good when it is entered, and has expired when it arrives (rule 9): one outcome, whether the client, the schedule
-//! or Nets' callback comes first.
+//! A card that is valid when it is entered, and has expired when the service stores it (rule 9). The outcome is the same whether
+//! the client, the schedule or the callback comes first.
 
 use local::netaxept::CALLBACK_SECRET;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
-use crate::{PAYMENTS, VISA, World};
+use crate::{PAYMENTS, TestApi, VISA};
 
 /// 2026-11-30T23:59:00Z, in milliseconds.
-const MONTHS_END: i64 = 1_796_083_140_000;
+const MONTH_END: i64 = 1_796_083_140_000;
 
-/// What can find the card at Nets.
+/// The trigger of the reconciliation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum By {
+enum Trigger {
     Client,
     Schedule,
     Callback,
 }
 
-impl World {
+impl TestApi {
     /// Moves the clock to 30 November, 23:59.
-    pub(super) async fn wait_for_the_months_end(&mut self) {
-        let left = MONTHS_END - self.local.clock().now().as_millisecond();
-        self.wait(&format!("PT{}S", left.div_euclid(1000) + 1)).await;
+    pub(super) async fn advance_to_month_end(&mut self) {
+        let left = MONTH_END - self.local.clock().now().as_millisecond();
+        self.advance_clock(&format!("PT{}S", left.div_euclid(1000) + 1)).await;
     }
 
-    /// Enters a card that is printed 11/26.
-    pub(super) async fn press_with_a_card_of_november(&self, uri: &str) {
+    /// Enters a card that expires at the end of November 2026.
+    pub(super) async fn submit_card_expiring_in_november(&self, uri: &str) {
         let form = [
             ("cardNo", VISA),
             ("month", "11"),
@@ -38,18 +38,18 @@ impl World {
         assert_eq!(page.status(), StatusCode::FOUND);
     }
 
-    async fn find(&self, by: By, id: &Value, uri: &str) {
-        match by {
-            By::Client => {
-                let answer = self.authorize(id).await;
-                assert_eq!(answer.problem(), (409, "card-expired".to_owned()));
-                assert_eq!(answer.json().get("errorReason"), None);
+    async fn reconcile(&self, trigger: Trigger, id: &Value, uri: &str) {
+        match trigger {
+            Trigger::Client => {
+                let response = self.authorize(id).await;
+                assert_eq!(response.problem(), (409, "card-expired".to_owned()));
+                assert_eq!(response.json().get("errorReason"), None);
             }
-            By::Schedule => {
-                let done = self.run("finish-terminals").await;
+            Trigger::Schedule => {
+                let done = self.run_schedule("finish-terminals").await;
                 assert_eq!((&done["failed"], &done["unclear"]), (&json!(0), &json!(0)));
             }
-            By::Callback => {
+            Trigger::Callback => {
                 let transaction = uri.split("transactionId=").nth(1).unwrap();
                 let body = json!({ "TransactionId": transaction }).to_string();
                 let path = format!("/v1/netaxept/callback/{CALLBACK_SECRET}");
@@ -60,67 +60,80 @@ impl World {
                 );
             }
         }
-        let seen = self.call("GET", &format!("{PAYMENTS}/{id}"), None).await.json();
-        assert_eq!(seen["recurringStatus"], "CREATED", "{by:?}");
-        assert_eq!(self.events(), ["recurring-payment.declined"], "{by:?}");
+        let payment = self.call("GET", &format!("{PAYMENTS}/{id}"), None).await.json();
+        assert_eq!(payment["recurringStatus"], "CREATED", "{trigger:?}");
+        assert_eq!(self.received_event_types(), ["recurring-payment.declined"], "{trigger:?}");
     }
 }
 
-async fn found_in_this_order(order: [By; 3]) {
-    let mut world = World::new().await;
-    world.wait_for_the_months_end().await;
-    let id = world.create("4711", json!({})).await["recurringPaymentId"].clone();
-    let uri = world.terminal(&id).await;
-    world.press_with_a_card_of_november(&uri).await;
-    world.wait("PT65S").await;
-    for by in order {
-        world.find(by, &id, &uri).await;
+async fn reconcile_in_order(order: [Trigger; 3]) {
+    let mut api = TestApi::new().await;
+    api.advance_to_month_end().await;
+    let id = api.create("4711", json!({})).await["recurringPaymentId"].clone();
+    let uri = api.open_terminal(&id).await;
+    api.submit_card_expiring_in_november(&uri).await;
+    api.advance_clock("PT65S").await;
+    for trigger in order {
+        api.reconcile(trigger, &id, &uri).await;
     }
-    let told = world.local.inbox().received()[0].body.clone();
+    let notification = api.local.inbox().received()[0].body.clone();
     assert_eq!(
-        (&told["errorReason"], &told["recurringStatus"], &told["recurringPaymentId"]),
+        (
+            &notification["errorReason"],
+            &notification["recurringStatus"],
+            &notification["recurringPaymentId"]
+        ),
         (&json!("CARD_EXPIRED"), &json!("CREATED"), &id)
     );
-    world.find(By::Client, &id, &uri).await;
+    api.reconcile(Trigger::Client, &id, &uri).await;
 
-    let uri = world.terminal(&id).await;
-    world.press(&uri, VISA, "okButton").await;
-    let answer = world.authorize(&id).await;
+    let uri = api.open_terminal(&id).await;
+    api.submit_card(&uri, VISA, "okButton").await;
+    let response = api.authorize(&id).await;
     assert_eq!(
-        (answer.status, &answer.json()["recurringStatus"]),
+        (response.status, &response.json()["recurringStatus"]),
         (StatusCode::OK, &json!("ACTIVE"))
     );
-    assert_eq!(world.events(), ["recurring-payment.declined", "recurring-payment.activated"]);
+    assert_eq!(
+        api.received_event_types(),
+        ["recurring-payment.declined", "recurring-payment.activated"]
+    );
 }
 
 #[tokio::test]
 async fn the_client_comes_first() {
-    found_in_this_order([By::Client, By::Schedule, By::Callback]).await;
-    found_in_this_order([By::Client, By::Callback, By::Schedule]).await;
+    reconcile_in_order([Trigger::Client, Trigger::Schedule, Trigger::Callback]).await;
+    reconcile_in_order([Trigger::Client, Trigger::Callback, Trigger::Schedule]).await;
 }
 
 #[tokio::test]
 async fn the_schedule_comes_first() {
-    found_in_this_order([By::Schedule, By::Client, By::Callback]).await;
-    found_in_this_order([By::Schedule, By::Callback, By::Client]).await;
+    reconcile_in_order([Trigger::Schedule, Trigger::Client, Trigger::Callback]).await;
+    reconcile_in_order([Trigger::Schedule, Trigger::Callback, Trigger::Client]).await;
 }
 
 #[tokio::test]
 async fn the_callback_comes_first() {
-    found_in_this_order([By::Callback, By::Client, By::Schedule]).await;
-    found_in_this_order([By::Callback, By::Schedule, By::Client]).await;
+    reconcile_in_order([Trigger::Callback, Trigger::Client, Trigger::Schedule]).await;
+    reconcile_in_order([Trigger::Callback, Trigger::Schedule, Trigger::Client]).await;
 }
 
-/// A newer terminal has a card that is good: the expired one does not stop the search.
+/// A valid card of a newer terminal is stored although the card of the older terminal has expired.
 #[tokio::test]
-async fn a_good_card_of_a_newer_terminal_is_stored() {
-    let mut world = World::new().await;
-    world.wait_for_the_months_end().await;
-    let id = world.create("4711", json!({})).await["recurringPaymentId"].clone();
-    world.press_with_a_card_of_november(&world.terminal(&id).await).await;
-    world.press(&world.terminal(&id).await, VISA, "okButton").await;
-    world.wait("PT65S").await;
-    let answer = world.authorize(&id).await;
-    assert_eq!((answer.status, &answer.json()["cardExpiry"]), (StatusCode::OK, &json!("2029-03")));
-    assert_eq!(world.events(), ["recurring-payment.declined", "recurring-payment.activated"]);
+async fn a_valid_card_of_a_newer_terminal_is_stored() {
+    let mut api = TestApi::new().await;
+    api.advance_to_month_end().await;
+    let id = api.create("4711", json!({})).await["recurringPaymentId"].clone();
+    api.submit_card_expiring_in_november(&api.open_terminal(&id).await).await;
+    api.submit_card(&api.open_terminal(&id).await, VISA, "okButton").await;
+    api.advance_clock("PT65S").await;
+    let response = api.authorize(&id).await;
+    assert_eq!(
+        (response.status, &response.json()["cardExpiry"]),
+        (StatusCode::OK, &json!("2029-03"))
+    );
+    assert_eq!(
+        api.received_event_types(),
+        ["recurring-payment.declined", "recurring-payment.activated"]
+    );
 }

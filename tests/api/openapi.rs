@@ -1,6 +1,6 @@
-//! `openapi.yaml` and the service say the same.
+//! Checks that `openapi.yaml` agrees with the service.
 
-mod answers;
+mod responses;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -11,12 +11,12 @@ use local::template::{Parameters, Template};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
-use crate::World;
+use crate::TestApi;
 
 const PROBLEM: &str = "urn:problem-type:recurring-payments:";
 type Set = BTreeSet<String>;
 
-/// The document.
+/// The document `openapi.yaml`.
 pub(crate) struct Document(pub(crate) Value);
 
 impl Document {
@@ -25,67 +25,67 @@ impl Document {
         Self(local::yaml::document(&text, |_, _| None).unwrap())
     }
 
-    /// What a reference leads to; anything else is itself.
+    /// Resolves a `$ref`. Returns a node without a reference unchanged.
     pub(crate) fn resolve<'a>(&'a self, node: &'a Value) -> &'a Value {
         let Some(reference) = node["$ref"].as_str() else { return node };
         let path = reference.strip_prefix('#').unwrap();
-        self.0.pointer(path).unwrap_or_else(|| panic!("{reference} leads nowhere"))
+        self.0.pointer(path).unwrap_or_else(|| panic!("{reference} cannot be resolved"))
     }
 
-    /// Method, path and operation, of the paths or of the webhooks.
+    /// Returns method, path and operation of all `paths` or all `webhooks`.
     pub(crate) fn operations(&self, part: &str) -> Vec<(String, String, &Value)> {
         let methods = ["get", "post", "put", "patch", "delete"];
         let paths = self.0[part].as_object().unwrap().iter();
-        let of = |(path, item)| -> Vec<(String, String, &Value)> {
+        let item_operations = |(path, item)| -> Vec<(String, String, &Value)> {
             let item: &Value = item;
             let path: &String = path;
             let found = methods.iter().filter_map(|method| Some((method, item.get(method)?)));
             found.map(|(method, one)| (method.to_uppercase(), path.clone(), one)).collect()
         };
-        paths.flat_map(of).collect()
+        paths.flat_map(item_operations).collect()
     }
 
     fn operation(&self, method: &str, path: &str) -> &Value {
         &self.0["paths"][path][method.to_lowercase()]
     }
 
-    /// Whether a value is as a schema says; the schema's references are those of the document.
-    fn check(&self, schema: &Value, value: &Value, of: &str) {
+    /// Asserts that a value is valid for a schema, whose references are resolved in the document.
+    fn check(&self, schema: &Value, value: &Value, context: &str) {
         let mut whole = schema.clone();
         whole["components"] = self.0["components"].clone();
         let validator = jsonschema::options()
             .with_draft(Draft::Draft202012)
             .should_validate_formats(true)
             .build(&whole)
-            .unwrap_or_else(|error| panic!("{of}: {error}"));
-        let faults: Vec<String> = validator
+            .unwrap_or_else(|error| panic!("{context}: {error}"));
+        let errors: Vec<String> = validator
             .iter_errors(value)
             .map(|error| format!("{error} at {}", error.instance_path()))
             .collect();
-        assert!(faults.is_empty(), "{of}: {faults:?} in {value}");
+        assert!(errors.is_empty(), "{context}: {errors:?} in {value}");
     }
 
-    /// The words of a schema's enumeration.
-    fn words(&self, pointer: &str) -> Set {
-        let words = self.0.pointer(pointer).unwrap_or_else(|| panic!("{pointer}"));
-        words.as_array().unwrap().iter().filter_map(Value::as_str).map(str::to_owned).collect()
+    /// Returns the values of an `enum` at a JSON pointer.
+    fn enum_values(&self, pointer: &str) -> Set {
+        let values = self.0.pointer(pointer).unwrap_or_else(|| panic!("{pointer}"));
+        values.as_array().unwrap().iter().filter_map(Value::as_str).map(str::to_owned).collect()
     }
 
-    /// The names of a schema's properties.
+    /// Returns the names of a schema's properties.
     fn properties(&self, schema: &str) -> Set {
         let properties = &self.0["components"]["schemas"][schema]["properties"];
         properties.as_object().unwrap().keys().cloned().collect()
     }
 }
 
-/// A source without its tests and comments.
+/// Reads a source file without its tests and comments.
 fn source(path: &str) -> String {
     let text = fs::read_to_string(root().join(path)).unwrap();
     let code = text.split("#[cfg(test)]").next().unwrap().lines();
     code.filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
 }
 
-/// Every source of the functions and the library.
+/// Reads all source files of the functions and the library.
 fn sources() -> Vec<String> {
     let mut folders = vec![root().join("shared/src"), root().join("functions")];
     let mut sources = Vec::new();
@@ -103,29 +103,29 @@ fn sources() -> Vec<String> {
     sources
 }
 
-/// The literals of a source that look like this. None that is looked for has a quotation mark in it.
-fn literals(path: &str, like: impl Fn(&str) -> bool) -> Set {
+/// Returns the string literals of a source file that match. They must not contain quotation marks.
+fn literals(path: &str, matches: impl Fn(&str) -> bool) -> Set {
     let source = source(path);
-    source.split('"').skip(1).step_by(2).filter(|text| like(text)).map(str::to_owned).collect()
+    source.split('"').skip(1).step_by(2).filter(|text| matches(text)).map(str::to_owned).collect()
 }
 
 /// `VISA`, `MIT_UCOF`
-fn is_loud(text: &str) -> bool {
+fn is_upper_snake_case(text: &str) -> bool {
     text.len() > 2 && text.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_')
 }
 
-/// The number of a status that the library `http` calls so.
-fn status_called(name: &str) -> u16 {
+/// Returns the number of the status with this constant name in the library `http`.
+fn status_number(name: &str) -> u16 {
     let statuses = (400..600).filter_map(|number| StatusCode::from_u16(number).ok());
-    let mut called = statuses.filter(|status| {
+    let mut matching = statuses.filter(|status| {
         let reason = status.canonical_reason().unwrap_or_default();
         reason.to_uppercase().replace([' ', '-'], "_") == name
     });
-    called.next().unwrap_or_else(|| panic!("{name}")).as_u16()
+    matching.next().unwrap_or_else(|| panic!("{name}")).as_u16()
 }
 
 #[test]
-fn it_has_every_route_of_the_template_and_no_other() {
+fn the_routes_are_those_of_the_template() {
     let template = Template::read(&root().join("template.yaml")).unwrap();
     let names = template.document()["Parameters"].as_object().unwrap().keys();
     let parameters: Parameters = names.map(|name| (name.clone(), "x".to_owned())).collect();
@@ -154,58 +154,61 @@ fn it_has_every_route_of_the_template_and_no_other() {
     let described: BTreeMap<_, _> = document
         .operations("paths")
         .into_iter()
-        .map(|(method, path, one)| {
-            let open = one["security"] == json!([]);
-            ((method, path), (kebab(one["operationId"].as_str().unwrap()), !open))
+        .map(|(method, path, operation)| {
+            let is_open = operation["security"] == json!([]);
+            ((method, path), (kebab(operation["operationId"].as_str().unwrap()), !is_open))
         })
         .collect();
     assert_eq!(described, deployed);
 }
 
 #[test]
-fn its_names_are_unique_and_its_version_is_ours() {
+fn operation_ids_are_unique_and_the_version_is_the_crates() {
     let document = Document::read();
     let mut ids = Set::new();
     for part in ["paths", "webhooks"] {
-        for (_, _, one) in document.operations(part) {
-            assert!(ids.insert(one["operationId"].as_str().unwrap().to_owned()), "{one}");
+        for (_, _, operation) in document.operations(part) {
+            assert!(
+                ids.insert(operation["operationId"].as_str().unwrap().to_owned()),
+                "{operation}"
+            );
         }
     }
     assert_eq!(document.0["info"]["version"], env!("CARGO_PKG_VERSION"));
-    let described = document.words("/components/schemas/Problem/properties/type/enum");
+    let described = document.enum_values("/components/schemas/Problem/properties/type/enum");
     assert!(described.iter().all(|kind| kind.starts_with(PROBLEM)));
 }
 
 #[test]
-fn what_is_ours_says_so() {
+fn additions_to_enturs_api_are_marked_in_the_description() {
     let document = Document::read();
-    let (mut parts, mut seen) = (vec![&document.0], 0);
+    let (mut parts, mut count) = (vec![&document.0], 0);
     while let Some(part) = parts.pop() {
-        if part["x-ours"] == true {
-            assert!(part["description"].as_str().unwrap().contains("Ours: "), "{part}");
-            seen += 1;
+        if part["x-extension"] == true {
+            assert!(part["description"].as_str().unwrap().contains("Extension: "), "{part}");
+            count += 1;
         }
         parts.extend(part.as_object().into_iter().flat_map(|members| members.values()));
         parts.extend(part.as_array().into_iter().flatten());
     }
-    assert!(seen > 10, "{seen}");
+    assert!(count > 10, "{count}");
 }
 
-/// The table in `status.rs`: each row has a status and, right after it, the last part of its type.
+/// Compared with the table in `status.rs`. Each row has a status, followed by the last part of the type.
 #[test]
-fn it_has_every_problem_with_its_status_and_no_other() {
+fn the_problem_types_and_statuses_are_those_of_the_code() {
     let table = source("shared/src/api/status.rs");
     let rows = table.split("StatusCode::").skip(1).filter_map(|row| {
         let (status, rest) = row.split_once(',')?;
         let slug = rest.trim_start().strip_prefix('"')?.split('"').next()?;
-        Some((status_called(status), format!("{PROBLEM}{slug}")))
+        Some((status_number(status), format!("{PROBLEM}{slug}")))
     });
     let rows: BTreeSet<_> = rows.collect();
     assert!(rows.len() > 20, "{rows:?}");
     let document = Document::read();
     let mut described = BTreeSet::new();
-    for (_, _, one) in document.operations("paths") {
-        for (status, response) in one["responses"].as_object().unwrap() {
+    for (_, _, operation) in document.operations("paths") {
+        for (status, response) in operation["responses"].as_object().unwrap() {
             let schema =
                 &document.resolve(response)["content"]["application/problem+json"]["schema"];
             let Some(narrowed) = schema["allOf"].get(1) else { continue };
@@ -218,15 +221,15 @@ fn it_has_every_problem_with_its_status_and_no_other() {
     }
     assert_eq!(described, rows);
     let kinds: Set = rows.into_iter().map(|(_, kind)| kind).collect();
-    assert_eq!(document.words("/components/schemas/Problem/properties/type/enum"), kinds);
+    assert_eq!(document.enum_values("/components/schemas/Problem/properties/type/enum"), kinds);
 }
 
-/// `Flaw::new("code", …)`, or with a constant of the same file.
+/// Compared with all `Violation::new("code", …)`. The code can be a constant of the same file.
 #[test]
-fn it_has_every_code_of_a_fault_and_no_other() {
+fn the_error_codes_are_those_of_the_code() {
     let mut codes = Set::new();
     for source in sources() {
-        for call in source.split("Flaw::new(").skip(1) {
+        for call in source.split("Violation::new(").skip(1) {
             let first = call.split(',').next().unwrap().trim();
             let constant = format!("const {first}: &str = ");
             let literal = match source.split_once(&constant) {
@@ -238,36 +241,39 @@ fn it_has_every_code_of_a_fault_and_no_other() {
         }
     }
     assert!(codes.contains("type") && codes.contains("transaction-type"), "{codes:?}");
-    assert_eq!(Document::read().words("/components/schemas/Fault/properties/code/enum"), codes);
+    assert_eq!(
+        Document::read().enum_values("/components/schemas/Fault/properties/code/enum"),
+        codes
+    );
 }
 
 #[test]
-fn its_words_are_those_of_the_code() {
+fn the_enumerations_are_those_of_the_code() {
     let document = Document::read();
-    let words = |schema: &str| document.words(&format!("/components/schemas/{schema}/enum"));
-    let states = &words("RecurringStatus") | &words("RecurringPayment/properties/statusReason");
-    assert_eq!(states, literals("shared/src/domain/recurring_payment.rs", is_loud));
-    assert_eq!(words("PaymentType"), literals("shared/src/domain/card.rs", is_loud));
-    assert_eq!(words("ErrorReason"), literals("shared/src/api/status.rs", is_loud));
-    let is_wire = |text: &str| is_loud(text) && !text.starts_with("CARGO_");
+    let values = |schema: &str| document.enum_values(&format!("/components/schemas/{schema}/enum"));
+    let states = &values("RecurringStatus") | &values("RecurringPayment/properties/statusReason");
+    assert_eq!(states, literals("shared/src/domain/recurring_payment.rs", is_upper_snake_case));
+    assert_eq!(values("PaymentType"), literals("shared/src/domain/card.rs", is_upper_snake_case));
+    assert_eq!(values("ErrorReason"), literals("shared/src/api/status.rs", is_upper_snake_case));
+    let is_wire = |text: &str| is_upper_snake_case(text) && !text.starts_with("CARGO_");
     let transactions = literals("functions/create-terminal/src/main.rs", is_wire);
-    assert_eq!(words("TerminalRequest/properties/transactionType"), transactions);
+    assert_eq!(values("TerminalRequest/properties/transactionType"), transactions);
     let is_language = |text: &str| text.len() == 5 && text.as_bytes()[2] == b'_';
     assert_eq!(
-        words("TerminalLanguage"),
+        values("TerminalLanguage"),
         literals("shared/src/domain/text/locale.rs", is_language)
     );
     let is_event = |text: &str| text.starts_with("recurring-payment.");
     assert_eq!(
-        words("Notification/properties/errorReason"),
-        literals("shared/src/notify.rs", is_loud)
+        values("Notification/properties/errorReason"),
+        literals("shared/src/notify.rs", is_upper_snake_case)
     );
-    assert_eq!(words("Notification/properties/type"), literals("shared/src/notify.rs", is_event));
+    assert_eq!(values("Notification/properties/type"), literals("shared/src/notify.rs", is_event));
 }
 
-/// The patterns of customer numbers take what the service takes; `customers.rs` shows what that is.
+/// The patterns of customer numbers accept the same numbers as the service (`customer_numbers.rs`).
 #[test]
-fn its_customer_numbers_are_the_services() {
+fn the_patterns_of_customer_numbers_are_those_of_the_service() {
     let document = Document::read();
     let body = &document.0["components"]["schemas"]["CustomerNumber"];
     let query = &document.0["components"]["parameters"]["CustomerNumber"]["schema"];
@@ -292,14 +298,14 @@ fn its_customer_numbers_are_the_services() {
         ("47;11", false, false),
         ("ø", false, false),
     ] {
-        let found = [body, query].map(|schema| jsonschema::is_valid(schema, &json!(text)));
-        assert_eq!(found, [in_body, in_query], "{text}");
+        let valid = [body, query].map(|schema| jsonschema::is_valid(schema, &json!(text)));
+        assert_eq!(valid, [in_body, in_query], "{text}");
     }
 }
 
 /// `Permission::Read` in a function is `recurring-payments:les` in the document.
 #[test]
-fn its_permissions_are_those_of_the_functions() {
+fn the_permissions_are_those_of_the_functions() {
     let callers = source("shared/src/domain/caller.rs");
     let names: BTreeMap<&str, &str> = callers
         .split("(Self::")
@@ -307,42 +313,44 @@ fn its_permissions_are_those_of_the_functions() {
         .filter_map(|row| row.split_once(", \"recurring-payments:"))
         .filter_map(|(variant, rest)| Some((variant, rest.split('"').next()?)))
         .collect();
-    for (method, path, one) in Document::read().operations("paths") {
-        let id = one["operationId"].as_str().unwrap();
+    for (method, path, operation) in Document::read().operations("paths") {
+        let id = operation["operationId"].as_str().unwrap();
         let route = format!("{method} {path}");
-        let whole = fs::read_dir(root().join("functions")).unwrap().find_map(|folder| {
+        let source = fs::read_dir(root().join("functions")).unwrap().find_map(|folder| {
             let text = fs::read_to_string(folder.unwrap().path().join("src/main.rs")).unwrap();
-            let door = text.lines().next().unwrap_or_default().to_owned();
-            (door.contains(&format!("`{route}`")) || door.contains(&format!("`{route}?")))
-                .then_some(text)
+            let first_line = text.lines().next().unwrap_or_default().to_owned();
+            (first_line.contains(&format!("`{route}`"))
+                || first_line.contains(&format!("`{route}?")))
+            .then_some(text)
         });
-        let whole = whole.unwrap_or_else(|| panic!("{route}"));
-        let needed = whole
+        let source = source.unwrap_or_else(|| panic!("{route}"));
+        let permission = source
             .split("request.caller(Permission::")
             .nth(1)
             .map(|rest| rest.split(')').next().unwrap());
-        let needed = needed.map(|variant| format!("recurring-payments:{}", names[variant]));
-        assert_eq!(one["x-permission"].as_str(), needed.as_deref(), "{id}");
+        let permission = permission.map(|variant| format!("recurring-payments:{}", names[variant]));
+        assert_eq!(operation["x-permission"].as_str(), permission.as_deref(), "{id}");
     }
 }
 
-/// Each example of a parameter, header, body or schema is as the schema beside it says.
+/// Each example of a parameter, header, body or schema is valid for its schema.
 #[test]
-fn its_examples_are_as_it_says() {
+fn the_examples_are_valid_for_their_schemas() {
     let document = Document::read();
-    let mut seen = 0;
+    let mut count = 0;
     let mut parts = vec![("#".to_owned(), &document.0)];
     while let Some((place, part)) = parts.pop() {
-        let named = part["schema"].is_object();
-        let schema = if named { &part["schema"] } else { part };
+        let has_schema = part["schema"].is_object();
+        let schema = if has_schema { &part["schema"] } else { part };
         let mut check = |value: &Value, name: &str| {
-            seen += 1;
+            count += 1;
             document.check(schema, value, &format!("{place}/{name}"));
         };
-        if named && !part["example"].is_null() {
+        if has_schema && !part["example"].is_null() {
             check(&part["example"], "example");
         }
-        for (name, example) in part["examples"].as_object().filter(|_| named).into_iter().flatten()
+        for (name, example) in
+            part["examples"].as_object().filter(|_| has_schema).into_iter().flatten()
         {
             check(&document.resolve(example)["value"], name);
         }
@@ -357,36 +365,36 @@ fn its_examples_are_as_it_says() {
             Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
         }
     }
-    assert!(seen > 80, "{seen}");
+    assert!(count > 80, "{count}");
 }
 
-/// Rule 20: of several faults, `detail` says the first.
+/// Rule 20: `detail` is the first of several errors.
 #[test]
-fn its_problems_say_their_first_fault() {
+fn the_detail_of_a_problem_is_its_first_error() {
     let document = Document::read();
-    let (mut parts, mut seen) = (vec![&document.0], 0);
+    let (mut parts, mut count) = (vec![&document.0], 0);
     while let Some(part) = parts.pop() {
         if let Some(first) = part["errors"].get(0).filter(|first| first["field"].is_string()) {
             let word = |name: &str| first[name].as_str().unwrap();
             let sentence = format!("{} {}.", word("field"), word("message"));
             assert_eq!((&part["detail"], &part["message"]), (&json!(sentence), &json!(sentence)));
-            seen += 1;
+            count += 1;
         }
         parts.extend(part.as_object().into_iter().flat_map(|members| members.values()));
         parts.extend(part.as_array().into_iter().flatten());
     }
-    assert!(seen > 1, "{seen}");
+    assert!(count > 1, "{count}");
 }
 
-/// The console has it, as it is and to read.
+/// The console serves the file itself, and Swagger UI with the address of the local API.
 #[tokio::test]
-async fn the_console_shows_it() {
-    let world = World::new().await;
+async fn the_console_serves_the_document() {
+    let api = TestApi::new().await;
     let get = async |path: &str| {
-        let address = format!("{}{path}", world.local.addresses().console);
-        let answer = world.http.get(address).send().await.unwrap();
-        let kind = answer.headers()["content-type"].to_str().unwrap().to_owned();
-        (answer.status(), kind, answer.text().await.unwrap())
+        let address = format!("{}{path}", api.local.addresses().console);
+        let response = api.http.get(address).send().await.unwrap();
+        let kind = response.headers()["content-type"].to_str().unwrap().to_owned();
+        (response.status(), kind, response.text().await.unwrap())
     };
     let (status, kind, text) = get("/openapi.yaml").await;
     assert_eq!((status, kind.as_str()), (StatusCode::OK, "application/yaml"));
@@ -394,8 +402,8 @@ async fn the_console_shows_it() {
     let (status, kind, text) = get("/api").await;
     assert_eq!((status, kind.as_str()), (StatusCode::OK, "text/html"));
     assert!(text.contains("SwaggerUIBundle"));
-    let of_the_page =
+    let shown_document =
         local::yaml::document(&get("/api/openapi.yaml").await.2, |_, _| None).unwrap();
-    assert_eq!(of_the_page["servers"][0]["url"], *world.local.addresses().api);
+    assert_eq!(shown_document["servers"][0]["url"], *api.local.addresses().api);
     assert!(get("/").await.2.contains("href=\"/api\""));
 }

@@ -1,86 +1,86 @@
-//! Least privilege, as an equation: what the template grants a function is what the function does.
+//! Least privilege: the template grants each function exactly the permissions that it uses.
 //!
-//! That nothing more than the granted is ever done, every test of this crate holds: the local service refuses as AWS does
-//! what a function's role does not allow. That nothing more is granted than is done is held here, by doing everything.
+//! All tests of this crate check that no other permission is needed, because the local service rejects calls that a function's
+//! role does not allow, as AWS does. This file checks that every granted permission is used.
 
 use std::collections::BTreeSet;
 
-use local::iam::BY_LAMBDA;
+use local::iam::LAMBDA_ACTIONS;
 use local::netaxept::CALLBACK_SECRET;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
-use crate::{PAYMENTS, SCHEDULED, VISA, World};
+use crate::{PAYMENTS, SCHEDULED, TestApi, VISA};
 
-/// As `World::call`, of a caller who does not say who they are: that counts against what such callers share.
-async fn unidentified(world: &World, method: &str, path: &str, body: Option<Value>) -> Value {
-    let bearer = format!("Bearer {}", world.partner);
+/// Like `TestApi::call`, for an unidentified caller, whose requests count towards the shared rate limit.
+async fn call_unidentified(api: &TestApi, method: &str, path: &str, body: Option<Value>) -> Value {
+    let bearer = format!("Bearer {}", api.partner);
     let headers = [("authorization", bearer.as_str()), ("content-type", "application/json")];
     let body = body.map(|body| body.to_string());
-    let answer = world.send(method, path, &headers, body.as_deref()).await;
-    assert!(answer.status.is_success(), "{method} {path}: {answer:?}");
-    answer.json()
+    let response = api.send(method, path, &headers, body.as_deref()).await;
+    assert!(response.status.is_success(), "{method} {path}: {response:?}");
+    response.json()
 }
 
-/// A recurring payment with a card at its terminal, and the address of its terminal.
-async fn with_a_card(world: &World) -> (String, Value) {
+/// Creates a recurring payment and enters a card. Returns its path and the transaction id.
+async fn create_with_entered_card(api: &TestApi) -> (String, Value) {
     let customer = json!({ "customerNumber": "4711" });
-    let created = unidentified(world, "POST", PAYMENTS, Some(customer)).await;
+    let created = call_unidentified(api, "POST", PAYMENTS, Some(customer)).await;
     let path = format!("{PAYMENTS}/{}", created["recurringPaymentId"]);
-    let tell = format!("{}/inbox", world.local.addresses().console);
-    let body = json!({ "redirectUrl": "https://shop.example/done", "callbackUrl": tell });
-    let terminal = unidentified(world, "POST", &format!("{path}/terminal"), Some(body)).await;
-    world.press(terminal["terminalUri"].as_str().unwrap(), VISA, "okButton").await;
+    let callback_url = format!("{}/inbox", api.local.addresses().console);
+    let body = json!({ "redirectUrl": "https://shop.example/done", "callbackUrl": callback_url });
+    let terminal = call_unidentified(api, "POST", &format!("{path}/terminal"), Some(body)).await;
+    api.submit_card(terminal["terminalUri"].as_str().unwrap(), VISA, "okButton").await;
     (path, terminal["transactionId"].clone())
 }
 
-/// Every function does everything that it can do.
-async fn everything(world: &mut World) {
-    let (path, _) = with_a_card(world).await;
-    unidentified(world, "PUT", &format!("{path}/authorize"), None).await;
-    unidentified(world, "GET", &path, None).await;
-    unidentified(world, "GET", &format!("{PAYMENTS}?customerNumber=4711"), None).await;
-    unidentified(world, "PATCH", &path, Some(json!({ "nickname": "Kort" }))).await;
-    unidentified(world, "DELETE", &path, None).await;
+/// Makes every function use all of its permissions.
+async fn use_all_permissions(api: &mut TestApi) {
+    let (path, _) = create_with_entered_card(api).await;
+    call_unidentified(api, "PUT", &format!("{path}/authorize"), None).await;
+    call_unidentified(api, "GET", &path, None).await;
+    call_unidentified(api, "GET", &format!("{PAYMENTS}?customerNumber=4711"), None).await;
+    call_unidentified(api, "PATCH", &path, Some(json!({ "nickname": "Kort" }))).await;
+    call_unidentified(api, "DELETE", &path, None).await;
 
-    let (_, visit) = with_a_card(world).await;
-    let body = json!({ "TransactionId": visit.to_string() }).to_string();
+    let (_, session) = create_with_entered_card(api).await;
+    let body = json!({ "TransactionId": session.to_string() }).to_string();
     let back = format!("/v1/netaxept/callback/{CALLBACK_SECRET}");
     let json = [("content-type", "application/json")];
-    assert_eq!(world.send("POST", &back, &json, Some(&body)).await.status, StatusCode::OK);
+    assert_eq!(api.send("POST", &back, &json, Some(&body)).await.status, StatusCode::OK);
 
-    // One that the schedule finishes, and one that nobody does.
-    with_a_card(world).await;
-    let forgotten = world.create("4712", json!({})).await["recurringPaymentId"].clone();
-    world.terminal(&forgotten).await;
-    world.pass("PT1M").await;
-    world.pass("PT24H15M").await;
+    // The schedule completes one recurring payment, and abandons another.
+    create_with_entered_card(api).await;
+    let abandoned = api.create("4712", json!({})).await["recurringPaymentId"].clone();
+    api.open_terminal(&abandoned).await;
+    api.advance_and_run_schedules("PT1M").await;
+    api.advance_and_run_schedules("PT24H15M").await;
 
-    let internal = world.token("internal-demo", json!({})).await;
-    let partner = std::mem::replace(&mut world.partner, internal);
-    let bearer = format!("Bearer {}", world.partner);
+    let internal = api.token("internal-demo", json!({})).await;
+    let partner = std::mem::replace(&mut api.partner, internal);
+    let bearer = format!("Bearer {}", api.partner);
     let customer = "/v1/customers/4711/recurring-payments";
-    let erased = world.send("DELETE", customer, &[("authorization", &bearer)], None).await;
+    let erased = api.send("DELETE", customer, &[("authorization", &bearer)], None).await;
     assert_eq!(erased.status, StatusCode::NO_CONTENT, "{erased:?}");
-    world.partner = partner;
+    api.partner = partner;
 }
 
 #[tokio::test]
-#[expect(clippy::print_stdout, reason = "the equation, for whoever wants to see it: --nocapture")]
-async fn granted_is_used() {
-    let mut world = World::new().await;
-    everything(&mut world).await;
-    let (requests, reads) = (world.local.dynamodb().requests(), world.local.secrets().reads());
+#[expect(clippy::print_stdout, reason = "prints the permissions with --nocapture")]
+async fn every_granted_permission_is_used() {
+    let mut api = TestApi::new().await;
+    use_all_permissions(&mut api).await;
+    let (requests, reads) = (api.local.dynamodb().requests(), api.local.secrets().reads());
     assert_eq!(requests.iter().find(|request| request.denied), None);
-    for function in world.local.policies().binaries() {
+    for function in api.local.policies().binaries() {
         let of_table = requests.iter().filter(|request| request.function == function);
         let of_table = of_table.map(|request| (request.action(), request.resource()));
         let of_secrets = reads.iter().filter(|read| read.function == function);
         let of_secrets = of_secrets
             .map(|read| ("secretsmanager:GetSecretValue".to_owned(), read.secret.clone()));
         let used: BTreeSet<_> = of_table.chain(of_secrets).collect();
-        let mut granted = world.local.policies().granted(function);
-        granted.retain(|(action, _)| !BY_LAMBDA.contains(&action.as_str()));
+        let mut granted = api.local.policies().granted(function);
+        granted.retain(|(action, _)| !LAMBDA_ACTIONS.contains(&action.as_str()));
         println!("{function}: granted {} = used {}", granted.len(), used.len());
         for (action, resource) in &used {
             println!("    {action} on {resource}");
@@ -90,14 +90,14 @@ async fn granted_is_used() {
     assert_eq!(SCHEDULED.len(), 2);
 }
 
-/// The guard is there: without it the test above would hold nothing.
+/// The local service enforces the permissions. The test above depends on it.
 #[tokio::test]
-async fn what_is_not_granted_is_refused() {
-    let world = World::new().await;
-    let policies = world.local.policies();
+async fn calls_without_permission_are_rejected() {
+    let api = TestApi::new().await;
+    let policies = api.local.policies();
     for (function, action, resource) in [
         ("get-recurring-payment", "dynamodb:PutItem", "Wallets"),
-        ("expire-recurring-payments", "dynamodb:Query", "Wallets/index/ByChore"),
+        ("expire-recurring-payments", "dynamodb:Query", "Wallets/index/ByTask"),
         ("create-terminal", "secretsmanager:GetSecretValue", "NotificationSecret"),
         ("authorizer", "dynamodb:GetItem", "Wallets"),
         ("unknown", "dynamodb:GetItem", "Wallets"),
@@ -106,7 +106,7 @@ async fn what_is_not_granted_is_refused() {
     }
     let scan = |function: &str| {
         let credential = format!("Credential={function}/20261123/eu-north-1/dynamodb/aws4_request");
-        let request = world.http.post(world.local.addresses().dynamodb.as_str());
+        let request = api.http.post(api.local.addresses().dynamodb.as_str());
         request
             .header("content-type", "application/x-amz-json-1.0")
             .header("x-amz-target", "DynamoDB_20120810.Scan")
@@ -118,9 +118,9 @@ async fn what_is_not_granted_is_refused() {
             .body(json!({ "TableName": "Wallets" }).to_string())
             .send()
     };
-    let refused = scan("get-recurring-payment").await.unwrap();
-    assert_eq!(refused.status(), StatusCode::BAD_REQUEST);
-    let refused: Value = refused.json().await.unwrap();
-    assert!(refused["__type"].as_str().unwrap().ends_with("AccessDeniedException"), "{refused}");
+    let rejected = scan("get-recurring-payment").await.unwrap();
+    assert_eq!(rejected.status(), StatusCode::BAD_REQUEST);
+    let rejected: Value = rejected.json().await.unwrap();
+    assert!(rejected["__type"].as_str().unwrap().ends_with("AccessDeniedException"), "{rejected}");
     assert_eq!(scan("a-test").await.unwrap().status(), StatusCode::OK);
 }

@@ -1,83 +1,83 @@
-//! `template.yaml`, `functions/`, README.md, OPERATIONS.md and the configuration say the same.
+//! Checks that `template.yaml`, `functions/`, README.md, OPERATIONS.md and the configuration agree.
 //!
-//! A check takes a template and says what is wrong with it, so that it can be held against spoilt ones as well.
+//! Each check takes a template and returns the violations, so that `mutations` can run it on invalid templates too.
 
 pub(crate) mod cors;
+mod data_protection;
 mod domain;
 mod functions;
-mod keeping;
+mod monitoring;
 mod mutations;
 mod permissions;
-mod watching;
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::sync::LazyLock;
 
 use local::binaries::root;
-use local::template::{Fault, Function, Parameters, Secrets, Template};
+use local::template::{Function, Parameters, Secrets, Template, TemplateError};
 
-/// The template itself.
+/// `template.yaml`.
 fn template() -> Template {
     Template::read(&root().join("template.yaml")).unwrap()
 }
 
-/// Its functions, with nothing but names for what is not in it.
-pub(super) fn deployed(template: &Template) -> Result<Vec<Function>, Fault> {
-    let given = ["NetaxeptMerchantId", "NetaxeptToken", "TokenIssuers"];
+/// Returns the template's functions, with placeholders for parameters and secrets that have no value in it.
+pub(super) fn deployed(template: &Template) -> Result<Vec<Function>, TemplateError> {
+    let required = ["NetaxeptMerchantId", "NetaxeptToken", "TokenIssuers"];
     let generated = ["CallbackSecret", "IdKey", "NotificationSecret"];
-    let parameters: Parameters = given.map(|name| (name.to_owned(), "x".to_owned())).into();
+    let parameters: Parameters = required.map(|name| (name.to_owned(), "x".to_owned())).into();
     let generated: Secrets = generated.map(|name| (name.to_owned(), "x".to_owned())).into();
     template.functions(&parameters, &template.secrets(&parameters, &generated)?)
 }
 
-/// A file of the repository; nothing when it is not there.
+/// Reads a file of the repository. Empty if the file does not exist.
 fn file(path: &str) -> String {
     fs::read_to_string(root().join(path)).unwrap_or_default()
 }
 
-/// The functions' folders, and the one file of each.
+/// The source file of each function, by the function's folder.
 static SOURCES: LazyLock<BTreeMap<String, String>> = LazyLock::new(|| {
     let folders = fs::read_dir(root().join("functions")).unwrap();
     let names = folders.map(|entry| entry.unwrap().file_name().into_string().unwrap());
     names.map(|name| (name.clone(), file(&format!("functions/{name}/src/main.rs")))).collect()
 });
 
-/// The one file of a function.
+/// The source file of a function.
 fn source(function: &Function) -> &'static str {
     SOURCES.get(&function.binary).map(String::as_str).unwrap_or_default()
 }
 
-/// Everything that is wrong, by every check but those of other documents.
-fn faults(template: &Template) -> Vec<String> {
+/// Returns the violations of all checks except those of README.md and OPERATIONS.md.
+fn violations(template: &Template) -> Vec<String> {
     let functions = match deployed(template) {
         Ok(functions) => functions,
-        Err(fault) => return vec![fault.to_string()],
+        Err(error) => return vec![error.to_string()],
     };
-    let mut faults = functions::folders(&functions);
-    faults.extend(functions.iter().flat_map(|function| {
-        let mut faults = functions::routes(function);
-        faults.extend(functions::variables(function));
-        faults.extend(functions::schedule(template, function));
-        faults.extend(permissions::role(template, function));
-        faults
+    let mut violations = functions::folders(&functions);
+    violations.extend(functions.iter().flat_map(|function| {
+        let mut violations = functions::routes(function);
+        violations.extend(functions::variables(function));
+        violations.extend(functions::schedule(template, function));
+        violations.extend(permissions::role(template, function));
+        violations
     }));
-    faults.extend(permissions::granted(template, &functions));
-    faults.extend(cors::configured(template));
-    faults.extend(domain::custom(template));
-    faults.extend(keeping::kept(template));
-    faults.extend(keeping::said(template));
-    faults.extend(watching::metrics(template, &functions));
-    faults.extend(watching::all_are_watched(template, &functions));
-    faults
+    violations.extend(permissions::granted(template, &functions));
+    violations.extend(cors::configuration(template));
+    violations.extend(domain::custom_domain(template));
+    violations.extend(data_protection::storage(template));
+    violations.extend(data_protection::leaks(template));
+    violations.extend(monitoring::metrics(template, &functions));
+    violations.extend(monitoring::coverage(template, &functions));
+    violations
 }
 
 #[test]
-fn nothing_is_wrong() {
-    assert_eq!(faults(&template()), Vec::<String>::new());
+fn the_template_has_no_violations() {
+    assert_eq!(violations(&template()), Vec::<String>::new());
 }
 
-/// The routes' rows of README.md.
+/// README.md has a table row for each route.
 #[test]
 fn every_route_is_in_the_readme() {
     let readme = file("README.md");
@@ -92,13 +92,16 @@ fn every_route_is_in_the_readme() {
 }
 
 #[test]
-fn every_endpoint_is_one_screen() {
+fn every_function_has_at_most_60_lines() {
     for function in deployed(&template()).unwrap() {
         assert!(source(&function).lines().count() <= 60, "{}", function.binary);
     }
 }
 
 #[test]
-fn every_alarm_is_explained() {
-    assert_eq!(watching::unexplained(&template(), &file("OPERATIONS.md")), Vec::<String>::new());
+fn every_alarm_has_a_section_in_operations_md() {
+    assert_eq!(
+        monitoring::undocumented_alarms(&template(), &file("OPERATIONS.md")),
+        Vec::<String>::new()
+    );
 }

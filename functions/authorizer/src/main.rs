@@ -1,11 +1,11 @@
-//! The Lambda authorizer of the HTTP API: checks the token and says who is calling, or why nobody is.
+//! The Lambda authorizer of the HTTP API: verifies the token, and passes the caller or the reason of the refusal to the functions.
 //!
-//! It lets every request through; the functions refuse those of nobody, with a body of ours (api.md §5).
+//! It allows every request. The functions refuse requests without a caller, because only they can send a problem body (api.md §5).
 
 use shared::api::{self, authorizer};
-use shared::token::Tokens;
+use shared::token::TokenVerifier;
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), api::Fatal> {
-    authorizer::serve(env!("CARGO_BIN_NAME"), Tokens::start).await
+async fn main() -> Result<(), api::StartError> {
+    authorizer::serve(env!("CARGO_BIN_NAME"), TokenVerifier::start).await
 }

@@ -1,4 +1,4 @@
-//! `POST /v1/recurring-payments`: a new recurring payment, CREATED; the first one of a customer is primary.
+//! `POST /v1/recurring-payments`: creates a recurring payment. A customer's first one is primary.
 
 use shared::api::{self, Reply, Request, reply};
 use shared::domain::caller::{Caller, Permission};
@@ -6,20 +6,20 @@ use shared::domain::owner::hash;
 use shared::domain::text::Nickname;
 use shared::domain::wallet::NewRecurringPayment;
 use shared::error::Error;
-use shared::storage::{Key, Store};
+use shared::storage::{Store, WalletKey};
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), api::Fatal> {
+async fn main() -> Result<(), api::StartError> {
     api::serve(env!("CARGO_BIN_NAME"), Store::start, create).await
 }
 
 async fn create(store: &Store, request: Request) -> Result<Reply, Error> {
     let (caller, now) = (request.caller(Permission::Create)?, request.received_at()?);
-    store.admit(request.is_identified(), now).await?;
+    store.check_rate_limit(request.is_identified(), now).await?;
     let caller = match request.on_behalf_of()? {
         None => caller,
         Some(organisation) => {
-            caller.needs(Permission::OnBehalfOf)?;
+            caller.require(Permission::OnBehalfOf)?;
             Caller { organisation, ..caller }
         }
     };
@@ -28,12 +28,13 @@ async fn create(store: &Store, request: Request) -> Result<Reply, Error> {
     let primary = body.flag("isPrimary").unwrap_or_default();
     let named = body.customer_number();
     body.finish()?;
-    let customer = caller.customer(named)?;
-    let asked =
+    let customer = caller.customer_for_write(named)?;
+    let request_hash =
         hash(&[&[u8::from(primary)], nickname.as_ref().map_or("", Nickname::as_str).as_bytes()]);
-    let idempotency = request.idempotency_key(&caller)?.map(|key| (key, asked));
+    let idempotency = request.idempotency_key(&caller)?.map(|key| (key, request_hash));
     let new = NewRecurringPayment { nickname, primary, idempotency };
-    let view =
-        store.change(Key::Customer(&customer), now, |wallet| wallet.create(new.clone())).await?;
+    let view = store
+        .change(WalletKey::Customer(&customer), now, |wallet| wallet.create(new.clone()))
+        .await?;
     reply::created(&view)
 }

@@ -1,16 +1,20 @@
-//! Each minute: makes durable what time has made of recurring payments, EXPIRED, ABANDONED or forgotten, and tells it.
+//! Every minute: stores which recurring payments have expired, were abandoned or are past their retention, and delivers the
+//! notifications about them.
 //!
-//! What callers see never depends on it.
+//! Responses of the API do not depend on this function.
 
-use shared::app::Teller;
-use shared::schedule::{self, Run, Tally};
-use shared::storage::Kind;
+use shared::app::NotificationSender;
+use shared::schedule::{self, Run, RunSummary};
+use shared::storage::DueKind;
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), schedule::Fatal> {
-    schedule::serve(env!("CARGO_BIN_NAME"), Teller::start, expire).await
+async fn main() -> Result<(), schedule::StartError> {
+    schedule::serve(env!("CARGO_BIN_NAME"), NotificationSender::start, expire).await
 }
 
-async fn expire(teller: &Teller, run: Run) -> Tally {
-    run.each(&teller.store, Kind::Expiry, |due| teller.settle(due.slot, run.now)).await
+async fn expire(notification_sender: &NotificationSender, run: Run) -> RunSummary {
+    run.for_each_due(&notification_sender.store, DueKind::Expiry, |due| {
+        notification_sender.expire(due.slot, run.now)
+    })
+    .await
 }

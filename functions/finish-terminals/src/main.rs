@@ -1,15 +1,18 @@
-//! Each minute: looks at the terminals whose time has come, finishes those at which a card was entered, and tells callers how
-//! a setup ended.
+//! Every minute: reconciles the terminal sessions that are due, completes those with a card, and delivers notifications about the
+//! results.
 
 use shared::app::App;
-use shared::schedule::{self, Run, Tally};
-use shared::storage::Kind;
+use shared::schedule::{self, Run, RunSummary};
+use shared::storage::DueKind;
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), schedule::Fatal> {
+async fn main() -> Result<(), schedule::StartError> {
     schedule::serve(env!("CARGO_BIN_NAME"), App::start, finish).await
 }
 
-async fn finish(app: &App, run: Run) -> Tally {
-    run.each(&app.teller.store, Kind::Chore, |due| app.finish(due.slot, run.now)).await
+async fn finish(app: &App, run: Run) -> RunSummary {
+    run.for_each_due(&app.notification_sender.store, DueKind::Task, |due| {
+        app.finish(due.slot, run.now)
+    })
+    .await
 }

@@ -1,6 +1,7 @@
-//! `POST /v1/netaxept/callback/{secret}`: Nets says that something happened to a transaction, and is asked what.
+//! `POST /v1/netaxept/callback/{secret}`: Nets calls this after a change of a transaction.
 //!
-//! Nothing in it is trusted. It is answered 200 whatever comes of it: the schedule looks too, so Nets need not call again.
+//! The callback is not trusted: the function reconciles the session with Nets. A failure is answered with 200 too, because the
+//! schedule reconciles the session later. So Nets need not repeat the callback.
 
 use shared::api::{self, Reply, Request, reply};
 use shared::app::App;
@@ -14,23 +15,23 @@ struct Receiver {
 }
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), api::Fatal> {
+async fn main() -> Result<(), api::StartError> {
     api::serve(env!("CARGO_BIN_NAME"), start, receive).await
 }
 
 async fn start(environment: &Environment<'_>) -> Result<Receiver, Cause> {
-    let (app, secret) = App::start_with(environment, CallbackConfig::SECRET).await?;
+    let (app, secret) = App::start_with_secret(environment, CallbackConfig::SECRET).await?;
     Ok(Receiver { app, secret })
 }
 
 async fn receive(receiver: &Receiver, request: Request) -> Result<Reply, Error> {
-    request.knows(&receiver.secret)?;
+    request.check_path_secret(&receiver.secret)?;
     let now = request.received_at()?;
     let mut body = request.body()?;
     let transaction_id = body.transaction_id().flatten();
     body.finish()?;
-    if let Some(visit) = transaction_id {
-        receiver.app.called_back(visit, now).await;
+    if let Some(session) = transaction_id {
+        receiver.app.receive_callback(session, now).await;
     }
-    Ok(reply::received())
+    Ok(reply::empty_object())
 }

@@ -1,20 +1,20 @@
-//! `PATCH /v1/recurring-payments/{recurringPaymentId}`: another nickname, or another primary.
+//! `PATCH /v1/recurring-payments/{recurringPaymentId}`: changes the nickname of a recurring payment, or makes it primary.
 
 use shared::api::{self, Reply, Request, reply};
 use shared::domain::caller::Permission;
 use shared::domain::text::Nickname;
 use shared::domain::wallet::Change;
 use shared::error::Error;
-use shared::storage::{Key, Store};
+use shared::storage::{Store, WalletKey};
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), api::Fatal> {
+async fn main() -> Result<(), api::StartError> {
     api::serve(env!("CARGO_BIN_NAME"), Store::start, update).await
 }
 
 async fn update(store: &Store, request: Request) -> Result<Reply, Error> {
     let (caller, now) = (request.caller(Permission::Update)?, request.received_at()?);
-    store.admit(request.is_identified(), now).await?;
+    store.check_rate_limit(request.is_identified(), now).await?;
     let id = request.recurring_payment_id()?;
     let mut body = request.body()?;
     body.must_have_one_of(&["nickname", "isPrimary", "customerNumber"]);
@@ -23,8 +23,8 @@ async fn update(store: &Store, request: Request) -> Result<Reply, Error> {
     let owner = store.named_owner(&caller, body.customer_number());
     body.finish()?;
     let change = Change { nickname, primary };
-    let view = store.change(Key::Payment(&caller, id), now, |wallet| {
-        wallet.must_be_of(owner)?;
+    let view = store.change(WalletKey::Payment(&caller, id), now, |wallet| {
+        wallet.check_owner(owner)?;
         wallet.update(id, change.clone())
     });
     reply::ok(&view.await?)

@@ -1,5 +1,5 @@
-//! Whatever Nets, or anybody in its place, replies: it is understood or refused, and nothing else happens.
+//! Fuzzes the parser of replies: any input must give a reply or an error, without a panic.
 
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|body: &[u8]| shared::netaxept::read(body));
+libfuzzer_sys::fuzz_target!(|body: &[u8]| shared::netaxept::parse_for_fuzzing(body));

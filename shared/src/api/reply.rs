@@ -1,6 +1,6 @@
-//! What callers get: the JSON of a recurring payment and of a terminal, and the headers that every answer has.
+//! Successful responses: the JSON of a recurring payment and of a terminal, and the headers that every response has.
 
-#![expect(clippy::struct_field_names, reason = "the names are those of the wire")]
+#![expect(clippy::struct_field_names, reason = "the names are those of the JSON members")]
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, LOCATION, WWW_AUTHENTICATE};
@@ -9,19 +9,19 @@ use lambda_http::{Body, Response};
 use serde::Serialize;
 use url::Url;
 
-use crate::api::request::About;
+use crate::api::request::RequestContext;
 use crate::domain::recurring_payment::{StatusReason, View};
-use crate::domain::terminal::Visit;
+use crate::domain::terminal::TerminalSession;
 use crate::domain::text::Nickname;
 use crate::error::{Cause, Error};
 use crate::invocation;
 
-/// A success.
+/// A successful response.
 #[derive(Debug)]
 pub struct Reply {
     status: StatusCode,
-    /// What is new, below the path that was called.
-    created: Option<String>,
+    /// The id of the created resource: the last segment of `Location`.
+    created_id: Option<String>,
     body: String,
 }
 
@@ -63,7 +63,7 @@ struct Terminal<'a> {
 /// 200 with a recurring payment.
 ///
 /// # Errors
-/// `Internal` when it cannot be written as JSON.
+/// Fails with `Internal` if serialization fails.
 pub fn ok(view: &View) -> Result<Reply, Error> {
     reply(StatusCode::OK, None, &recurring_payment(view))
 }
@@ -71,51 +71,53 @@ pub fn ok(view: &View) -> Result<Reply, Error> {
 /// 200 with a bare array of recurring payments.
 ///
 /// # Errors
-/// `Internal` when they cannot be written as JSON.
+/// Fails with `Internal` if serialization fails.
 pub fn list(views: &[View]) -> Result<Reply, Error> {
     reply(StatusCode::OK, None, &views.iter().map(recurring_payment).collect::<Vec<_>>())
 }
 
-/// 201 with a new recurring payment and where it is.
+/// 201 with a new recurring payment and its `Location`.
 ///
 /// # Errors
-/// `Internal` when it cannot be written as JSON.
+/// Fails with `Internal` if serialization fails.
 pub fn created(view: &View) -> Result<Reply, Error> {
-    invocation::note(|at_hand| at_hand.recurring_payment_id = Some(view.id.number()));
+    invocation::record(|invocation| invocation.recurring_payment_id = Some(view.id.number()));
     reply(StatusCode::CREATED, Some(view.id.to_string()), &recurring_payment(view))
 }
 
 /// 201 with a terminal.
 ///
 /// # Errors
-/// `Internal` when it cannot be written as JSON.
-pub fn terminal(visit: &Visit, uri: &Url) -> Result<Reply, Error> {
-    let id = visit.transaction_id.recurring_payment_id().number();
-    invocation::note(|at_hand| at_hand.transaction_id = Some(visit.transaction_id.number()));
+/// Fails with `Internal` if serialization fails.
+pub fn terminal(session: &TerminalSession, uri: &Url) -> Result<Reply, Error> {
+    let id = session.transaction_id.recurring_payment_id().number();
+    invocation::record(|invocation| {
+        invocation.transaction_id = Some(session.transaction_id.number());
+    });
     let body = Terminal {
         terminal_uri: uri.as_str(),
-        transaction_id: visit.transaction_id.number(),
+        transaction_id: session.transaction_id.number(),
         payment_id: id,
         recurring_payment_id: id,
-        terminal_expires_at: instant(visit.terminal.expires_at()),
+        terminal_expires_at: rfc3339(session.terminal.expires_at()),
     };
     reply(StatusCode::CREATED, None, &body)
 }
 
-/// 200 with nothing to say.
+/// 200 with an empty JSON object.
 #[must_use]
-pub fn received() -> Reply {
-    Reply { status: StatusCode::OK, created: None, body: "{}".to_owned() }
+pub fn empty_object() -> Reply {
+    Reply { status: StatusCode::OK, created_id: None, body: "{}".to_owned() }
 }
 
 /// 204, without a body.
 #[must_use]
-pub fn nothing() -> Reply {
-    Reply { status: StatusCode::NO_CONTENT, created: None, body: String::new() }
+pub fn no_content() -> Reply {
+    Reply { status: StatusCode::NO_CONTENT, created_id: None, body: String::new() }
 }
 
-/// An instant as callers see it: RFC 3339 with milliseconds and `Z`, always the same way.
-pub(super) fn instant(instant: DateTime<Utc>) -> String {
+/// Formats an instant for callers: RFC 3339, always with milliseconds and `Z`.
+pub(super) fn rfc3339(instant: DateTime<Utc>) -> String {
     instant.to_rfc3339_opts(SecondsFormat::Millis, true)
 }
 
@@ -126,12 +128,12 @@ fn recurring_payment(view: &View) -> RecurringPayment<'_> {
         recurring_status: view.status.name(),
         status_reason: view.reason.map(StatusReason::name),
         nickname: view.nickname.as_ref().map(Nickname::as_str),
-        created_at: instant(view.created_at),
+        created_at: rfc3339(view.created_at),
         card: view.registration.as_ref().map(|registration| Card {
             payment_type: registration.card.payment_type.name(),
             masked_pan: registration.card.last_four.as_str(),
-            expires_at: instant(registration.expires_at),
-            card_expires_at: instant(registration.card.expiry.ends_at()),
+            expires_at: rfc3339(registration.expires_at),
+            card_expires_at: rfc3339(registration.card.expiry.ends_at()),
             card_expiry: registration.card.expiry.to_string(),
         }),
     }
@@ -139,19 +141,20 @@ fn recurring_payment(view: &View) -> RecurringPayment<'_> {
 
 fn reply(
     status: StatusCode,
-    created: Option<String>,
+    created_id: Option<String>,
     body: &impl Serialize,
 ) -> Result<Reply, Error> {
-    let what = "an answer can not be written as JSON";
+    let what = "the response cannot be serialized as JSON";
     let body = serde_json::to_string(body)
         .map_err(|cause| Error::Internal { what, cause: Cause::from(cause) })?;
-    Ok(Reply { status, created, body })
+    Ok(Reply { status, created_id, body })
 }
 
 impl Reply {
-    pub(super) fn response(self, about: &About) -> Response<Body> {
-        let mut response = response(self.status, "application/hal+json", self.body, about);
-        let location = self.created.map(|id| format!("{}/{id}", about.path.trim_end_matches('/')));
+    pub(super) fn response(self, context: &RequestContext) -> Response<Body> {
+        let mut response = response(self.status, "application/hal+json", self.body, context);
+        let location =
+            self.created_id.map(|id| format!("{}/{id}", context.path.trim_end_matches('/')));
         if let Some(location) = location.and_then(|path| HeaderValue::try_from(path).ok()) {
             response.headers_mut().insert(LOCATION, location);
         }
@@ -159,12 +162,12 @@ impl Reply {
     }
 }
 
-/// A body, if there is one, with the headers that every answer has.
+/// A response with the headers that every response has. An empty `body` means no body.
 pub(super) fn response(
     status: StatusCode,
     content_type: &'static str,
     body: String,
-    about: &About,
+    context: &RequestContext,
 ) -> Response<Body> {
     let has_body = !body.is_empty();
     let mut response = Response::new(if has_body { Body::Text(body) } else { Body::Empty });
@@ -174,7 +177,7 @@ pub(super) fn response(
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     }
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    if let Ok(correlation_id) = HeaderValue::try_from(&about.correlation_id) {
+    if let Ok(correlation_id) = HeaderValue::try_from(&context.correlation_id) {
         headers.insert(HeaderName::from_static("x-correlation-id"), correlation_id);
     }
     if status == StatusCode::UNAUTHORIZED {

@@ -1,110 +1,111 @@
-//! Text becomes types: after this file no text of the caller's means anything but words to show.
+//! Request parsing: converts the texts of a request to types. Other code never interprets text of the caller.
 
-mod about;
 mod body;
+mod context;
 mod idempotency_key;
-mod likeness;
+mod suggestion;
 
 use aws_lambda_events::apigw::ApiGatewayV2httpRequestContext;
 use chrono::{DateTime, Utc};
 use lambda_http::RequestExt;
-use lambda_http::request::RequestContext;
+use lambda_http::request::RequestContext as LambdaRequestContext;
 
-use crate::api::context;
+use crate::api::authorizer_context;
 use crate::domain::caller::{Caller, Permission};
 use crate::domain::customer::{CustomerNumber, Organisation};
 use crate::domain::id::RecurringPaymentId;
 use crate::domain::owner::hash;
-use crate::error::{Cause, Error, Flaw};
+use crate::error::{Cause, Error, Violation};
 use crate::invocation;
 use crate::secret::Secret;
-pub use about::About;
 pub use body::Fields;
+pub use context::RequestContext;
 
-/// The parameter of a path that is secret.
+/// The path parameter that is secret.
 const SECRET: &str = "secret";
-/// The parameter of query and path that is personal.
+/// The path and query parameter that is personal data.
 const CUSTOMER: &str = "customerNumber";
 
-/// A request of API Gateway's HTTP API, as its payload format 2.0 has it.
+/// A request of API Gateway's HTTP API, in payload format 2.0.
 pub struct Request {
     http: lambda_http::Request,
     correlation_id: String,
 }
 
 impl Request {
-    /// Takes a request in; `new_id` makes a correlation id where the caller has none.
+    /// Reads a request. `new_id` generates a correlation id if the caller sent no usable one.
     pub(super) fn new(http: lambda_http::Request, new_id: fn() -> String) -> Self {
         let given = http
             .headers()
             .get("x-correlation-id")
             .map(|given| String::from_utf8_lossy(given.as_bytes()));
-        let correlation_id = about::correlation_id(given.as_deref()).unwrap_or_else(new_id);
+        let correlation_id = context::correlation_id(given.as_deref()).unwrap_or_else(new_id);
         Self { http, correlation_id }
     }
 
-    /// What API Gateway says of the request.
-    fn context(&self) -> Option<&ApiGatewayV2httpRequestContext> {
-        let Some(RequestContext::ApiGatewayV2(context)) = self.http.request_context_ref() else {
+    /// API Gateway's request context.
+    fn gateway_context(&self) -> Option<&ApiGatewayV2httpRequestContext> {
+        let Some(LambdaRequestContext::ApiGatewayV2(context)) = self.http.request_context_ref()
+        else {
             return None;
         };
         Some(context)
     }
 
-    /// A parameter of the path, which API Gateway has decoded.
+    /// A path parameter. API Gateway has decoded it.
     fn path_parameter(&self, name: &str) -> Option<&str> {
         self.http.path_parameters_ref()?.first(name)
     }
 
-    /// The path has to have this secret in it.
+    /// Checks that the path contains this secret.
     ///
     /// # Errors
-    /// `NoSuchPath`.
-    pub fn knows(&self, secret: &Secret) -> Result<(), Error> {
-        let known = self.path_parameter(SECRET).is_some_and(|given| secret.is(given));
-        if known { Ok(()) } else { Err(Error::NoSuchPath) }
+    /// Fails with `NoSuchPath` if it does not.
+    pub fn check_path_secret(&self, secret: &Secret) -> Result<(), Error> {
+        let is_correct = self.path_parameter(SECRET).is_some_and(|given| secret.equals(given));
+        if is_correct { Ok(()) } else { Err(Error::NoSuchPath) }
     }
 
-    /// Who is calling, if they may do this.
+    /// The caller, after checking the validity of the token and the permission.
     ///
     /// # Errors
-    /// `Unauthorized` without a caller, or when the token is not valid yet or no longer, which the authorizer's cached answer cannot
-    /// tell; `Forbidden` without the permission.
+    /// Fails with `Unauthorized` if there is no caller, or if the token is not valid yet or has expired. The cached authorizer
+    /// context does not show that. Fails with `Forbidden` if the caller lacks the permission.
     pub fn caller(&self, needed: Permission) -> Result<Caller, Error> {
         let caller = self.caller_unchecked().map_err(Error::Unauthorized)?;
-        invocation::note(|at_hand| at_hand.is_set_off_by(&caller));
+        invocation::record(|invocation| invocation.set_caller(&caller));
         if caller.valid_from > Some(self.received_at()?) {
             return Err(Error::Unauthorized("the token is not valid yet".to_owned()));
         }
         if caller.expires_at <= self.received_at()? {
             return Err(Error::Unauthorized("the token has expired".to_owned()));
         }
-        caller.needs(needed)?;
+        caller.require(needed)?;
         Ok(caller)
     }
 
     fn caller_unchecked(&self) -> Result<Caller, String> {
-        match self.context().and_then(|context| context.authorizer.as_ref()) {
-            Some(authorizer) => context::read(&authorizer.fields),
-            None => Err("no authorizer".to_owned()),
+        match self.gateway_context().and_then(|context| context.authorizer.as_ref()) {
+            Some(authorizer) => authorizer_context::read(&authorizer.fields),
+            None => Err("the request has no authorizer context".to_owned()),
         }
     }
 
-    /// When API Gateway received it, to the millisecond. The functions have no other clock.
+    /// The instant at which API Gateway received the request, in milliseconds. The functions have no other clock.
     ///
     /// # Errors
-    /// `Internal` when the event does not say.
+    /// Fails with `Internal` if the event has no time.
     pub fn received_at(&self) -> Result<DateTime<Utc>, Error> {
         let cause =
             || Error::Internal { what: "the event has no time", cause: Cause::from("timeEpoch") };
-        let at = self.context().map_or(0, |context| context.time_epoch);
+        let at = self.gateway_context().map_or(0, |context| context.time_epoch);
         DateTime::from_timestamp_millis(at).filter(|_| at > 0).ok_or_else(cause)
     }
 
-    /// The id in the path.
+    /// `recurringPaymentId` of the path.
     ///
     /// # Errors
-    /// `Invalid`.
+    /// Fails with `Invalid` if it is not a valid id.
     pub fn recurring_payment_id(&self) -> Result<RecurringPaymentId, Error> {
         const NAME: &str = "recurringPaymentId";
         let text = self.path_parameter(NAME).unwrap_or_default();
@@ -115,59 +116,64 @@ impl Request {
             } else {
                 "must be a whole number between 0 and 2^53"
             };
-            Flaw::new("id", message).of(NAME)
+            Violation::new("id", message).in_field(NAME)
         })?;
-        invocation::note(|at_hand| at_hand.recurring_payment_id = Some(id.number()));
+        invocation::record(|invocation| invocation.recurring_payment_id = Some(id.number()));
         Ok(id)
     }
 
-    /// A parameter of the query, decoded.
+    /// A query parameter, decoded.
     fn query(&self, name: &'static str) -> Result<Option<&str>, Error> {
         let query = self.http.query_string_parameters_ref();
         match query.and_then(|query| query.all(name)).as_deref() {
             None | Some([]) => Ok(None),
             Some([text]) => Ok(Some(*text)),
-            Some(_) => Err(Flaw::new("repeated", "may be given only once").of(name).into()),
+            Some(_) => {
+                Err(Violation::new("repeated", "must be given only once").in_field(name).into())
+            }
         }
     }
 
-    /// `customerNumber` of the query: plain or `eq:`. Any other operator would list other customers.
+    /// `customerNumber` of the query, plain or with `eq:`. Other operators are refused, because they would list other customers.
     ///
     /// # Errors
-    /// `Invalid`.
+    /// Fails with `Invalid` if the number or the operator is not valid.
     pub fn customer_in_query(&self) -> Result<Option<CustomerNumber>, Error> {
         let Some(text) = self.query(CUSTOMER)? else { return Ok(None) };
-        Ok(Some(CustomerNumber::from_query(text).map_err(|flaw| flaw.of(CUSTOMER))?))
+        Ok(Some(
+            CustomerNumber::from_query(text).map_err(|violation| violation.in_field(CUSTOMER))?,
+        ))
     }
 
-    /// `customerNumber` of the path, which API Gateway has decoded.
+    /// `customerNumber` of the path.
     ///
     /// # Errors
-    /// `Invalid`.
+    /// Fails with `Invalid` if it is not a valid customer number.
     pub fn customer_in_path(&self) -> Result<CustomerNumber, Error> {
         let text = self.path_parameter(CUSTOMER).unwrap_or_default();
-        Ok(CustomerNumber::try_from(text).map_err(|flaw| flaw.of(CUSTOMER))?)
+        Ok(CustomerNumber::try_from(text).map_err(|violation| violation.in_field(CUSTOMER))?)
     }
 
-    /// `true` or `false` in the query; absent is false.
+    /// A query parameter that is `true` or `false`. The default is false.
     ///
     /// # Errors
-    /// `Invalid`.
+    /// Fails with `Invalid` if it has another value.
     pub fn flag_in_query(&self, name: &'static str) -> Result<bool, Error> {
         match self.query(name)? {
             None | Some("false") => Ok(false),
             Some("true") => Ok(true),
-            Some(_) => Err(Flaw::new("type", "must be true or false").of(name).into()),
+            Some(_) => Err(Violation::new("type", "must be true or false").in_field(name).into()),
         }
     }
 
-    /// `Entur-On-Behalf-Of`: another organisation's number.
+    /// `Entur-On-Behalf-Of`: the number of another organisation.
     ///
     /// # Errors
-    /// `Invalid`.
+    /// Fails with `Invalid` if it is not a number.
     pub fn on_behalf_of(&self) -> Result<Option<Organisation>, Error> {
         let wrong = || {
-            Flaw::new("organisation", "must be an organisation's number").of("Entur-On-Behalf-Of")
+            Violation::new("organisation", "must be the number of an organisation")
+                .in_field("Entur-On-Behalf-Of")
         };
         let number =
             |text: &str| text.trim().parse().map(Organisation::new).map_err(|_| wrong().into());
@@ -178,22 +184,26 @@ impl Request {
             .transpose()
     }
 
-    /// The hash of `Idempotency-Key` and of whose it is: the token's client. Quoted, as the IETF draft has it, or bare: it is
-    /// the same key, with 1 to 255 visible characters.
+    /// The hash of `Idempotency-Key` and of the token's client id, 16 bytes. The key has 1 to 255 visible characters. A quoted
+    /// key, as in the IETF draft, and a bare key are the same key.
     ///
     /// # Errors
-    /// `Invalid`.
+    /// Fails with `Invalid` if the key is empty, too long, or has other characters.
     pub fn idempotency_key(&self, caller: &Caller) -> Result<Option<[u8; 16]>, Error> {
         let Some(given) = self.http.headers().get("idempotency-key") else { return Ok(None) };
-        let flaw = || {
-            Flaw::new("key", "must have 1 to 255 visible characters, bare or in double quotes")
-                .of("Idempotency-Key")
+        let violation = || {
+            Violation::new(
+                "key",
+                "must have 1 to 255 visible characters, with or without double quotes",
+            )
+            .in_field("Idempotency-Key")
         };
-        let key = idempotency_key::read(given.to_str().unwrap_or_default()).ok_or_else(flaw)?;
+        let key =
+            idempotency_key::read(given.to_str().unwrap_or_default()).ok_or_else(violation)?;
         Ok(Some(hash(&[caller.client.as_bytes(), key.as_bytes()])))
     }
 
-    /// Whether the caller says who is calling, as `<company>-<application>`.
+    /// Whether the client name of the caller has the form `<company>-<application>`.
     #[must_use]
     pub fn is_identified(&self) -> bool {
         self.client_name().is_some_and(|name| {
@@ -217,7 +227,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_hash_tells_where_a_part_ends() {
+    fn a_hash_depends_on_where_each_part_ends() {
         assert_ne!(hash(&[b"ab", b"c"]), hash(&[b"a", b"bc"]));
     }
 }

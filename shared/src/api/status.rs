@@ -1,4 +1,4 @@
-//! What a caller is told of each error: the one table, and the body that it becomes (RFC 9457 and Entur's `PaymentError`).
+//! Maps each [`Error`] to a status and a problem body (RFC 9457 and Entur's `PaymentError`). This is the only such table.
 
 use http::header::{ACCEPT_ENCODING, RETRY_AFTER};
 use http::{HeaderValue, StatusCode};
@@ -6,15 +6,15 @@ use lambda_http::{Body, Response};
 use serde::Serialize;
 
 use crate::api::reply;
-use crate::api::request::About;
-use crate::error::{Decline, Error, Fault, Flaw, Refusal};
+use crate::api::request::RequestContext;
+use crate::error::{Decline, Error, FieldError, Refusal, Violation};
 
-/// One row of the table.
+/// The response to one error.
 struct Row {
     status: StatusCode,
     /// The last part of the problem type.
     slug: &'static str,
-    /// What the caller can do about it. A 5xx says nothing of its cause.
+    /// A full sentence for people. For a 5xx it contains nothing about the cause.
     detail: String,
     error_reason: Option<&'static str>,
     retry_after_seconds: Option<u32>,
@@ -29,55 +29,59 @@ fn row(error: &Error) -> Row {
         retry_after_seconds: None,
     };
     match error {
-        Error::Invalid(faults) => {
-            let first = faults.first().map(sentence).unwrap_or_default();
+        Error::Invalid(errors) => {
+            let first = errors.first().map(sentence).unwrap_or_default();
             plain(StatusCode::BAD_REQUEST, "invalid-request", &first)
         }
         Error::TooLarge => plain(
             StatusCode::PAYLOAD_TOO_LARGE,
             "body-too-large",
-            "The body may have at most 16 KiB.",
+            "The body is larger than 16 KiB.",
         ),
         Error::NotJson => plain(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
             "not-json",
-            "Send the body as Content-Type: application/json.",
+            "The Content-Type of the body must be application/json.",
         ),
-        Error::Encoded(coding) => plain(
+        Error::UnsupportedEncoding(coding) => plain(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
             "body-encoded",
-            &format!("Send the body without Content-Encoding: {coding} is not supported."),
+            &format!(
+                "The Content-Encoding {coding} is not supported. Send the body without a Content-Encoding."
+            ),
         ),
-        Error::Charset(charset) => plain(
+        Error::UnsupportedCharset(charset) => plain(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
             "charset",
-            &format!("Send the body in UTF-8: the charset {charset} is not supported."),
+            &format!("The charset {charset} is not supported. Send the body in UTF-8."),
         ),
         Error::NoSuchPath => {
-            plain(StatusCode::NOT_FOUND, "no-such-path", "There is nothing at this path.")
+            plain(StatusCode::NOT_FOUND, "no-such-path", "The path does not exist.")
         }
-        Error::Unauthorized(reason) => {
-            plain(StatusCode::UNAUTHORIZED, "unauthorized", &format!("Get a new token: {reason}."))
-        }
+        Error::Unauthorized(reason) => plain(
+            StatusCode::UNAUTHORIZED,
+            "unauthorized",
+            &format!("Authentication failed: {reason}."),
+        ),
         Error::Forbidden(reason) => {
-            plain(StatusCode::FORBIDDEN, "forbidden", &format!("Not with this token: {reason}."))
+            plain(StatusCode::FORBIDDEN, "forbidden", &format!("Permission denied: {reason}."))
         }
         Error::Unidentified { retry_after_seconds } => Row {
             retry_after_seconds: Some(*retry_after_seconds),
             ..plain(
                 StatusCode::TOO_MANY_REQUESTS,
                 "unidentified",
-                "Say who is calling: ET-Client-Name, as company-application.",
+                "Too many requests were sent without a valid ET-Client-Name header. Send the header in the form company-application.",
             )
         },
-        Error::Refused(refusal) => refused(*refusal),
+        Error::Refused(refusal) => refusal_row(*refusal),
         Error::Busy { .. } => Row {
             error_reason: Some("RESOURCE_BUSY"),
             retry_after_seconds: Some(1),
             ..plain(
                 StatusCode::CONFLICT,
                 "busy",
-                "Others are changing the same customer's recurring payments. Try again.",
+                "Other requests are changing the recurring payments of the same customer. Try again.",
             )
         },
         Error::Unavailable { .. } => Row {
@@ -85,27 +89,27 @@ fn row(error: &Error) -> Row {
             ..plain(
                 StatusCode::SERVICE_UNAVAILABLE,
                 "unavailable",
-                "Nothing is lost. Try again later.",
+                "The service is temporarily unavailable. No data was lost. Try again later.",
             )
         },
         Error::Internal { .. } => plain(
             StatusCode::INTERNAL_SERVER_ERROR,
             "internal",
-            "Our mistake. Tell us the correlation id.",
+            "An internal error occurred. Include the correlation id when you report it.",
         ),
     }
 }
 
-/// A fault as a sentence of its own.
-fn sentence(fault: &Fault) -> String {
-    let field = if fault.field == "body" { "The body" } else { fault.field };
-    format!("{field} {}.", fault.flaw.message)
+/// The error of one field as a full sentence.
+fn sentence(error: &FieldError) -> String {
+    let field = if error.field == "body" { "The body" } else { error.field };
+    format!("{field} {}.", error.violation.message)
 }
 
-fn refused(refusal: Refusal) -> Row {
+fn refusal_row(refusal: Refusal) -> Row {
     let (status, slug, detail) = match refusal {
         Refusal::NotFound => {
-            (StatusCode::NOT_FOUND, "not-found", "There is no such recurring payment.")
+            (StatusCode::NOT_FOUND, "not-found", "The recurring payment was not found.")
         }
         Refusal::OtherCustomer => {
             (StatusCode::BAD_REQUEST, "invalid-request", "customerNumber can not be updated.")
@@ -113,7 +117,7 @@ fn refused(refusal: Refusal) -> Row {
         Refusal::PrimaryNeedsSuccessor => (
             StatusCode::CONFLICT,
             "primary-needs-successor",
-            "Make another recurring payment primary instead.",
+            "The primary recurring payment cannot be unset. Make another recurring payment primary instead.",
         ),
         Refusal::NeverPrimary => (
             StatusCode::CONFLICT,
@@ -121,63 +125,67 @@ fn refused(refusal: Refusal) -> Row {
             "Only a CREATED or ACTIVE recurring payment can be primary.",
         ),
         Refusal::Ended => {
-            (StatusCode::CONFLICT, "ended", "The recurring payment has ended. Create another one.")
+            (StatusCode::CONFLICT, "ended", "The recurring payment has ended. Create a new one.")
         }
         Refusal::NotAwaitingCard => (
             StatusCode::CONFLICT,
             "not-awaiting-card",
-            "Only a CREATED recurring payment takes a card. Create another one.",
+            "Only a CREATED recurring payment accepts a card. Create a new recurring payment.",
         ),
         Refusal::WalletFull => (
             StatusCode::CONFLICT,
             "wallet-full",
-            "The customer has 16 recurring payments. End one of them first.",
+            "The customer already has 16 recurring payments. End one of them first.",
         ),
         Refusal::NoTerminalLeft => (
             StatusCode::CONFLICT,
             "no-terminal-left",
-            "It has had 16 terminals. Create another recurring payment.",
+            "The recurring payment has reached the limit of 16 terminals. Create a new recurring payment.",
         ),
         Refusal::TooManyTerminals { .. } => (
             StatusCode::TOO_MANY_REQUESTS,
             "too-many-terminals",
-            "There were too many terminals within an hour. Wait.",
+            "Too many terminals were created within one hour. Try again later.",
         ),
-        Refusal::NoTerminal => (StatusCode::CONFLICT, "no-terminal", "Create a terminal first."),
+        Refusal::NoTerminal => (
+            StatusCode::CONFLICT,
+            "no-terminal",
+            "The recurring payment has no terminal. Create a terminal first.",
+        ),
         Refusal::TerminalOpen => (
             StatusCode::CONFLICT,
             "terminal-open",
-            "The customer has not finished at the terminal. Authorize after that.",
+            "The customer has not completed the terminal. Authorize again when the customer returns.",
         ),
         Refusal::TerminalCancelled => (
             StatusCode::CONFLICT,
             "terminal-cancelled",
-            "The customer cancelled. Create another terminal to try again.",
+            "The customer cancelled at the terminal. Create a new terminal to try again.",
         ),
         Refusal::TerminalTimedOut => (
             StatusCode::CONFLICT,
             "terminal-timed-out",
-            "Nobody entered a card in time. Create another terminal.",
+            "No card was entered before the terminal expired. Create a new terminal.",
         ),
         Refusal::Declined(Decline::Soft) => (
             StatusCode::CONFLICT,
             "declined-for-now",
-            "The card was declined for now. Authorize again later.",
+            "The card was declined temporarily. Authorize again later.",
         ),
         Refusal::Declined(Decline::Hard) => (
             StatusCode::CONFLICT,
             "declined",
-            "The card was declined. Create another terminal for another card.",
+            "The card was declined. Create a new terminal and use another card.",
         ),
         Refusal::CardExpired => (
             StatusCode::CONFLICT,
             "card-expired",
-            "The card has expired. Create another terminal for another card.",
+            "The card has expired. Create a new terminal and use another card.",
         ),
-        Refusal::KeyReused => (
+        Refusal::IdempotencyKeyReused => (
             StatusCode::CONFLICT,
             "idempotency-key-reused",
-            "Use a new Idempotency-Key for another request.",
+            "The Idempotency-Key was already used for a different request. Use a new key.",
         ),
     };
     let error_reason = if let Refusal::Declined(decline) = refusal {
@@ -211,29 +219,30 @@ struct Problem<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     error_reason: Option<&'a str>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    errors: Vec<Wrong<'a>>,
+    errors: Vec<ProblemField<'a>>,
     correlation_id: &'a str,
 }
 
 #[derive(Serialize)]
-struct Wrong<'a> {
+struct ProblemField<'a> {
     field: &'a str,
     message: &'a str,
     code: &'a str,
 }
 
-/// The answer to an error.
-pub(super) fn problem(error: &Error, about: &About) -> Response<Body> {
+/// The problem response to an error.
+pub(super) fn problem(error: &Error, context: &RequestContext) -> Response<Body> {
     let Row { status, slug, detail, error_reason, retry_after_seconds } = row(error);
     let title = status.canonical_reason().unwrap_or_default();
-    let other = [Flaw::new("other-customer", "can not be updated").of("customerNumber")];
-    let faults: &[Fault] = match error {
-        Error::Invalid(faults) => faults,
-        Error::Refused(Refusal::OtherCustomer) => &other,
+    let other_customer =
+        [Violation::new("other-customer", "can not be updated").in_field("customerNumber")];
+    let errors: &[FieldError] = match error {
+        Error::Invalid(errors) => errors,
+        Error::Refused(Refusal::OtherCustomer) => &other_customer,
         Error::TooLarge
         | Error::NotJson
-        | Error::Encoded(_)
-        | Error::Charset(_)
+        | Error::UnsupportedEncoding(_)
+        | Error::UnsupportedCharset(_)
         | Error::NoSuchPath
         | Error::Unauthorized(_)
         | Error::Forbidden(_)
@@ -243,29 +252,29 @@ pub(super) fn problem(error: &Error, about: &About) -> Response<Body> {
         | Error::Unavailable { .. }
         | Error::Internal { .. } => &[],
     };
-    let wrong = faults.iter().map(|fault| Wrong {
-        field: fault.field,
-        message: &fault.flaw.message,
-        code: fault.flaw.code,
+    let errors = errors.iter().map(|error| ProblemField {
+        field: error.field,
+        message: &error.violation.message,
+        code: error.violation.code,
     });
     let problem = Problem {
         r#type: format!("urn:problem-type:recurring-payments:{slug}"),
         title,
         status: status.as_u16(),
         detail: &detail,
-        instance: &about.path,
-        timestamp: about.received_at.map(reply::instant),
+        instance: &context.path,
+        timestamp: context.received_at.map(reply::rfc3339),
         error: title,
         message: &detail,
-        path: &about.path,
+        path: &context.path,
         error_reason,
-        errors: wrong.collect(),
-        correlation_id: &about.correlation_id,
+        errors: errors.collect(),
+        correlation_id: &context.correlation_id,
     };
-    // Texts and numbers only: it always serializes.
+    // The problem contains only texts and numbers, so it always serializes.
     let body = serde_json::to_string(&problem).unwrap_or_default();
-    let mut response = reply::response(status, "application/problem+json", body, about);
-    if matches!(error, Error::Encoded(_)) {
+    let mut response = reply::response(status, "application/problem+json", body, context);
+    if matches!(error, Error::UnsupportedEncoding(_)) {
         // RFC 9110, section 12.5.3.
         response.headers_mut().insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     }

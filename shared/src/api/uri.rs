@@ -1,7 +1,7 @@
-//! What makes every event one that `lambda_http` can read.
+//! Sanitizes the URI of an event before `lambda_http` reads it.
 //!
-//! It builds an `http::Uri` from the host, the path and the query of an event, and panics when it cannot. A caller decides
-//! what these three are, so they are written here in characters that a URI has.
+//! `lambda_http` builds an `http::Uri` from the host, the path and the query of an event, and panics if it cannot. The caller
+//! controls all three. So this module percent-encodes the path and the query, and removes the host.
 
 use std::borrow::Cow;
 
@@ -11,8 +11,8 @@ use http::header::{HOST, HeaderName};
 use lambda_http::request::LambdaRequest;
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
-/// What a query has to have encoded; whatever is not ASCII is encoded as well. A plus stays a plus: customer numbers may have
-/// one, and `lambda_http` would read it as a blank, as forms have it. API Gateway leaves it as it was sent.
+/// The characters that are encoded in a query, besides those that are not ASCII. A plus is encoded because `lambda_http` would
+/// decode it as a space, but a customer number can contain a plus. API Gateway passes the query as it was sent.
 const QUERY: &AsciiSet = &CONTROLS
     .add(b' ')
     .add(b'"')
@@ -27,32 +27,32 @@ const QUERY: &AsciiSet = &CONTROLS
     .add(b'|')
     .add(b'}');
 
-/// What a path has to have encoded: API Gateway has decoded it, so a question mark in it begins no query.
+/// The characters that are encoded in a path. API Gateway has decoded the path, so a question mark in it does not start a query.
 const PATH: &AsciiSet = &QUERY.remove(b'+').add(b'?');
 
-/// How long path and query may be, in bytes: `http::Uri` takes 65,534. API Gateway takes requests of 10,240 bytes without
-/// their bodies, which are at most three times as many when encoded.
-const LONGEST: usize = 60_000;
+/// The maximum length of path and query together, in bytes. `http::Uri` accepts 65,534. API Gateway accepts 10,240 bytes of
+/// request line and headers; encoding makes them at most three times as long.
+const MAX_BYTES: usize = 60_000;
 
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
-/// The event with a path and a query that a URI can have, and without what else `lambda_http` would put into one: the host,
-/// the scheme and the stage. No function needs these.
+/// Encodes the path and the query of an event, and removes the host, the scheme and the stage. `lambda_http` would put these
+/// into the URI, and no function needs them.
 ///
 /// # Errors
-/// The event is none that API Gateway sends.
-pub(super) fn readable(mut event: LambdaRequest) -> Result<LambdaRequest, &'static str> {
+/// Fails if API Gateway cannot have sent the event.
+pub(super) fn sanitize(mut event: LambdaRequest) -> Result<LambdaRequest, &'static str> {
     let LambdaRequest::ApiGatewayV2(request) = &mut event else {
         return Err("not an event of API Gateway's HTTP API");
     };
-    request.raw_path = request.raw_path.as_deref().map(|path| encoded(path, PATH));
+    request.raw_path = request.raw_path.as_deref().map(|path| encode(path, PATH));
     request.raw_query_string =
-        request.raw_query_string.as_deref().map(|query| encoded(query, QUERY));
+        request.raw_query_string.as_deref().map(|query| encode(query, QUERY));
     let (path, query) = (request.raw_path.as_deref(), request.raw_query_string.as_deref());
     if !path.is_some_and(|path| path.starts_with('/')) {
         return Err("the event has no path");
     }
-    if path.map_or(0, str::len) + query.map_or(0, str::len) > LONGEST {
+    if path.map_or(0, str::len) + query.map_or(0, str::len) > MAX_BYTES {
         return Err("the event's path and query are too long");
     }
     let body = request.body.as_deref().filter(|_| request.is_base64_encoded);
@@ -66,7 +66,7 @@ pub(super) fn readable(mut event: LambdaRequest) -> Result<LambdaRequest, &'stat
     Ok(event)
 }
 
-fn encoded(text: &str, set: &'static AsciiSet) -> String {
+fn encode(text: &str, set: &'static AsciiSet) -> String {
     Cow::from(utf8_percent_encode(text, set)).into_owned()
 }
 
@@ -95,11 +95,11 @@ mod tests {
     }
 
     fn read(path: &str, query: &str) -> Request {
-        readable(event(path, query, ("host", "a b"))).unwrap().into()
+        sanitize(event(path, query, ("host", "a b"))).unwrap().into()
     }
 
     #[test]
-    fn paths_are_as_they_were_called() {
+    fn paths_are_percent_encoded() {
         for (raw, path) in [
             ("/v1/recurring-payments", "/v1/recurring-payments"),
             ("/sales/v1/recurring-payments/5", "/sales/v1/recurring-payments/5"),
@@ -137,8 +137,8 @@ mod tests {
     }
 
     #[test]
-    fn an_event_that_no_gateway_sends_is_an_error() {
-        let error = |event| readable(event).err();
+    fn an_event_that_api_gateway_cannot_send_is_an_error() {
+        let error = |event| sanitize(event).err();
         let plain = ("accept", "x");
         assert_eq!(error(event("a", "", plain)), Some("the event has no path"));
         let long = "ø".repeat(10_001);
@@ -155,9 +155,9 @@ mod tests {
         assert_eq!(error(body), Some("the event's body is not base64"));
     }
 
-    /// `lambda_http` reads an event as whatever fits: of one that fits nothing it must not repeat anything.
+    /// `lambda_http` tries each event type in turn. Its error for an event that matches none must not quote the event.
     #[test]
-    fn an_event_that_cannot_be_read_is_not_quoted() {
+    fn an_unreadable_event_is_not_quoted() {
         for text in [
             r#"{"version":"2.0","headers":{"authorization":"Bearer a\u0000secret"}}"#,
             r#"{"rawPath":"secret","requestContext":"secret"}"#,
@@ -171,11 +171,11 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whatever_a_caller_sends_can_be_read(
+        fn every_path_query_and_header_can_be_read(
             path in "(?s).{0,200}", query in "(?s).{0,200}", value in "[ -~]{0,40}", forwarded: bool,
         ) {
             let header = if forwarded { "x-forwarded-proto" } else { "host" };
-            let event = readable(event(&format!("/{path}"), &query, (header, &value))).unwrap();
+            let event = sanitize(event(&format!("/{path}"), &query, (header, &value))).unwrap();
             let request = Request::from(event);
             prop_assert!(request.raw_http_path().is_ascii());
             prop_assert_eq!(request.uri().authority(), None);

@@ -1,4 +1,4 @@
-//! Opens terminals: the visit is written down first, and then Nets is asked to register it.
+//! Opens terminals: stores the session first, then registers it at Nets.
 
 use chrono::{DateTime, Utc};
 use futures_util::future::try_join;
@@ -8,19 +8,19 @@ use super::netaxept;
 use crate::config::{CallbackAddresses, Environment};
 use crate::domain::id::RecurringPaymentId;
 use crate::domain::owner::Owner;
-use crate::domain::terminal::{Asked, Closing, Visit};
+use crate::domain::terminal::{CloseReason, IdempotencyRecord, TerminalSession};
 use crate::domain::text::CallbackUrl;
-use crate::domain::wallet::Opened;
-use crate::error::{Cause, Error, Flaw};
-use crate::netaxept::{Netaxept, Progress, Registered, TerminalWish};
+use crate::domain::wallet::OpenedTerminal;
+use crate::error::{Cause, Error, Violation};
+use crate::netaxept::{Netaxept, Progress, Registered, TerminalOptions};
 use crate::notify;
 use crate::secrets::Secrets;
-use crate::storage::{Key, Store};
+use crate::storage::{Store, WalletKey};
 
-/// How many transaction ids are tried when Nets knows one from long ago.
-const IDS: u32 = 3;
+/// The maximum number of transaction ids to try, if Nets already has a transaction with an id.
+const MAX_TRANSACTION_IDS: u32 = 3;
 
-/// What the function that opens terminals works with.
+/// The state of the function that opens terminals.
 pub struct Terminals {
     /// The wallets.
     pub store: Store,
@@ -28,23 +28,23 @@ pub struct Terminals {
     addresses: CallbackAddresses,
 }
 
-/// A terminal that is to be opened.
+/// A terminal to open.
 pub struct NewTerminal {
-    /// Whose the request says that it is, beside the id.
+    /// The owner that the request names, besides the id.
     pub owner: Option<Owner>,
-    /// What it is to be like.
-    pub wish: TerminalWish,
-    /// Where the end of the setup is to be told.
-    pub tell: Option<CallbackUrl>,
-    /// What tells a repeated request from a new one.
-    pub asked: Option<Asked>,
+    /// The options of the terminal.
+    pub options: TerminalOptions,
+    /// The receiver of notifications about the result.
+    pub callback: Option<CallbackUrl>,
+    /// The idempotency record of the request.
+    pub idempotency: Option<IdempotencyRecord>,
 }
 
 impl Terminals {
-    /// Everything from the environment, and Nets' token from where it is kept.
+    /// Reads the configuration from the environment and fetches Nets' token.
     ///
     /// # Errors
-    /// Names the variable that is missing or wrong; the token cannot be had; or the TLS stack cannot be set up.
+    /// Fails if a variable is missing or invalid, if the token cannot be fetched, or if TLS cannot be set up.
     pub async fn start(environment: &Environment<'_>) -> Result<Self, Cause> {
         let (sdk, secrets) = Secrets::start(environment)?;
         let addresses = CallbackAddresses::read(environment)?;
@@ -53,68 +53,78 @@ impl Terminals {
         Ok(Self { store, netaxept, addresses })
     }
 
-    /// An address that a caller names, if it is one that could ever be told something.
+    /// Parses and checks a caller's `callbackUrl`.
     ///
     /// # Errors
-    /// What is wrong with it.
-    pub fn callback_url(&self, text: &str) -> Result<CallbackUrl, Flaw> {
+    /// Fails if the text is not an address that notifications may be sent to.
+    pub fn callback_url(&self, text: &str) -> Result<CallbackUrl, Violation> {
         notify::callback_url(text, self.addresses)
     }
 
-    /// Opens a terminal: the visit, and the address of the page.
+    /// Opens a terminal. Returns the session and the address of Nets' page.
     ///
     /// # Errors
-    /// What the wallet refuses with; what the store fails with; `Unavailable` when Nets does not say clearly that it
-    /// registered the visit. The visit is in the wallet then, and harmless: nobody has its address.
+    /// Fails with a refusal of the wallet, with an error of the store, or with `Unavailable` if Nets does not confirm that it
+    /// registered the session. In the last case the session stays in the wallet, but no customer has its address.
     pub async fn open(
         &self,
-        key: Key<'_>,
+        key: WalletKey<'_>,
         id: RecurringPaymentId,
         new: &NewTerminal,
         now: DateTime<Utc>,
-    ) -> Result<(Visit, Url), Error> {
-        for _ in 0..IDS {
+    ) -> Result<(TerminalSession, Url), Error> {
+        for _ in 0..MAX_TRANSACTION_IDS {
             let opened = self.store.change(key, now, |wallet| {
-                wallet.must_be_of(new.owner)?;
-                wallet.open_terminal(id, new.tell.clone(), new.asked)
+                wallet.check_owner(new.owner)?;
+                wallet.open_terminal(id, new.callback.clone(), new.idempotency)
             });
-            let Opened { visit, again } = opened.await?;
-            let there = Ok((visit, self.netaxept.terminal_uri(visit.transaction_id)));
-            if again {
-                if self.is_registered(&visit).await? {
-                    return there;
+            let OpenedTerminal { session, repeated } = opened.await?;
+            let terminal = Ok((session, self.netaxept.terminal_uri(session.transaction_id)));
+            if repeated {
+                if self.is_registered(&session).await? {
+                    return terminal;
                 }
-                if !self.store.change(key, now, |wallet| wallet.take_over(&visit)).await? {
+                if !self
+                    .store
+                    .change(key, now, |wallet| wallet.resume_registration(&session))
+                    .await?
+                {
                     continue;
                 }
             }
-            if self.register(&visit, &new.wish).await? {
-                return there;
+            if self.register(&session, &new.options).await? {
+                return terminal;
             }
-            // The id is another transaction's for good: nobody will ever register this visit.
+            // The id belongs to another transaction, so this session can never be registered.
             self.store
-                .change(key, now, |wallet| wallet.close_terminal(&visit, Closing::NeverRegistered))
+                .change(key, now, |wallet| {
+                    wallet.close_terminal(&session, CloseReason::NeverRegistered)
+                })
                 .await?;
         }
-        Err(Error::Unavailable { what: "Netaxept", cause: "every transaction id was taken".into() })
+        Err(Error::Unavailable { what: "Netaxept", cause: "all transaction ids were taken".into() })
     }
 
-    async fn is_registered(&self, visit: &Visit) -> Result<bool, Error> {
-        match self.netaxept.query(visit).await? {
+    async fn is_registered(&self, session: &TerminalSession) -> Result<bool, Error> {
+        match self.netaxept.query(session).await? {
             Progress::NeverRegistered => Ok(false),
             Progress::Cancelled | Progress::Unverified | Progress::Verified(_) => Ok(true),
         }
     }
 
-    /// Has Nets register a visit; not, if its id is another transaction's.
+    /// Registers a session at Nets. Returns false if its id belongs to another transaction.
     ///
-    /// When Nets does not say that it did, the visit stays open, also when Nets does not know it: somebody else with the same
-    /// key may just be registering it, and give its address to the customer. The first look at it finds out.
-    async fn register(&self, visit: &Visit, wish: &TerminalWish) -> Result<bool, Error> {
-        match self.netaxept.register(visit, wish).await {
+    /// If Nets does not confirm the registration, the session stays open, even if Nets does not know it: another request with the
+    /// same idempotency key may be registering it at the same time. The first reconciliation closes it if needed.
+    async fn register(
+        &self,
+        session: &TerminalSession,
+        options: &TerminalOptions,
+    ) -> Result<bool, Error> {
+        match self.netaxept.register(session, options).await {
             Ok(Registered::Yes) => Ok(true),
-            Ok(Registered::IdTaken) => self.is_registered(visit).await,
-            Err(failure) => match self.is_registered(visit).await {
+            Ok(Registered::IdTaken) => self.is_registered(session).await,
+            Err(failure) => match self.is_registered(session).await {
                 Ok(true) => Ok(true),
                 Ok(false) | Err(_) => Err(failure.into()),
             },

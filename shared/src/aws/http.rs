@@ -1,8 +1,8 @@
-//! HTTP for AWS's SDK: HTTP/1.1 on hyper's client, which keeps connections open.
+//! The HTTP connector of the AWS SDK: HTTP/1.1 on hyper's client, with keep-alive.
 //!
-//! The SDK's own client (aws-smithy-http-client with ring and the same roots) has proxies and more layers, which no service
-//! that is called here needs. With it list-recurring-payments executes 22.8 % more until it is ready, and its zip is 14.9 %
-//! larger: `BENCHMARKS.md`.
+//! The SDK's own client (aws-smithy-http-client with ring and the same roots) supports proxies and has more layers, which are not
+//! needed here. With it, list-recurring-payments executes 22.8 % more instructions until it is ready, and its zip is 14.9 %
+//! larger (`BENCHMARKS.md`).
 
 use std::error::Error as _;
 use std::fmt;
@@ -22,10 +22,10 @@ use hyper_util::client::legacy::{self, Client};
 use hyper_util::rt::TokioExecutor;
 use rustls::ClientConfig;
 
-/// How long it may take until a host is reached.
-const CONNECT: Duration = Duration::from_secs(1);
+/// The time limit for opening a connection.
+const CONNECT_LIMIT: Duration = Duration::from_secs(1);
 
-/// The client, and its connections. Clones share them.
+/// The client and its connections. Clones share the connections.
 #[derive(Clone)]
 pub(super) struct Http(Client<HttpsConnector<connect::HttpConnector>, SdkBody>);
 
@@ -34,7 +34,7 @@ impl Http {
         let mut tcp = connect::HttpConnector::new();
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
-        tcp.set_connect_timeout(Some(CONNECT));
+        tcp.set_connect_timeout(Some(CONNECT_LIMIT));
         let https = HttpsConnectorBuilder::new()
             .with_tls_config(tls)
             .https_or_http()
@@ -68,23 +68,23 @@ impl HttpConnector for Http {
                 return HttpConnectorFuture::ready(Err(ConnectorError::user(error.into())));
             }
         };
-        let used = capture_connection(&mut request);
+        let captured = capture_connection(&mut request);
         if let Some(capture) = request.extensions().get::<CaptureSmithyConnection>() {
-            capture.set_connection_retriever(move || connection(&used));
+            capture.set_connection_retriever(move || connection(&captured));
         }
-        let answered = self.0.request(request);
+        let response = self.0.request(request);
         HttpConnectorFuture::new(async move {
-            let answer = answered.await.map_err(failure)?;
-            HttpResponse::try_from(answer.map(SdkBody::from_body_1_x))
+            let response = response.await.map_err(connector_error)?;
+            HttpResponse::try_from(response.map(SdkBody::from_body_1_x))
                 .map_err(|error| ConnectorError::other(error.into(), None))
         })
     }
 }
 
-/// The connection that was used, so that the SDK can have it closed when the host behind it does not answer as it should.
-fn connection(used: &CaptureConnection) -> Option<ConnectionMetadata> {
-    let to_close = used.clone();
-    used.connection_metadata().as_ref()?;
+/// The connection of a request. The SDK closes it if the host behaves unexpectedly.
+fn connection(captured: &CaptureConnection) -> Option<ConnectionMetadata> {
+    let to_close = captured.clone();
+    captured.connection_metadata().as_ref()?;
     let close = move || {
         if let Some(connection) = to_close.connection_metadata().as_ref() {
             connection.poison();
@@ -93,8 +93,8 @@ fn connection(used: &CaptureConnection) -> Option<ConnectionMetadata> {
     Some(ConnectionMetadata::builder().proxied(false).poison_fn(close).build())
 }
 
-/// Whatever the network does may go well the next time; a request that cannot be sent will not.
-fn failure(error: legacy::Error) -> ConnectorError {
+/// Classifies an error for the SDK's retries: a network error can be retried, an invalid request cannot.
+fn connector_error(error: legacy::Error) -> ConnectorError {
     let cause = error.source().and_then(|cause| cause.downcast_ref::<hyper::Error>());
     if cause.is_some_and(hyper::Error::is_user) {
         ConnectorError::user(error.into())

@@ -1,16 +1,16 @@
-//! Who is calling, and for whom.
+//! The caller of a request, and the customer that a request is for.
 
 use chrono::{DateTime, Utc};
 
 use crate::domain::customer::{Customer, CustomerNumber, Organisation};
-use crate::error::{Error, Flaw};
+use crate::error::{Error, Violation};
 
-/// Where a caller's token comes from; the issuer's host names it (Entur's wire).
+/// The kind of caller. The host of the token's issuer determines it, as in Entur's tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Tenant {
-    /// Our own back ends.
+    /// Back-end systems of the service's own organisation.
     Internal,
-    /// Other organisations' back ends.
+    /// Back-end systems of other organisations.
     Partner,
     /// A logged-in customer.
     Traveller,
@@ -27,7 +27,7 @@ impl Tenant {
         (Self::Person, "person"),
     ];
 
-    /// Its name.
+    /// The name in configuration and logs.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -38,13 +38,13 @@ impl Tenant {
         }
     }
 
-    /// The tenant of a name.
+    /// The tenant with this name.
     #[must_use]
-    pub fn named(name: &str) -> Option<Self> {
+    pub fn from_name(name: &str) -> Option<Self> {
         Self::NAMES.into_iter().find(|(_, known)| *known == name).map(|(tenant, _)| tenant)
     }
 
-    /// Whether its callers act for customers whom they name (internal, partner), or are customers themselves.
+    /// Returns whether its callers act on behalf of customers (internal, partner). The callers of other tenants are the customers.
     #[must_use]
     pub fn is_privileged(self) -> bool {
         match self {
@@ -54,18 +54,18 @@ impl Tenant {
     }
 }
 
-/// What a token can allow: the last part of `recurring-payments:les|opprett|endre|slett|on-behalf-of`.
+/// A permission in a token: the last part of `recurring-payments:les|opprett|endre|slett|on-behalf-of`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Permission {
     /// `les`: list and get.
     Read,
-    /// `opprett`: create, and what completes it: terminal and authorize (ours).
+    /// `opprett`: create, and the steps that complete it, terminal and authorize. This scope is a design decision.
     Create,
     /// `endre`: update.
     Update,
-    /// `slett`: end; and erase, for internal callers (ours).
+    /// `slett`: end, and for internal callers erase, which is not in Entur's API.
     End,
-    /// `on-behalf-of` (ours): create for another organisation.
+    /// `on-behalf-of`: create for another organisation. Not in Entur's API.
     OnBehalfOf,
 }
 
@@ -79,36 +79,38 @@ impl Permission {
         (Self::OnBehalfOf, "recurring-payments:on-behalf-of"),
     ];
 
-    /// The permission of a name; other services' permissions are nobody's here.
+    /// The permission with this name in a token. `None` for permissions of other services.
     #[must_use]
-    pub fn named(name: &str) -> Option<Self> {
+    pub fn from_name(name: &str) -> Option<Self> {
         Self::NAMES.into_iter().find(|(_, known)| *known == name).map(|(permission, _)| permission)
     }
 }
 
-/// Somebody whose token was good. No function reaches a wallet without one.
+/// An authenticated caller. Every access to a wallet by request requires one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caller {
-    /// Where the token comes from.
+    /// The kind of caller.
     pub tenant: Tenant,
-    /// The organisation whose customers are meant.
+    /// The organisation whose customers the caller can access.
     pub organisation: Organisation,
-    /// The logged-in customer; present for a traveller or person, and only for them.
+    /// The logged-in customer. Present only for a traveller or person.
     pub customer: Option<CustomerNumber>,
-    /// The client id, `azp`; for logs.
+    /// The client id (`azp`), for logs.
     pub client: String,
-    /// What the token allows.
+    /// The permissions in the token.
     pub permissions: Vec<Permission>,
-    /// First instant at which the token is good, leeway included. `None`: it was good already when it was checked.
+    /// The first instant at which the token is valid, including leeway. `None` if it was already valid when it was verified.
     pub valid_from: Option<DateTime<Utc>>,
-    /// First instant at which the token is no longer good, leeway included.
+    /// The first instant at which the token is no longer valid, including leeway.
     pub expires_at: DateTime<Utc>,
 }
 
 impl Caller {
+    /// Checks that the token has a permission.
+    ///
     /// # Errors
-    /// `Forbidden` when the token does not allow it.
-    pub fn needs(&self, permission: Permission) -> Result<(), Error> {
+    /// `Forbidden` if it does not.
+    pub fn require(&self, permission: Permission) -> Result<(), Error> {
         if self.permissions.contains(&permission) {
             Ok(())
         } else {
@@ -116,11 +118,11 @@ impl Caller {
         }
     }
 
-    /// What only our own back ends may do, whatever a token allows (ours).
+    /// Checks that the caller is internal, independent of its permissions. Erasure is not in Entur's API.
     ///
     /// # Errors
-    /// `Forbidden` for everybody else.
-    pub fn must_be_internal(&self) -> Result<(), Error> {
+    /// `Forbidden` for every other tenant.
+    pub fn require_internal(&self) -> Result<(), Error> {
         match self.tenant {
             Tenant::Internal => Ok(()),
             Tenant::Partner | Tenant::Traveller | Tenant::Person => {
@@ -129,26 +131,27 @@ impl Caller {
         }
     }
 
-    /// The customer that a write is for (api.md §5): the token's own if it has one, whatever was said; else the named one.
+    /// The customer that a write is for (api.md §5): the customer of the token if it has one, otherwise the named one.
     ///
     /// # Errors
-    /// `Invalid` when a privileged caller names none.
-    pub fn customer(&self, named: Option<CustomerNumber>) -> Result<Customer, Error> {
+    /// `Invalid` if a privileged caller names no customer.
+    pub fn customer_for_write(&self, named: Option<CustomerNumber>) -> Result<Customer, Error> {
         let number = self.customer.clone().or(named);
-        let number = number.ok_or(Flaw::new("required", "is required").of("customerNumber"))?;
+        let number =
+            number.ok_or(Violation::new("required", "is required").in_field("customerNumber"))?;
         Ok(Customer { organisation: self.organisation, number })
     }
 
-    /// The customer that a list is of: as for a write, but a customer may not ask for somebody else.
+    /// The customer that a list is for: as for a write, but a logged-in customer must not name another customer.
     ///
     /// # Errors
-    /// `Invalid` when a privileged caller names none, `Forbidden` when a customer names another.
-    pub fn customer_to_list(&self, named: Option<CustomerNumber>) -> Result<Customer, Error> {
+    /// `Invalid` if a privileged caller names no customer; `Forbidden` if a customer names another one.
+    pub fn customer_for_list(&self, named: Option<CustomerNumber>) -> Result<Customer, Error> {
         match (&self.customer, &named) {
             (Some(own), Some(other)) if own != other => {
-                Err(Error::Forbidden("another customer's recurring payments"))
+                Err(Error::Forbidden("the recurring payments belong to another customer"))
             }
-            _ => self.customer(named),
+            _ => self.customer_for_write(named),
         }
     }
 }
@@ -158,15 +161,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_go_both_ways() {
+    fn every_name_parses_to_its_tenant() {
         for (tenant, name) in Tenant::NAMES {
-            assert_eq!((tenant.name(), Tenant::named(name)), (name, Some(tenant)));
+            assert_eq!((tenant.name(), Tenant::from_name(name)), (name, Some(tenant)));
         }
-        assert_eq!((Tenant::named("Partner"), Permission::named("les")), (None, None));
+        assert_eq!((Tenant::from_name("Partner"), Permission::from_name("les")), (None, None));
     }
 
     #[test]
-    fn who_is_internal() {
+    fn only_internal_callers_pass_the_internal_check() {
         for (tenant, _) in Tenant::NAMES {
             let caller = Caller {
                 tenant,
@@ -177,12 +180,12 @@ mod tests {
                 valid_from: None,
                 expires_at: DateTime::UNIX_EPOCH,
             };
-            assert_eq!(caller.must_be_internal().is_ok(), tenant == Tenant::Internal);
+            assert_eq!(caller.require_internal().is_ok(), tenant == Tenant::Internal);
         }
     }
 
     #[test]
-    fn a_customer_is_never_somebody_else() {
+    fn a_customer_cannot_act_as_another_customer() {
         let number = |text: &str| CustomerNumber::try_from(text).unwrap();
         let caller = |customer: Option<&str>| Caller {
             tenant: Tenant::Partner,
@@ -194,18 +197,18 @@ mod tests {
             expires_at: DateTime::UNIX_EPOCH,
         };
         let customer = |caller: &Caller, named: Option<&str>| {
-            caller.customer(named.map(number)).map(|customer| customer.number)
+            caller.customer_for_write(named.map(number)).map(|customer| customer.number)
         };
         assert_eq!(customer(&caller(Some("own")), Some("other")).unwrap(), number("own"));
         assert_eq!(customer(&caller(Some("own")), None).unwrap(), number("own"));
         assert_eq!(customer(&caller(None), Some("named")).unwrap(), number("named"));
         assert!(matches!(customer(&caller(None), None), Err(Error::Invalid(_))));
         assert!(matches!(
-            caller(Some("own")).customer_to_list(Some(number("other"))),
+            caller(Some("own")).customer_for_list(Some(number("other"))),
             Err(Error::Forbidden(_))
         ));
-        assert!(caller(Some("own")).customer_to_list(Some(number("own"))).is_ok());
-        assert!(caller(None).needs(Permission::Read).is_ok());
-        assert!(matches!(caller(None).needs(Permission::End), Err(Error::Forbidden(_))));
+        assert!(caller(Some("own")).customer_for_list(Some(number("own"))).is_ok());
+        assert!(caller(None).require(Permission::Read).is_ok());
+        assert!(matches!(caller(None).require(Permission::End), Err(Error::Forbidden(_))));
     }
 }

@@ -1,4 +1,4 @@
-//! What is known of a stored card. Never its number.
+//! The data of a stored card. The card number is never part of it.
 
 use std::fmt;
 
@@ -6,14 +6,14 @@ use chrono::{DateTime, Months, NaiveDate, NaiveTime, Utc};
 
 use crate::secret::Secret;
 
-/// The last four digits of a card's number: all that anybody ever sees of it.
+/// The last four digits of a card number. Callers never see more of it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct LastFour(String);
 
 impl LastFour {
-    /// The last four characters of a masked number such as `492500******0004`, if they are digits.
+    /// Takes the last four characters of a masked number such as `492500******0004`. `None` if they are not four digits.
     #[must_use]
-    pub fn of_masked(masked: &str) -> Option<Self> {
+    pub fn from_masked(masked: &str) -> Option<Self> {
         let start = masked.len().checked_sub(4)?;
         let last = masked.get(start..)?;
         last.bytes().all(|byte| byte.is_ascii_digit()).then(|| Self(last.to_owned()))
@@ -26,28 +26,28 @@ impl LastFour {
     }
 }
 
-/// The month that is printed on a card: it is good to the month's end. A month, not an instant.
+/// The expiry month that is printed on a card. The card is valid until the end of that month.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct CardExpiry(NaiveDate);
 
 impl CardExpiry {
-    /// Year (2000 to 2999) and month (1 to 12).
+    /// Year 2000 to 2999 and month 1 to 12. `None` for other values.
     #[must_use]
     pub fn new(year: i32, month: u32) -> Option<Self> {
         NaiveDate::from_ymd_opt(year, month, 1).filter(|_| (2000..3000).contains(&year)).map(Self)
     }
 
-    /// First instant at which the card is no longer good: the first of the next month, UTC.
+    /// The first instant at which the card is no longer valid: the start of the next month, UTC.
     #[must_use]
     pub fn ends_at(self) -> DateTime<Utc> {
-        // Adding a month to a year below 3000 stays far within chrono's range.
+        // Cannot overflow: the year is below 3000.
         let next = self.0.checked_add_months(Months::new(1)).unwrap_or(NaiveDate::MAX);
         next.and_time(NaiveTime::MIN).and_utc()
     }
 }
 
 impl fmt::Display for CardExpiry {
-    /// `2027-03`.
+    /// Formats as `2027-03`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.format("%Y-%m").fmt(f)
     }
@@ -56,15 +56,15 @@ impl fmt::Display for CardExpiry {
 impl std::str::FromStr for CardExpiry {
     type Err = chrono::ParseError;
 
-    /// From `2027-03`.
+    /// Parses `2027-03`.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         NaiveDate::parse_from_str(&format!("{text}-01"), "%Y-%m-%d").map(Self)
     }
 }
 
-/// The kinds of card that callers are told apart. `Unknown` is the fallback for a name of Nets' that we have never met.
+/// The card schemes that the API distinguishes. `Unknown` is the fallback for other names that Nets sends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[expect(missing_docs, reason = "the names say it")]
+#[expect(missing_docs, reason = "the names are the schemes' names")]
 pub enum PaymentType {
     Visa,
     Mastercard,
@@ -78,7 +78,7 @@ pub enum PaymentType {
 }
 
 impl PaymentType {
-    /// Every kind with the name that callers see.
+    /// Every card scheme with its name in the API.
     pub const NAMES: [(Self, &'static str); 9] = [
         (Self::Visa, "VISA"),
         (Self::Mastercard, "MASTERCARD"),
@@ -91,15 +91,15 @@ impl PaymentType {
         (Self::Unknown, "UNKNOWN"),
     ];
 
-    /// The name that callers see.
+    /// The name in the API.
     #[must_use]
     pub fn name(self) -> &'static str {
         Self::NAMES.into_iter().find(|(kind, _)| *kind == self).map_or("UNKNOWN", |(_, name)| name)
     }
 
-    /// The kind of a name; `Unknown` for one that a later version wrote.
+    /// The card scheme with this name in the API. `Unknown` for a name that only a later version knows.
     #[must_use]
-    pub fn named(name: &str) -> Self {
+    pub fn from_name(name: &str) -> Self {
         Self::NAMES
             .into_iter()
             .find(|(_, known)| *known == name)
@@ -107,47 +107,47 @@ impl PaymentType {
     }
 }
 
-/// What is shown of a card.
+/// The card data that callers see.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Card {
-    /// What kind it is.
+    /// The card scheme.
     pub payment_type: PaymentType,
-    /// The end of its number.
+    /// The last four digits of the card number.
     pub last_four: LastFour,
-    /// The month printed on it.
+    /// The expiry month printed on the card.
     pub expiry: CardExpiry,
 }
 
 impl Card {
-    /// Whether its month is over.
+    /// Returns whether the expiry month is over.
     #[must_use]
     pub fn has_expired(&self, now: DateTime<Utc>) -> bool {
         self.expiry.ends_at() <= now
     }
 }
 
-/// A card that Nets verified, with what Nets calls it.
+/// A card that Nets verified, with Nets' token for it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct VerifiedCard {
-    /// What is shown of it.
+    /// The card data that callers see.
     pub card: Card,
-    /// Nets' name for it, with which it is charged; exists only while the recurring payment is ACTIVE.
+    /// Nets' token for charging the card. It exists only while the recurring payment is ACTIVE.
     pub pan_hash: Secret,
 }
 
-/// A card that was stored, from its activation on.
+/// A stored card and its period of validity.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Registration {
-    /// What is shown of the card.
+    /// The card data that callers see.
     pub card: Card,
     /// When it was activated.
     pub activated_at: DateTime<Utc>,
-    /// First instant at which it is no longer valid; never after the card's own end.
+    /// The first instant at which it is no longer valid. Never later than the expiry of the card.
     pub expires_at: DateTime<Utc>,
 }
 
 impl Registration {
-    /// Rule 9: valid until the card ends or the registration's lifetime is over, whichever is first.
+    /// A registration that is valid until the card expires or `lifetime` is over, whichever is earlier (rule 9).
     #[must_use]
     pub fn new(card: Card, activated_at: DateTime<Utc>, lifetime: Months) -> Self {
         let lifetime_ends =
@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn a_card_is_good_to_the_end_of_its_month() {
+    fn a_card_is_valid_until_the_end_of_its_month() {
         for (year, month, end) in [
             (2027, 3, "2027-04-01T00:00:00Z"),
             (2026, 12, "2027-01-01T00:00:00Z"),
@@ -182,22 +182,22 @@ mod tests {
     }
 
     #[test]
-    fn only_digits_are_shown() {
-        assert_eq!(LastFour::of_masked("492500******0004").unwrap().as_str(), "0004");
+    fn last_four_accepts_only_digits() {
+        assert_eq!(LastFour::from_masked("492500******0004").unwrap().as_str(), "0004");
         for wrong in ["", "123", "49250000******", "æ04", "00*4"] {
-            assert_eq!(LastFour::of_masked(wrong), None, "{wrong:?}");
+            assert_eq!(LastFour::from_masked(wrong), None, "{wrong:?}");
         }
     }
 
     #[test]
-    fn names_go_both_ways() {
+    fn every_name_parses_to_its_payment_type() {
         for (kind, name) in PaymentType::NAMES {
-            assert_eq!((kind.name(), PaymentType::named(name)), (name, kind));
+            assert_eq!((kind.name(), PaymentType::from_name(name)), (name, kind));
         }
     }
 
     #[test]
-    fn the_registration_ends_with_the_card_or_its_lifetime() {
+    fn a_registration_expires_with_the_card_or_after_its_lifetime() {
         let registration = |expiry| {
             let card = Card {
                 payment_type: PaymentType::Visa,

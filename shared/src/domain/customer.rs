@@ -1,15 +1,15 @@
-//! Customers, and the organisations whose they are.
+//! Customers and their organisations.
 
 use std::fmt;
 
-use crate::error::Flaw;
+use crate::error::Violation;
 
-/// An organisation's number: whose customers are meant.
+/// The number of an organisation. Each customer belongs to one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Organisation(u64);
 
 impl Organisation {
-    /// The organisation of a number.
+    /// The organisation with this number.
     #[must_use]
     pub fn new(number: u64) -> Self {
         Self(number)
@@ -28,15 +28,15 @@ impl fmt::Display for Organisation {
     }
 }
 
-/// A customer's number within an organisation (api.md rule 17): 1 to 64 of `A-Z a-z 0-9 . _ - : @ +`, but neither `.` nor `..`,
-/// which many HTTP clients cannot put into a path (ours: Entur says only "string").
+/// A customer's number within an organisation (api.md rule 17): 1 to 64 characters of `A-Z a-z 0-9 . _ - : @ +`, except `.` and
+/// `..`, which many HTTP clients cannot send in a path (Entur's API says only "string").
 ///
-/// It is personal: it is hashed before it is stored, and no log shows it.
+/// The number is personal data: only its hash is stored, and no log contains it.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct CustomerNumber(String);
 
 impl CustomerNumber {
-    /// The operators of Entur's queries.
+    /// The operators of Entur's query syntax.
     const OPERATORS: [&'static str; 6] = ["eq", "ne", "gt", "gte", "lt", "lte"];
 
     /// The text.
@@ -45,16 +45,16 @@ impl CustomerNumber {
         &self.0
     }
 
-    /// The number of a query (api.md rule 17): plain, or with the operator `eq` before the first colon. Any other word before
-    /// a colon is a part of the number.
+    /// Parses the number in a query (api.md rule 17): plain, or with the operator `eq` before the first colon. Any word before the
+    /// first colon that is not an operator is part of the number.
     ///
     /// # Errors
-    /// What is wrong with the number; or another operator, which would list other customers.
-    pub fn from_query(text: &str) -> Result<Self, Flaw> {
+    /// Fails if the number is invalid, or with the code `operator` for any other operator, which would list other customers.
+    pub fn from_query(text: &str) -> Result<Self, Violation> {
         match text.split_once(':') {
             Some(("eq", number)) => Self::try_from(number),
             Some((operator, _)) if Self::OPERATORS.contains(&operator) => {
-                Err(Flaw::new("operator", "may have no operator but eq:"))
+                Err(Violation::new("operator", "must not have an operator other than eq:"))
             }
             Some(_) | None => Self::try_from(text),
         }
@@ -68,20 +68,20 @@ impl fmt::Debug for CustomerNumber {
 }
 
 impl TryFrom<&str> for CustomerNumber {
-    type Error = Flaw;
+    type Error = Violation;
 
-    fn try_from(text: &str) -> Result<Self, Flaw> {
-        let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"._-:@+".contains(&byte);
+    fn try_from(text: &str) -> Result<Self, Violation> {
+        let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._-:@+".contains(&byte);
         match text.len() {
-            0 => Err(Flaw::new("empty", "must not be empty")),
+            0 => Err(Violation::new("empty", "must not be empty")),
             1..=2 if text.bytes().all(|byte| byte == b'.') => {
-                Err(Flaw::new("characters", "must not be . or .. alone"))
+                Err(Violation::new("characters", "must not be only . or .."))
             }
-            1..=64 if text.bytes().all(fits) => Ok(Self(text.to_owned())),
+            1..=64 if text.bytes().all(is_allowed) => Ok(Self(text.to_owned())),
             _ if text.chars().count() > 64 => {
-                Err(Flaw::new("too-long", "may have at most 64 characters"))
+                Err(Violation::new("too-long", "must have at most 64 characters"))
             }
-            _ => Err(Flaw::new(
+            _ => Err(Violation::new(
                 "characters",
                 "must have 1 to 64 characters of A-Z a-z 0-9 . _ - : @ +",
             )),
@@ -92,9 +92,9 @@ impl TryFrom<&str> for CustomerNumber {
 /// One customer of one organisation.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Customer {
-    /// Whose customer.
+    /// The organisation that the customer belongs to.
     pub organisation: Organisation,
-    /// Which one.
+    /// The customer's number within the organisation.
     pub number: CustomerNumber,
 }
 
@@ -103,15 +103,16 @@ mod tests {
     use super::*;
 
     fn code(text: &str) -> Option<&'static str> {
-        CustomerNumber::try_from(text).err().map(|flaw| flaw.code)
+        CustomerNumber::try_from(text).err().map(|violation| violation.code)
     }
 
     #[test]
-    fn customer_numbers_have_1_to_64_characters_of_one_set() {
+    fn customer_numbers_have_1_to_64_characters_of_a_fixed_set() {
         let set = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-:@+";
-        for letter in (0..=255).map(char::from).chain(['ı', 'K', '٣', '：', '\u{10ffff}']) {
-            for text in [format!("4{letter}1"), format!("{letter}4"), format!("4{letter}")] {
-                let expected = (!set.contains(letter)).then_some("characters");
+        for character in (0..=255).map(char::from).chain(['ı', 'K', '٣', '：', '\u{10ffff}']) {
+            for text in [format!("4{character}1"), format!("{character}4"), format!("4{character}")]
+            {
+                let expected = (!set.contains(character)).then_some("characters");
                 assert_eq!(code(&text), expected, "{text:?}");
             }
         }
@@ -125,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn what_callers_have_is_a_customer_number() {
+    fn netex_ids_emails_uuids_and_dots_are_customer_numbers_but_not_dots_alone() {
         for good in [
             "ENT:Customer:42",
             "kari+kort@example.no",
@@ -142,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_known_operator_before_the_first_colon_is_one() {
+    fn only_a_known_word_before_the_first_colon_is_an_operator() {
         for (text, number) in [
             ("4711", "4711"),
             ("eq:4711", "4711"),

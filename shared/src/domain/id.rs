@@ -1,4 +1,4 @@
-//! Ids that carry their route: an id alone finds its wallet, with no index and no second read.
+//! Ids that contain the key of their wallet, so that an id finds its wallet with one read and without an index.
 //!
 //! ```text
 //! recurringPaymentId = slot (39 bits) ‖ sequence (10 bits)        < 2^49
@@ -12,51 +12,51 @@ const SLOT_BITS: u32 = 39;
 const SEQUENCE_BITS: u32 = 10;
 const ATTEMPT_BITS: u32 = 4;
 
-/// The text or number is not an id that this service could have given out.
+/// The text or number is not a valid id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("not an id of this service")]
-pub struct NotAnId;
+#[error("not a valid id")]
+pub struct InvalidId;
 
-/// Where a wallet lies: the partition key of its item, 39 bits of a keyed hash of its customer.
+/// The partition key of a wallet's item: 39 bits of a keyed hash of its customer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Slot(u64);
 
 impl Slot {
-    /// How many bits a slot has.
+    /// The number of bits of a slot.
     pub const BITS: u32 = SLOT_BITS;
-    /// Just beyond the last one: no wallet can lie there.
-    pub const NOWHERE: Self = Self(1 << SLOT_BITS);
+    /// The number after the last valid slot. No wallet has this slot.
+    pub const INVALID: Self = Self(1 << SLOT_BITS);
 
-    /// The slot of a number, of which the lowest 39 bits count.
+    /// The slot of a number. Uses the lowest 39 bits.
     #[must_use]
     pub fn new(number: u64) -> Self {
         Self(number & ((1 << SLOT_BITS) - 1))
     }
 
-    /// The number that is stored.
+    /// The number as it is stored.
     #[must_use]
     pub fn number(self) -> u64 {
         self.0
     }
 }
 
-/// The place of a recurring payment in its wallet, 1 to 1023. After the last one come those that are free again.
+/// The number of a recurring payment within its wallet, 1 to 1023. After 1023 the numbers that are free again are reused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Sequence(u16);
 
 impl Sequence {
-    /// The one that stands before the first.
+    /// The value before the first number.
     pub const NONE: Self = Self(0);
 
     const LAST: u16 = (1 << SEQUENCE_BITS) - 1;
 
-    /// The next one, round and round, never 0.
+    /// The next number. Wraps from 1023 to 1.
     #[must_use]
     pub fn next(self) -> Self {
         Self(self.0 % Self::LAST + 1)
     }
 
-    /// The number that is stored.
+    /// The number as it is stored.
     #[must_use]
     pub fn number(self) -> u16 {
         self.0
@@ -64,22 +64,22 @@ impl Sequence {
 }
 
 impl TryFrom<u16> for Sequence {
-    type Error = NotAnId;
+    type Error = InvalidId;
 
-    fn try_from(number: u16) -> Result<Self, NotAnId> {
-        if number <= Self::LAST { Ok(Self(number)) } else { Err(NotAnId) }
+    fn try_from(number: u16) -> Result<Self, InvalidId> {
+        if number <= Self::LAST { Ok(Self(number)) } else { Err(InvalidId) }
     }
 }
 
-/// Which of a recurring payment's terminals, 0 to 15.
+/// The index of a terminal session within its recurring payment, 0 to 15.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Attempt(u8);
 
 impl Attempt {
-    /// How many terminals one recurring payment can have.
+    /// How many terminal sessions one recurring payment can have.
     pub const COUNT: usize = 1 << ATTEMPT_BITS;
 
-    /// The number that is stored.
+    /// The number as it is stored.
     #[must_use]
     pub fn number(self) -> u8 {
         self.0
@@ -87,39 +87,38 @@ impl Attempt {
 }
 
 impl TryFrom<usize> for Attempt {
-    type Error = NotAnId;
+    type Error = InvalidId;
 
-    fn try_from(number: usize) -> Result<Self, NotAnId> {
-        u8::try_from(number).ok().filter(|_| number < Self::COUNT).map(Self).ok_or(NotAnId)
+    fn try_from(number: usize) -> Result<Self, InvalidId> {
+        u8::try_from(number).ok().filter(|_| number < Self::COUNT).map(Self).ok_or(InvalidId)
     }
 }
 
-/// What callers know a recurring payment by: 0 < id < 2^49, not sequential.
+/// The id of a recurring payment in the API: 0 < id < 2^49, not sequential.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RecurringPaymentId(u64);
 
 impl RecurringPaymentId {
-    /// The id of a place in a wallet.
+    /// The id of a recurring payment in the wallet at `slot`.
     #[must_use]
     pub fn new(slot: Slot, sequence: Sequence) -> Self {
         Self(slot.0 << SEQUENCE_BITS | u64::from(sequence.0))
     }
 
-    /// Where its wallet lies.
+    /// The slot of its wallet.
     #[must_use]
     pub fn slot(self) -> Slot {
         Slot::new(self.0 >> SEQUENCE_BITS)
     }
 
-    /// Its place in the wallet.
+    /// Its number within the wallet.
     #[must_use]
     pub fn sequence(self) -> Sequence {
-        // The mask keeps ten bits: the cast loses nothing.
         #[expect(clippy::cast_possible_truncation, reason = "ten bits fit sixteen")]
         Sequence((self.0 & u64::from(Sequence::LAST)) as u16)
     }
 
-    /// The number that callers see.
+    /// The number as callers see it.
     #[must_use]
     pub fn number(self) -> u64 {
         self.0
@@ -127,29 +126,29 @@ impl RecurringPaymentId {
 }
 
 impl TryFrom<u64> for RecurringPaymentId {
-    type Error = NotAnId;
+    type Error = InvalidId;
 
-    fn try_from(number: u64) -> Result<Self, NotAnId> {
+    fn try_from(number: u64) -> Result<Self, InvalidId> {
         let id = Self(number);
-        // Up to 2^53 the syntax is right (the contract's range), and nothing can be found there.
-        if number == 0 || number >= 1 << 53 { Err(NotAnId) } else { Ok(id) }
+        // The API contract allows ids below 2^53. From 2^49 on no id exists, so a lookup returns not found.
+        if number == 0 || number >= 1 << 53 { Err(InvalidId) } else { Ok(id) }
     }
 }
 
 impl FromStr for RecurringPaymentId {
-    type Err = NotAnId;
+    type Err = InvalidId;
 
-    /// Decimal digits only, without a leading zero: one spelling for one id.
-    fn from_str(text: &str) -> Result<Self, NotAnId> {
+    /// Accepts decimal digits without a leading zero, so that each id has exactly one text form.
+    fn from_str(text: &str) -> Result<Self, InvalidId> {
         number(text)?.try_into()
     }
 }
 
-fn number(text: &str) -> Result<u64, NotAnId> {
+fn number(text: &str) -> Result<u64, InvalidId> {
     if text.starts_with('0') || !text.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Err(NotAnId);
+        return Err(InvalidId);
     }
-    text.parse().map_err(|_| NotAnId)
+    text.parse().map_err(|_| InvalidId)
 }
 
 impl fmt::Display for RecurringPaymentId {
@@ -158,30 +157,30 @@ impl fmt::Display for RecurringPaymentId {
     }
 }
 
-/// What Nets knows a terminal by; our own choice, so that it is known before Nets is asked.
+/// The id of a terminal session, also at Nets. This service chooses it, so it is known before the session is registered at Nets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TransactionId(u64);
 
 impl TransactionId {
-    /// The id of one visit to Nets' page.
+    /// The id of one terminal session of a recurring payment.
     #[must_use]
     pub fn new(id: RecurringPaymentId, attempt: Attempt) -> Self {
         Self(id.0 << ATTEMPT_BITS | u64::from(attempt.0))
     }
 
-    /// The recurring payment that the visit is for.
+    /// The recurring payment of the session.
     #[must_use]
     pub fn recurring_payment_id(self) -> RecurringPaymentId {
         RecurringPaymentId(self.0 >> ATTEMPT_BITS)
     }
 
-    /// Which visit.
+    /// The index of the session within its recurring payment.
     #[must_use]
     pub fn attempt(self) -> Attempt {
         Attempt((self.0 & ((1 << ATTEMPT_BITS) - 1)) as u8)
     }
 
-    /// The number that callers see.
+    /// The number as callers see it.
     #[must_use]
     pub fn number(self) -> u64 {
         self.0
@@ -189,18 +188,18 @@ impl TransactionId {
 }
 
 impl TryFrom<u64> for TransactionId {
-    type Error = NotAnId;
+    type Error = InvalidId;
 
-    fn try_from(number: u64) -> Result<Self, NotAnId> {
-        if number == 0 || number >= 1 << 53 { Err(NotAnId) } else { Ok(Self(number)) }
+    fn try_from(number: u64) -> Result<Self, InvalidId> {
+        if number == 0 || number >= 1 << 53 { Err(InvalidId) } else { Ok(Self(number)) }
     }
 }
 
 impl FromStr for TransactionId {
-    type Err = NotAnId;
+    type Err = InvalidId;
 
-    /// As for a [`RecurringPaymentId`].
-    fn from_str(text: &str) -> Result<Self, NotAnId> {
+    /// Accepts the same text form as [`RecurringPaymentId`].
+    fn from_str(text: &str) -> Result<Self, InvalidId> {
         number(text)?.try_into()
     }
 }
@@ -216,7 +215,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_id_gives_back_what_it_was_made_of() {
+    fn ids_decode_to_their_parts() {
         for (slot, sequence) in [(0, 1), (1, 1), (4711, 1023), ((1 << 39) - 1, 1023)] {
             let (slot, sequence) = (Slot::new(slot), Sequence::try_from(sequence).unwrap());
             let id = RecurringPaymentId::new(slot, sequence);
@@ -234,13 +233,13 @@ mod tests {
     }
 
     #[test]
-    fn nowhere_is_no_wallets_place() {
-        assert_ne!(Slot::new(Slot::NOWHERE.number()), Slot::NOWHERE);
+    fn the_invalid_slot_cannot_belong_to_a_wallet() {
+        assert_ne!(Slot::new(Slot::INVALID.number()), Slot::INVALID);
     }
 
-    /// Stored literals: callers and Nets remember these numbers.
+    /// The layout must not change: callers and Nets store these numbers.
     #[test]
-    fn an_id_is_slot_sequence_and_attempt_side_by_side() {
+    fn an_id_consists_of_slot_sequence_and_attempt() {
         let id = RecurringPaymentId::new(Slot::new(7), Sequence(3));
         let transaction = TransactionId::new(id, Attempt(5));
         assert_eq!((id.number(), id.to_string().as_str()), (7 << 10 | 3, "7171"));
@@ -257,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn an_id_has_one_spelling() {
+    fn an_id_has_one_text_form() {
         assert_eq!("1".parse(), Ok(RecurringPaymentId(1)));
         assert_eq!("9007199254740991".parse(), Ok(RecurringPaymentId((1 << 53) - 1)));
         assert_eq!("9007199254740991".parse(), Ok(TransactionId((1 << 53) - 1)));
@@ -275,30 +274,30 @@ mod tests {
             "9007199254740992",
             "18446744073709551616",
         ] {
-            assert_eq!(wrong.parse::<RecurringPaymentId>(), Err(NotAnId), "{wrong:?}");
-            assert_eq!(wrong.parse::<TransactionId>(), Err(NotAnId), "{wrong:?}");
+            assert_eq!(wrong.parse::<RecurringPaymentId>(), Err(InvalidId), "{wrong:?}");
+            assert_eq!(wrong.parse::<TransactionId>(), Err(InvalidId), "{wrong:?}");
         }
     }
 
     #[test]
-    fn a_number_is_an_id_up_to_2_to_the_53rd() {
-        for (number, is_one) in [(0, false), (1, true), ((1 << 53) - 1, true), (1 << 53, false)] {
-            assert_eq!(RecurringPaymentId::try_from(number).is_ok(), is_one, "{number}");
-            assert_eq!(TransactionId::try_from(number).is_ok(), is_one, "{number}");
+    fn ids_are_numbers_from_1_to_below_2_to_the_53rd() {
+        for (number, is_valid) in [(0, false), (1, true), ((1 << 53) - 1, true), (1 << 53, false)] {
+            assert_eq!(RecurringPaymentId::try_from(number).is_ok(), is_valid, "{number}");
+            assert_eq!(TransactionId::try_from(number).is_ok(), is_valid, "{number}");
         }
     }
 
     #[test]
-    fn an_id_beyond_every_slot_points_nowhere_it_could_have_come_from() {
+    fn an_id_from_2_to_the_49th_never_equals_the_id_that_its_parts_encode() {
         let beyond = RecurringPaymentId::try_from((1 << 49) + 5).unwrap();
         assert_ne!(RecurringPaymentId::new(beyond.slot(), beyond.sequence()), beyond);
     }
 
     #[test]
-    fn sequences_go_round_without_zero() {
+    fn sequences_wrap_to_1_and_skip_zero() {
         assert_eq!(Sequence::NONE.next(), Sequence(1));
         assert_eq!(Sequence(1023).next(), Sequence(1));
-        assert_eq!(Sequence::try_from(1024), Err(NotAnId));
-        assert_eq!(Attempt::try_from(16), Err(NotAnId));
+        assert_eq!(Sequence::try_from(1024), Err(InvalidId));
+        assert_eq!(Attempt::try_from(16), Err(InvalidId));
     }
 }

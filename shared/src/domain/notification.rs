@@ -1,4 +1,5 @@
-//! What a caller is told when a setup ends (rule 10 of api.md §6). It stays in the wallet until it was heard or given up.
+//! Notifications to callers about the end of a setup (rule 10 of api.md §6). A wallet stores each one until it is delivered or
+//! has expired.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -6,19 +7,19 @@ use crate::domain::id::TransactionId;
 use crate::domain::recurring_payment::RecurringStatus;
 use crate::domain::text::CallbackUrl;
 
-/// One fact to be told: to whom, and how far that has come.
+/// One notification and the state of its delivery.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Notification {
-    /// Where it is told.
-    pub to: CallbackUrl,
-    /// The visit that it is about.
+    /// The address that receives the notification.
+    pub callback_url: CallbackUrl,
+    /// The terminal session that the notification is about.
     pub transaction_id: TransactionId,
-    /// What happened.
+    /// The event that the notification reports.
     pub event: Event,
-    /// When it happened.
+    /// The instant of the event.
     pub occurred_at: DateTime<Utc>,
-    /// How far telling it has come; none yet: nobody tried.
-    pub tries: Option<Tries>,
+    /// The delivery attempts so far. `None` before the first one.
+    pub attempts: Option<DeliveryAttempts>,
 }
 
 /// How a setup ended.
@@ -26,27 +27,28 @@ pub struct Notification {
 pub enum Event {
     /// The card is stored.
     Activated,
-    /// The card was declined for good; another terminal may still bring one.
+    /// The card was declined permanently. The customer can open another terminal.
     Declined,
-    /// The card had expired when it arrived (rule 9): told as a decline; another terminal may still bring one.
+    /// The card had expired when Nets reported it (rule 9). Callers receive this as a decline. The customer can open another
+    /// terminal.
     CardExpired,
-    /// Nobody finished it (rule 8).
+    /// The setup was not completed in time (rule 8).
     Abandoned,
 }
 
-/// What was tried so far.
+/// The delivery attempts of one notification.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Tries {
-    /// When the first try began.
+pub struct DeliveryAttempts {
+    /// When the first attempt began.
     pub first_at: DateTime<Utc>,
-    /// How many there were, the one under way included.
-    pub made: u16,
-    /// When the next one is due, unless the last one was heard.
+    /// How many attempts were begun, including the current one.
+    pub count: u16,
+    /// When the next attempt is due if the current one fails.
     pub next_at: DateTime<Utc>,
 }
 
 impl Event {
-    /// What the recurring payment was right after it.
+    /// The status of the recurring payment directly after the event.
     #[must_use]
     pub fn status(self) -> RecurringStatus {
         match self {
@@ -56,7 +58,7 @@ impl Event {
         }
     }
 
-    /// The word for it, in ids and in what is told.
+    /// The name in notification ids and bodies.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -68,51 +70,52 @@ impl Event {
 }
 
 impl Notification {
-    /// For how long it is tried, from the first try on.
-    pub const PATIENCE: TimeDelta = TimeDelta::hours(72);
-    /// How long after the first try the second one comes; after that it doubles.
-    const SHORTEST: TimeDelta = TimeDelta::minutes(1);
-    /// Where the doubling ends.
-    const LONGEST: TimeDelta = TimeDelta::hours(6);
+    /// How long delivery is attempted, counted from the first attempt.
+    pub const DELIVERY_PERIOD: TimeDelta = TimeDelta::hours(72);
+    /// The delay between the first attempt and the second. Each further delay is twice as long.
+    const MIN_BACKOFF: TimeDelta = TimeDelta::minutes(1);
+    /// The upper limit of the delay.
+    const MAX_BACKOFF: TimeDelta = TimeDelta::hours(6);
 
-    /// A fact that nobody was told yet.
+    /// A notification without delivery attempts.
     #[must_use]
     pub fn new(
-        to: CallbackUrl,
+        callback_url: CallbackUrl,
         transaction_id: TransactionId,
         event: Event,
         occurred_at: DateTime<Utc>,
     ) -> Self {
-        Self { to, transaction_id, event, occurred_at, tries: None }
+        Self { callback_url, transaction_id, event, occurred_at, attempts: None }
     }
 
-    /// The same through all tries, and nobody else's: receivers know a repeat by it.
+    /// The notification id: unique, and the same in every attempt, so that receivers can recognise a repeated delivery.
     #[must_use]
     pub fn id(&self) -> String {
         let Self { transaction_id, event, occurred_at, .. } = self;
         format!("{transaction_id}-{}-{}", event.name(), occurred_at.timestamp_millis())
     }
 
-    /// When the next try is due.
+    /// When the next attempt is due.
     #[must_use]
     pub fn due_at(&self) -> DateTime<Utc> {
-        self.tries.map_or(self.occurred_at, |tries| tries.next_at)
+        self.attempts.map_or(self.occurred_at, |attempts| attempts.next_at)
     }
 
-    /// Whether its time is over.
+    /// Returns whether its delivery period is over.
     #[must_use]
-    pub fn is_given_up(&self, now: DateTime<Utc>) -> bool {
-        self.tries.is_some_and(|tries| tries.first_at + Self::PATIENCE <= now)
+    pub fn is_expired(&self, now: DateTime<Utc>) -> bool {
+        self.attempts.is_some_and(|attempts| attempts.first_at + Self::DELIVERY_PERIOD <= now)
     }
 
-    /// The same with a try under way. The next one is due when this one should not be heard, even if nobody lives to say so.
+    /// Counts one more attempt, begun at `now`, and sets when the next one is due. So the next attempt follows even if the
+    /// process stops during this one.
     #[must_use]
-    pub fn tried(self, now: DateTime<Utc>) -> Self {
-        let (first_at, made) =
-            self.tries.map_or((now, 1), |tries| (tries.first_at, tries.made + 1));
-        let doublings = u32::from(made - 1).min(16);
-        let pause = (Self::SHORTEST * 2_i32.pow(doublings)).min(Self::LONGEST);
-        Self { tries: Some(Tries { first_at, made, next_at: now + pause }), ..self }
+    pub fn with_attempt_begun(self, now: DateTime<Utc>) -> Self {
+        let (first_at, count) =
+            self.attempts.map_or((now, 1), |attempts| (attempts.first_at, attempts.count + 1));
+        let doublings = u32::from(count - 1).min(16);
+        let delay = (Self::MIN_BACKOFF * 2_i32.pow(doublings)).min(Self::MAX_BACKOFF);
+        Self { attempts: Some(DeliveryAttempts { first_at, count, next_at: now + delay }), ..self }
     }
 }
 
@@ -122,28 +125,29 @@ mod tests {
     use crate::domain::id::{Attempt, RecurringPaymentId, Sequence, Slot};
 
     #[test]
-    fn it_is_tried_after_a_minute_twice_as_long_each_time_up_to_six_hours_for_three_days() {
+    fn delivery_attempts_back_off_from_one_minute_to_six_hours_for_72_hours() {
         let id = RecurringPaymentId::new(Slot::new(7), Sequence::NONE.next());
         let id = TransactionId::new(id, Attempt::try_from(0).unwrap());
-        let begins: DateTime<Utc> = "2026-11-23T10:00:00Z".parse().unwrap();
-        let to = CallbackUrl::kept("https://shop.example/").unwrap();
-        let mut notification = Notification::new(to, id, Event::Activated, begins);
-        let (first_id, mut now, mut pauses) = (notification.id(), begins, Vec::new());
-        while !notification.is_given_up(now) {
+        let start: DateTime<Utc> = "2026-11-23T10:00:00Z".parse().unwrap();
+        let callback_url = CallbackUrl::from_stored("https://shop.example/").unwrap();
+        let mut notification = Notification::new(callback_url, id, Event::Activated, start);
+        let (first_id, mut now, mut delays) = (notification.id(), start, Vec::new());
+        while !notification.is_expired(now) {
             assert_eq!(notification.due_at(), now);
-            notification = notification.tried(now);
-            pauses.push((notification.due_at() - now).num_minutes());
+            notification = notification.with_attempt_begun(now);
+            delays.push((notification.due_at() - now).num_minutes());
             now = notification.due_at();
             assert_eq!(notification.id(), first_id);
-            assert!(pauses.len() <= 20, "it is never given up");
+            assert!(delays.len() <= 20, "the notification never expires");
         }
         let expected: Vec<i64> =
             [1, 2, 4, 8, 16, 32, 64, 128, 256].into_iter().chain([360; 11]).collect();
-        assert_eq!(pauses, expected);
+        assert_eq!(delays, expected);
         assert_eq!(first_id, "114704-activated-1795428000000");
         assert!(
-            !notification.is_given_up(begins + Notification::PATIENCE - TimeDelta::milliseconds(1))
+            !notification
+                .is_expired(start + Notification::DELIVERY_PERIOD - TimeDelta::milliseconds(1))
         );
-        assert!(notification.is_given_up(begins + Notification::PATIENCE));
+        assert!(notification.is_expired(start + Notification::DELIVERY_PERIOD));
     }
 }

@@ -1,4 +1,4 @@
-//! Whose a wallet is, and where it lies: a keyed hash of organisation and customer number.
+//! The owner and the slot of a wallet, both derived from a keyed hash of organisation and customer number.
 
 use hmac::digest::Key;
 use hmac::{Hmac, KeyInit, Mac};
@@ -8,7 +8,7 @@ use crate::domain::caller::Caller;
 use crate::domain::customer::{Customer, Organisation};
 use crate::domain::id::Slot;
 
-/// 16 bytes that stand for these parts.
+/// The first 16 bytes of the SHA-256 hash of the parts, each with its length.
 #[must_use]
 pub fn hash(parts: &[&[u8]]) -> [u8; 16] {
     let mut hash = Sha256::new();
@@ -16,25 +16,25 @@ pub fn hash(parts: &[&[u8]]) -> [u8; 16] {
         hash.update(part.len().to_be_bytes());
         hash.update(part);
     }
-    let mut half = [0; 16];
-    half.copy_from_slice(&hash.finalize()[..16]);
-    half
+    let mut truncated = [0; 16];
+    truncated.copy_from_slice(&hash.finalize()[..16]);
+    truncated
 }
 
-/// The whole keyed hash of a customer. It stands in the wallet in the customer number's stead.
+/// The full keyed hash of a customer. A wallet stores it instead of the customer number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Owner(pub [u8; 32]);
 
-/// The key of the hash. It guards against guessing where a customer's wallet lies, and nothing else.
+/// The key of the hash. Its only purpose is to make the slots of customers unpredictable.
 #[derive(Clone)]
 pub struct IdKey {
-    /// With the key taken in, which is half of the work.
+    /// Already initialised with the key, which is half of the computation.
     mac: Hmac<Sha256>,
     slot_bits: u32,
 }
 
 impl IdKey {
-    /// A key from any text.
+    /// Derives a key from a text of any length.
     #[must_use]
     pub fn new(text: &str) -> Self {
         let mut key = Key::<Hmac<Sha256>>::default();
@@ -44,19 +44,19 @@ impl IdKey {
         Self { mac: Hmac::new(&key), slot_bits: Slot::BITS }
     }
 
-    /// The same key with fewer slots than 2^39, for tests in which collisions are ordinary.
+    /// The same key with fewer slots than 2^39, for tests with frequent collisions.
     #[must_use]
     pub fn with_slot_bits(self, slot_bits: u32) -> Self {
         Self { slot_bits, ..self }
     }
 
-    /// The owner that a customer is.
+    /// The owner hash of a customer.
     #[must_use]
     pub fn owner(&self, customer: &Customer) -> Owner {
         Owner(self.hash(customer, 0))
     }
 
-    /// Where the customer's wallet lies: with probe 0, or, when other owners lie there, with 1, 2 and so on.
+    /// The slot of the customer's wallet. Probe 0 is tried first; 1, 2 and so on follow if another owner has the slot.
     #[must_use]
     pub fn slot(&self, customer: &Customer, probe: u8) -> Slot {
         let mut first = [0; 8];
@@ -64,10 +64,15 @@ impl IdKey {
         Slot::new(u64::from_be_bytes(first) >> (u64::BITS - self.slot_bits))
     }
 
-    /// Whether the caller may see this owner's wallet (api.md §5): a customer their own, everybody else those of the
-    /// token's organisation.
+    /// Returns whether the caller may access this owner's wallet (api.md §5): customers only their own, privileged callers those of
+    /// the token's organisation.
     #[must_use]
-    pub fn admits(&self, caller: &Caller, organisation: Organisation, owner: Owner) -> bool {
+    pub fn caller_can_access(
+        &self,
+        caller: &Caller,
+        organisation: Organisation,
+        owner: Owner,
+    ) -> bool {
         match &caller.customer {
             Some(number) => {
                 self.owner(&Customer { organisation: caller.organisation, number: number.clone() })
@@ -101,19 +106,19 @@ mod tests {
         }
     }
 
-    /// A stored literal: whoever changes the hash puts every stored card out of reach.
+    /// The hash must not change: otherwise no stored wallet could be found any more.
     #[test]
-    fn the_place_of_a_wallet_never_moves() {
+    fn the_slot_of_a_customer_never_changes() {
         let key = IdKey::new("a key of at least thirty-two chars");
         assert_eq!(key.slot(&customer(1, "4711"), 0).number(), 193_644_057_534);
     }
 
-    /// A customer sees their own wallet, and a privileged caller those of the organisation. Nobody else sees any.
+    /// Customers can access their own wallet, and privileged callers all wallets of their organisation.
     #[test]
-    fn who_may_see_a_wallet() {
+    fn only_the_customer_and_the_organisation_can_access_a_wallet() {
         let key = IdKey::new("one");
         let wallet = customer(1, "1");
-        for (tenant, of, organisation, may) in [
+        for (tenant, number, organisation, expected) in [
             (Tenant::Internal, None, 1, true),
             (Tenant::Internal, None, 2, false),
             (Tenant::Partner, None, 1, true),
@@ -123,26 +128,27 @@ mod tests {
             (Tenant::Traveller, Some("1"), 2, false),
             (Tenant::Person, Some("1"), 1, true),
             (Tenant::Person, Some("2"), 1, false),
-            // Tokens of these kinds always name a customer. If one did not, it would see nothing.
+            // Tokens of these tenants always contain a customer. Without one they give no access.
             (Tenant::Traveller, None, 1, false),
             (Tenant::Person, None, 1, false),
         ] {
             let caller = Caller {
                 tenant,
                 organisation: Organisation::new(organisation),
-                customer: of.map(|number| CustomerNumber::try_from(number).unwrap()),
+                customer: number.map(|number| CustomerNumber::try_from(number).unwrap()),
                 client: String::new(),
                 permissions: Vec::new(),
                 valid_from: None,
                 expires_at: DateTime::UNIX_EPOCH,
             };
-            let sees = key.admits(&caller, wallet.organisation, key.owner(&wallet));
-            assert_eq!(sees, may, "{caller:?}");
+            let can_access =
+                key.caller_can_access(&caller, wallet.organisation, key.owner(&wallet));
+            assert_eq!(can_access, expected, "{caller:?}");
         }
     }
 
     #[test]
-    fn organisation_number_probe_and_key_all_count() {
+    fn the_slot_depends_on_organisation_number_probe_and_key() {
         let (key, other) = (IdKey::new("one"), IdKey::new("two"));
         let all = [
             key.slot(&customer(1, "1"), 0),
@@ -151,8 +157,8 @@ mod tests {
             key.slot(&customer(1, "1"), 1),
             other.slot(&customer(1, "1"), 0),
         ];
-        for (place, slot) in all.iter().enumerate() {
-            assert!(!all[..place].contains(slot));
+        for (index, slot) in all.iter().enumerate() {
+            assert!(!all[..index].contains(slot));
         }
         assert!(
             (0..100).all(|probe| key

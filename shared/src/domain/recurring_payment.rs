@@ -1,4 +1,7 @@
-//! One stored payment card, or the wish for one.
+//! A recurring payment: a stored card, or one that is being set up.
+//!
+//! A setup begins with the creation of the recurring payment. It ends when a card is stored or declined permanently, or when the
+//! recurring payment is cancelled. After a decline the customer can open another terminal.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -8,55 +11,55 @@ use crate::domain::terminal::Terminal;
 use crate::domain::text::{CallbackUrl, Nickname};
 use crate::secret::Secret;
 
-/// A recurring payment, which its wallet keeps.
+/// A recurring payment as its wallet stores it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct RecurringPayment {
-    /// Its place in the wallet.
+    /// Its number within the wallet.
     pub sequence: Sequence,
     /// When it was created.
     pub created_at: DateTime<Utc>,
-    /// What the customer calls it.
+    /// The customer's name for it.
     pub nickname: Option<Nickname>,
-    /// The idempotency key of its creation, for 24 hours.
+    /// The idempotency record of its creation, kept for 24 hours.
     pub idempotency: Option<Idempotency>,
-    /// Where it is in its life, with what it has there.
+    /// The state, with the data that exists in that state.
     pub state: State,
 }
 
-/// Where a recurring payment is in its life. It only moves forward, and only here has it a pan hash: while ACTIVE.
+/// The state of a recurring payment. States only change in the order below. The pan hash exists only while ACTIVE.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum State {
-    /// Waits for a card.
+    /// Has no card yet.
     Created {
-        /// The visits to Nets' page so far, at most 16, oldest first: the place is the attempt.
+        /// The terminal sessions so far, at most 16, oldest first. The index is the [`Attempt`].
         terminals: Vec<Terminal>,
-        /// Where the end of the setup is told: what the newest terminal that named an address named.
+        /// Receives the notification about the end of the setup: the `callbackUrl` of the newest terminal that had one.
         callback: Option<CallbackUrl>,
     },
-    /// Can be paid with.
+    /// Has a valid card.
     Active {
         /// The stored card.
         registration: Registration,
-        /// Nets' name for it.
+        /// Nets' token for the card.
         pan_hash: Secret,
     },
-    /// Past its time.
+    /// The card or the registration has expired.
     Expired {
         /// The card that was stored.
         registration: Registration,
     },
-    /// Over for good.
+    /// Ended by the customer, or abandoned.
     Cancelled {
-        /// Why.
+        /// Why it is cancelled.
         reason: StatusReason,
-        /// Since when.
+        /// When it was cancelled.
         at: DateTime<Utc>,
-        /// The card that was stored, if it came so far.
+        /// The card that was stored, if it was ever ACTIVE.
         registration: Option<Registration>,
     },
 }
 
-/// What callers see of a [`State`].
+/// The status of a recurring payment in the API: the variant of its [`State`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[expect(missing_docs, reason = "see State")]
 pub enum RecurringStatus {
@@ -67,7 +70,7 @@ pub enum RecurringStatus {
 }
 
 impl RecurringStatus {
-    /// The word that callers see.
+    /// The name in the API.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -80,7 +83,7 @@ impl RecurringStatus {
 }
 
 impl StatusReason {
-    /// The word that callers see.
+    /// The name in the API.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -95,33 +98,33 @@ impl StatusReason {
 pub enum StatusReason {
     /// The customer ended it.
     Ended,
-    /// Nobody finished it (rule 8).
+    /// The setup was not completed in time (rule 8).
     Abandoned,
 }
 
-/// What tells a repeated creation from a new one (rule 16): hashes, so that neither key nor body is kept.
+/// The idempotency record of a creation (rule 16). Contains hashes, so neither the key nor the body is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Idempotency {
-    /// Of the key.
+    /// The hash of the idempotency key.
     pub key: [u8; 16],
-    /// Of what was asked for.
+    /// The hash of the request.
     pub request: [u8; 16],
-    /// Whether the answer said `primary`.
+    /// The value of `primary` in the first response.
     pub primary: bool,
 }
 
-/// A recurring payment as callers see it at one instant.
+/// A recurring payment as callers see it, at one instant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct View {
     /// Its id.
     pub id: RecurringPaymentId,
-    /// Whether it is the wallet's primary one.
+    /// Whether it is the primary one of its wallet.
     pub primary: bool,
-    /// Where it is in its life.
+    /// The status.
     pub status: RecurringStatus,
-    /// Why, when it is CANCELLED.
+    /// The reason, if the status is CANCELLED.
     pub reason: Option<StatusReason>,
-    /// What the customer calls it.
+    /// The customer's name for it.
     pub nickname: Option<Nickname>,
     /// When it was created.
     pub created_at: DateTime<Utc>,
@@ -130,14 +133,14 @@ pub struct View {
 }
 
 impl RecurringPayment {
-    /// How long a key is remembered (rule 16).
+    /// How long an idempotency key is stored (rule 16).
     pub const KEY_LIFETIME: TimeDelta = TimeDelta::hours(24);
-    /// How long nobody may finish it before it is abandoned (rule 8).
-    pub const PATIENCE: TimeDelta = TimeDelta::hours(24);
-    /// How long an ended one still answers (rule 14).
-    pub const MEMORY: TimeDelta = TimeDelta::days(30);
+    /// How long after its last terminal, or after its creation, an unfinished setup is abandoned (rule 8).
+    pub const GRACE_PERIOD: TimeDelta = TimeDelta::hours(24);
+    /// How long a CANCELLED one can still be read (rule 14).
+    pub const RETENTION: TimeDelta = TimeDelta::days(30);
 
-    /// Where it is in its life.
+    /// The status.
     #[must_use]
     pub fn status(&self) -> RecurringStatus {
         match self.state {
@@ -148,7 +151,7 @@ impl RecurringPayment {
         }
     }
 
-    /// Whether it may be, or become, one to pay with: CREATED or ACTIVE.
+    /// Returns whether it is CREATED or ACTIVE.
     #[must_use]
     pub fn is_live(&self) -> bool {
         match self.state {
@@ -169,25 +172,25 @@ impl RecurringPayment {
         }
     }
 
-    /// The visits while it waits for a card, oldest first.
+    /// The terminal sessions while it is CREATED, oldest first. Empty in every other state.
     pub fn terminals(&self) -> impl Iterator<Item = (Attempt, &Terminal)> {
         let terminals = match &self.state {
             State::Created { terminals, .. } => terminals.as_slice(),
             State::Active { .. } | State::Expired { .. } | State::Cancelled { .. } => &[],
         };
-        (0..).map_while(|place| Attempt::try_from(place).ok()).zip(terminals)
+        (0..).map_while(|index| Attempt::try_from(index).ok()).zip(terminals)
     }
 
-    /// Whom its abandonment is told, and of which visit: the newest one, unless that its card was declined, or had expired, was
-    /// told already.
+    /// The `callbackUrl` and the newest terminal session, for the notification about its abandonment. `None` without a
+    /// `callbackUrl`, and if the card of the newest session was declined, because there was already a notification.
     #[must_use]
-    pub fn unfinished(&self) -> Option<(&CallbackUrl, Attempt)> {
+    pub fn abandonment_callback(&self) -> Option<(&CallbackUrl, Attempt)> {
         let State::Created { callback, .. } = &self.state else { return None };
         let (attempt, newest) = self.terminals().last()?;
         Some((callback.as_ref().filter(|_| !newest.outcome.is_decline())?, attempt))
     }
 
-    /// The card is stored: CREATED becomes ACTIVE. Whoever is past that stays as it is.
+    /// Stores the card: CREATED becomes ACTIVE. Any other state stays unchanged.
     #[must_use]
     pub fn activated(
         self,
@@ -200,12 +203,14 @@ impl RecurringPayment {
                 registration: Registration::new(card.card, at, lifetime),
                 pan_hash: card.pan_hash,
             },
-            past @ (State::Active { .. } | State::Expired { .. } | State::Cancelled { .. }) => past,
+            other @ (State::Active { .. } | State::Expired { .. } | State::Cancelled { .. }) => {
+                other
+            }
         };
         Self { state, ..self }
     }
 
-    /// The customer, or impatience, ends it. The pan hash is gone with this. CANCELLED stays as it is.
+    /// Cancels it and deletes the pan hash. CANCELLED stays unchanged.
     #[must_use]
     pub fn cancelled(self, reason: StatusReason, at: DateTime<Utc>) -> Self {
         let state = match self.state {
@@ -213,33 +218,33 @@ impl RecurringPayment {
             State::Active { registration, .. } | State::Expired { registration } => {
                 State::Cancelled { reason, at, registration: Some(registration) }
             }
-            past @ State::Cancelled { .. } => past,
+            cancelled @ State::Cancelled { .. } => cancelled,
         };
         Self { state, ..self }
     }
 
-    /// What time alone has made of it by now: ACTIVE past its end is EXPIRED, without its pan hash (rule 9); CREATED that
-    /// nobody finished is CANCELLED (rule 8). A key is forgotten after its day.
+    /// Applies the changes that depend only on time. ACTIVE becomes EXPIRED at `expires_at`, without its pan hash (rule 9).
+    /// CREATED becomes CANCELLED after the grace period (rule 8). The idempotency record is deleted after 24 hours.
     #[must_use]
-    pub fn settled(self, now: DateTime<Utc>) -> Self {
+    pub fn with_time_applied(self, now: DateTime<Utc>) -> Self {
         let abandoned_at = self.abandoned_at();
         let idempotency = self.idempotency.filter(|_| now < self.created_at + Self::KEY_LIFETIME);
-        let settled = Self { idempotency, ..self };
-        match settled.state {
+        let payment = Self { idempotency, ..self };
+        match payment.state {
             State::Active { registration, .. } if registration.expires_at <= now => {
-                Self { state: State::Expired { registration }, ..settled }
+                Self { state: State::Expired { registration }, ..payment }
             }
             State::Created { .. } if abandoned_at <= now => {
-                settled.cancelled(StatusReason::Abandoned, abandoned_at)
+                payment.cancelled(StatusReason::Abandoned, abandoned_at)
             }
             State::Created { .. }
             | State::Active { .. }
             | State::Expired { .. }
-            | State::Cancelled { .. } => settled,
+            | State::Cancelled { .. } => payment,
         }
     }
 
-    /// When it was over.
+    /// When it expired or was cancelled. `None` while it is CREATED or ACTIVE.
     #[must_use]
     pub fn ended_at(&self) -> Option<DateTime<Utc>> {
         match &self.state {
@@ -249,26 +254,26 @@ impl RecurringPayment {
         }
     }
 
-    /// Rule 14: an ended one is forgotten after 30 days.
+    /// Returns whether it has been CANCELLED for 30 days and has to be deleted (rule 14).
     #[must_use]
-    pub fn is_forgotten(&self, now: DateTime<Utc>) -> bool {
-        matches!(self.state, State::Cancelled { at, .. } if at + Self::MEMORY <= now)
+    pub fn is_past_retention(&self, now: DateTime<Utc>) -> bool {
+        matches!(self.state, State::Cancelled { at, .. } if at + Self::RETENTION <= now)
     }
 
-    /// When time alone makes something else of it, or has it forgotten: what [`Self::settled`] and [`Self::is_forgotten`] do.
+    /// When [`Self::with_time_applied`] next changes its state or [`Self::is_past_retention`] becomes true.
     #[must_use]
     pub fn due_at(&self) -> Option<DateTime<Utc>> {
         match &self.state {
             State::Created { .. } => Some(self.abandoned_at()),
             State::Active { registration, .. } => Some(registration.expires_at),
             State::Expired { .. } => None,
-            State::Cancelled { at, .. } => Some(*at + Self::MEMORY),
+            State::Cancelled { at, .. } => Some(*at + Self::RETENTION),
         }
     }
 
-    /// Rule 8: 24 hours after its last terminal timed out, or after creation when there was none.
+    /// Rule 8: 24 hours after its last terminal timed out, or after its creation if it had none.
     fn abandoned_at(&self) -> DateTime<Utc> {
         let last = self.terminals().last().map(|(_, terminal)| terminal.expires_at());
-        last.unwrap_or(self.created_at) + Self::PATIENCE
+        last.unwrap_or(self.created_at) + Self::GRACE_PERIOD
     }
 }

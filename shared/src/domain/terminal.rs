@@ -1,4 +1,4 @@
-//! A visit to Nets' page.
+//! Terminal sessions. A session is one use of the Nets terminal page.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -6,45 +6,46 @@ use crate::domain::card::VerifiedCard;
 use crate::domain::id::TransactionId;
 use crate::error::Decline;
 
-/// One visit: when it began and what came of it.
+/// A terminal session as its recurring payment stores it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Terminal {
-    /// When Nets was asked for it.
+    /// When it was opened, directly before its registration at Nets.
     pub opened_at: DateTime<Utc>,
-    /// What came of it.
+    /// The outcome, as far as it is known.
     pub outcome: Outcome,
-    /// When the service looks at it by itself (rule 7), while it is open.
-    pub look_at: Option<DateTime<Utc>>,
-    /// What tells a repeated request for it from a new one (rule 16).
-    pub asked: Option<Asked>,
+    /// When the service next reconciles it automatically (rule 7). Only open sessions have this.
+    pub reconcile_at: Option<DateTime<Utc>>,
+    /// The idempotency record of the request that opened it (rule 16).
+    pub idempotency: Option<IdempotencyRecord>,
 }
 
-/// Hashes of an idempotency key and of the request that it came with, so that neither is kept.
+/// The idempotency record of a terminal. Contains hashes, so neither the key nor the request is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Asked {
-    /// Of the key.
+pub struct IdempotencyRecord {
+    /// The hash of the idempotency key.
     pub key: [u8; 16],
-    /// Of what was asked for.
+    /// The hash of the request.
     pub request: [u8; 16],
 }
 
-/// What came of a visit, as far as we know. A visit that stored a card is not here: its recurring payment is ACTIVE.
+/// The outcome of a session, as far as it is known. A stored card has no outcome here: its recurring payment is ACTIVE and has no
+/// sessions any more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Outcome {
-    /// Not known yet: Nets has to be asked.
+    /// The outcome is not known yet. The session has to be reconciled with Nets.
     Open,
-    /// Nets never registered it.
+    /// The session was never registered at Nets.
     Failed,
-    /// The customer pressed cancel.
+    /// The customer cancelled on the terminal page.
     Cancelled,
-    /// The card was declined for good.
+    /// The card was declined permanently.
     Declined,
-    /// The card was verified, but it had expired by then.
+    /// The card was verified, but had expired by then.
     CardExpired,
 }
 
 impl Outcome {
-    /// Whether a card was entered that cannot be stored.
+    /// Returns whether the customer entered a card that cannot be stored.
     #[must_use]
     pub fn is_decline(self) -> bool {
         match self {
@@ -55,141 +56,143 @@ impl Outcome {
 }
 
 impl Terminal {
-    /// For how long the page is there (Entur's prose: 15 minutes).
+    /// How long the terminal page is available (Entur's prose: 15 minutes).
     pub const LIFETIME: TimeDelta = TimeDelta::minutes(15);
 
-    /// When the service looks by itself, counted from the opening (rule 7).
-    pub const LOOKS: [TimeDelta; 5] = [
+    /// When the service reconciles an open session automatically, counted from `opened_at` (rule 7).
+    pub const RECONCILE_AFTER: [TimeDelta; 5] = [
         TimeDelta::minutes(1),
         TimeDelta::minutes(5),
         TimeDelta::minutes(16),
         TimeDelta::hours(1),
         TimeDelta::hours(24),
     ];
-    /// After a look that brought no clear answer.
-    const AGAIN: TimeDelta = TimeDelta::minutes(1);
-    /// Longer than a request lives (`template.yaml`: 29 seconds).
-    const REQUEST: TimeDelta = TimeDelta::seconds(30);
+    /// The delay until the next reconciliation after an unclear reply.
+    const RETRY_DELAY: TimeDelta = TimeDelta::minutes(1);
+    /// An upper limit for the duration of a request (`template.yaml`: timeout of 29 seconds).
+    const MAX_REQUEST_DURATION: TimeDelta = TimeDelta::seconds(30);
 
-    /// A visit that begins.
+    /// A new open session.
     #[must_use]
     pub fn opened(at: DateTime<Utc>) -> Self {
         Self {
             opened_at: at,
             outcome: Outcome::Open,
-            look_at: Some(at + Self::LOOKS[0]),
-            asked: None,
+            reconcile_at: Some(at + Self::RECONCILE_AFTER[0]),
+            idempotency: None,
         }
     }
 
-    /// The same after a look, when Nets said that there is nothing yet.
+    /// Schedules the next planned reconciliation, after Nets replied that there is no outcome yet.
     #[must_use]
-    pub fn looked(self, now: DateTime<Utc>) -> Self {
-        let mut looks = Self::LOOKS.into_iter().map(|after| self.opened_at + after);
-        Self { look_at: looks.find(|look_at| now < *look_at), ..self }
+    pub fn rescheduled(self, now: DateTime<Utc>) -> Self {
+        let mut planned = Self::RECONCILE_AFTER.into_iter().map(|after| self.opened_at + after);
+        Self { reconcile_at: planned.find(|reconcile_at| now < *reconcile_at), ..self }
     }
 
-    /// The same after a look without a clear answer: Nets may have done something, so another look comes soon.
+    /// Schedules a reconciliation within a minute, after an unclear reply: Nets may have verified the card.
     #[must_use]
-    pub fn unclear(self, now: DateTime<Utc>) -> Self {
-        let soon = now + Self::AGAIN;
-        let planned = self.look_at.filter(|look_at| now < *look_at);
-        Self { look_at: Some(planned.map_or(soon, |planned| planned.min(soon))), ..self }
+    pub fn rescheduled_soon(self, now: DateTime<Utc>) -> Self {
+        let soon = now + Self::RETRY_DELAY;
+        let planned = self.reconcile_at.filter(|reconcile_at| now < *reconcile_at);
+        Self { reconcile_at: Some(planned.map_or(soon, |planned| planned.min(soon))), ..self }
     }
 
-    /// The same when Nets does not know it. Before a look is due, somebody may just be registering it, and be about to give its
-    /// address to the customer.
+    /// Closes a session that Nets does not know, if its reconciliation is due. Before that, another request may still register it
+    /// and return its terminal address to the customer.
     #[must_use]
-    pub fn unknown(self, now: DateTime<Utc>) -> Self {
-        let is_young = self.look_at.is_some_and(|look_at| now < look_at);
-        if is_young { self } else { self.closed(Closing::NeverRegistered, now) }
+    pub fn closed_if_never_registered(self, now: DateTime<Utc>) -> Self {
+        let may_be_registering = self.reconcile_at.is_some_and(|reconcile_at| now < reconcile_at);
+        if may_be_registering { self } else { self.closed(CloseReason::NeverRegistered, now) }
     }
 
-    /// The same when another request is going to register it: it is over before the next look.
+    /// Postpones the next reconciliation, if necessary, until a request that resumes the registration has finished.
     #[must_use]
-    pub fn taken_over(self, now: DateTime<Utc>) -> Self {
-        let far = self.look_at.filter(|look_at| now + Self::REQUEST <= *look_at);
-        Self { look_at: far.or(Some(now + Self::LOOKS[0])), ..self }
+    pub fn postponed_for_registration(self, now: DateTime<Utc>) -> Self {
+        let late_enough = self
+            .reconcile_at
+            .filter(|reconcile_at| now + Self::MAX_REQUEST_DURATION <= *reconcile_at);
+        Self { reconcile_at: late_enough.or(Some(now + Self::RECONCILE_AFTER[0])), ..self }
     }
 
-    /// The same with what came of it.
+    /// Stores the outcome for a close reason. A soft decline leaves the session open and schedules the next reconciliation.
     #[must_use]
-    pub fn closed(self, closing: Closing, now: DateTime<Utc>) -> Self {
-        match closing.outcome() {
-            Outcome::Open => self.looked(now),
+    pub fn closed(self, close_reason: CloseReason, now: DateTime<Utc>) -> Self {
+        match close_reason.outcome() {
+            Outcome::Open => self.rescheduled(now),
             outcome @ (Outcome::Failed
             | Outcome::Cancelled
             | Outcome::Declined
-            | Outcome::CardExpired) => Self { outcome, look_at: None, ..self },
+            | Outcome::CardExpired) => Self { outcome, reconcile_at: None, ..self },
         }
     }
 
-    /// First instant at which the page is no longer there.
+    /// The first instant at which the terminal page is no longer available.
     #[must_use]
     pub fn expires_at(&self) -> DateTime<Utc> {
         self.opened_at + Self::LIFETIME
     }
 }
 
-/// A visit with its id, to ask Nets about.
+/// A terminal session with its transaction id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Visit {
-    /// Nets' and the caller's name for it.
+pub struct TerminalSession {
+    /// The id, in the API and at Nets.
     pub transaction_id: TransactionId,
-    /// The visit itself.
+    /// The stored data of the session.
     pub terminal: Terminal,
 }
 
-impl Visit {
-    /// The order number that Nets shows for it, at most 32 characters.
+impl TerminalSession {
+    /// The order number of the session at Nets, at most 32 characters.
     ///
-    /// After 1,023 recurring payments of one customer their ids, and so their transaction ids, come round again, while Nets
-    /// remembers the old ones: the instant in the order number tells this visit from one before it with the same id.
+    /// After 1,023 recurring payments of a customer, their ids and transaction ids are reused, but Nets still stores the old
+    /// transactions. The instant in the order number distinguishes this session from an older one with the same id.
     #[must_use]
     pub fn order_number(&self) -> String {
         format!("{}-{}", self.transaction_id, self.terminal.opened_at.timestamp_millis())
     }
 }
 
-/// What a look at a visit brought.
+/// The result of the reconciliation of a session with Nets.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Finding {
-    /// The customer entered a card, and Nets verified it. It may have expired since (rule 9).
+pub enum Reconciliation {
+    /// The customer entered a card and Nets verified it. The card may have expired since (rule 9).
     Card(VerifiedCard),
-    /// The visit is over, or went wrong for now.
-    Closed(Closing),
-    /// Nothing yet.
-    Waiting,
-    /// Nets did not say clearly: it may have done something, or not.
+    /// The session is closed, or the card was declined.
+    Closed(CloseReason),
+    /// There is no outcome yet.
+    Pending,
+    /// The reply was missing or unclear: Nets may or may not have verified the card.
     Unclear,
 }
 
-impl Finding {
-    /// Whether it is a card that has not expired.
+impl Reconciliation {
+    /// Returns whether it is a card that has not expired.
     #[must_use]
-    pub fn is_good_card(&self, now: DateTime<Utc>) -> bool {
+    pub fn is_valid_card(&self, now: DateTime<Utc>) -> bool {
         match self {
             Self::Card(verified) => !verified.card.has_expired(now),
-            Self::Closed(_) | Self::Waiting | Self::Unclear => false,
+            Self::Closed(_) | Self::Pending | Self::Unclear => false,
         }
     }
 }
 
-/// What Nets knows of a visit.
+/// Why a session closes, or a decline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Closing {
-    /// Nets knows nothing of it.
+pub enum CloseReason {
+    /// Nets does not know the session.
     NeverRegistered,
-    /// The customer pressed cancel.
+    /// The customer cancelled on the terminal page.
     Cancelled,
     /// The card was declined.
     Declined(Decline),
-    /// The card was verified, but it has expired.
+    /// The card was verified, but has expired.
     CardExpired,
 }
 
-impl Closing {
-    /// What is written down. A soft decline leaves the visit open: the same card may go well later.
+impl CloseReason {
+    /// The outcome to store. A soft decline leaves the session open: the same card may succeed later.
     #[must_use]
     pub fn outcome(self) -> Outcome {
         match self {

@@ -1,9 +1,9 @@
-//! The rules: one customer's recurring payments, as of one instant.
+//! One customer's recurring payments as of one instant, and the rules for them.
 //!
-//! A wallet is always as of an instant: whatever time alone changes (rules 8, 9 and 14 of api.md §6) has been carried out when
-//! anybody looks, whether or not it was ever written down. So a missed run of the schedule changes nothing that can be seen.
+//! A wallet always applies the changes that depend only on time (rules 8, 9 and 14 of api.md §6) up to its instant, whether or not
+//! they are stored. So a missed scheduled run has no visible effect.
 //!
-//! Who is primary is derived (rule 1), so two primaries cannot be written down and promotion needs no write.
+//! The primary is derived (rule 1), so two primaries cannot be stored and a promotion needs no write.
 
 mod notifications;
 mod terminals;
@@ -20,26 +20,26 @@ use crate::domain::recurring_payment::{
 };
 use crate::domain::text::Nickname;
 use crate::error::Refusal;
-pub use terminals::{Opened, Setup};
+pub use terminals::{OpenedTerminal, SetupProgress};
 pub use time::Due;
 
-/// What a wallet has in it: what is stored, and nothing that can be derived.
+/// The stored data of a wallet. Contains nothing that can be derived.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Contents {
-    /// Whose customer it is.
+    /// The organisation of the customer.
     pub organisation: Organisation,
-    /// Whose wallet it is.
+    /// The hash of the customer.
     pub owner: Owner,
-    /// The place that was given out last.
+    /// The number of the newest recurring payment.
     pub last_sequence: Sequence,
     /// Explicit choices of primary, newest first.
     pub choices: Vec<Sequence>,
     /// The recurring payments, oldest first.
     pub payments: Vec<RecurringPayment>,
-    /// What callers have still to be told, oldest first.
+    /// Undelivered notifications, oldest first.
     pub notifications: Vec<Notification>,
-    /// When the last terminals were opened, oldest first, at most as many as one can have within an hour.
-    pub opened: Vec<DateTime<Utc>>,
+    /// When the last terminals were opened, oldest first. At most as many as a customer can open within an hour.
+    pub terminals_opened_at: Vec<DateTime<Utc>>,
 }
 
 /// One customer's recurring payments as of one instant.
@@ -50,50 +50,51 @@ pub struct Wallet {
     contents: Contents,
 }
 
-/// What a new recurring payment is to be.
+/// The input for a new recurring payment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewRecurringPayment {
-    /// What the customer calls it.
+    /// The customer's name for it.
     pub nickname: Option<Nickname>,
-    /// Whether it is chosen as primary.
+    /// Whether it is explicitly chosen as primary.
     pub primary: bool,
-    /// Hashes of the idempotency key and of the request that it came with.
+    /// The hashes of the idempotency key and of the request.
     pub idempotency: Option<([u8; 16], [u8; 16])>,
 }
 
-/// What is to be changed.
+/// The changes of an update.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Change {
-    /// Another nickname, or none; absent: as it is.
+    /// `Some(None)` removes the nickname. `None` leaves it unchanged.
     pub nickname: Option<Option<Nickname>>,
-    /// Whether it is chosen as primary; absent: as it is.
+    /// Whether it is explicitly chosen as primary. `None` leaves this unchanged.
     pub primary: Option<bool>,
 }
 
 impl Wallet {
-    /// How many can be CREATED or ACTIVE at once (rule 14).
-    pub const LIVE: usize = 16;
-    /// How many ended ones are kept (rule 14).
-    pub const ENDED: usize = 16;
-    /// How many can be CREATED at once before the oldest is abandoned (rule 8).
-    pub const OPEN: usize = 5;
-    /// How many terminals one recurring payment can have within an hour (rule 6).
-    pub const TERMINALS_AN_HOUR: usize = 5;
-    /// How many terminals one customer can have within an hour, whatever became of the recurring payments: whoever tries
-    /// cards that are not theirs needs many.
-    pub const CUSTOMERS_TERMINALS_AN_HOUR: usize = 10;
-    /// How many notifications can wait. The oldest gives way, so that a receiver that is down does not make a wallet grow.
-    pub const NOTIFICATIONS: usize = 16;
+    /// How many recurring payments can be CREATED or ACTIVE at once (rule 14).
+    pub const MAX_LIVE: usize = 16;
+    /// How many EXPIRED or CANCELLED recurring payments are kept (rule 14).
+    pub const MAX_ENDED: usize = 16;
+    /// How many recurring payments can be CREATED at once. One more abandons the oldest (rule 8).
+    pub const MAX_CREATED: usize = 5;
+    /// How many terminals can be opened for one recurring payment within an hour (rule 6).
+    pub const MAX_TERMINALS_PER_HOUR: usize = 5;
+    /// How many terminals can be opened for one customer within an hour, including those of ended recurring payments. Limits the
+    /// testing of stolen cards.
+    pub const MAX_CUSTOMER_TERMINALS_PER_HOUR: usize = 10;
+    /// How many undelivered notifications are stored. Beyond that the oldest is deleted, so that an unavailable receiver does not
+    /// make a wallet grow.
+    pub const MAX_NOTIFICATIONS: usize = 16;
 
-    /// What is stored at a slot, as of an instant.
+    /// The wallet stored at a slot, as of `now`.
     #[must_use]
     pub fn new(slot: Slot, contents: Contents, now: DateTime<Utc>) -> Self {
         let mut wallet = Self { slot, now, contents };
-        wallet.settle();
+        wallet.apply_time();
         wallet
     }
 
-    /// A wallet in which there was never anything.
+    /// A new wallet without recurring payments.
     #[must_use]
     pub fn empty(slot: Slot, organisation: Organisation, owner: Owner, now: DateTime<Utc>) -> Self {
         let contents = Contents {
@@ -103,12 +104,13 @@ impl Wallet {
             choices: Vec::new(),
             payments: Vec::new(),
             notifications: Vec::new(),
-            opened: Vec::new(),
+            terminals_opened_at: Vec::new(),
         };
         Self { slot, now, contents }
     }
 
-    /// What is stored at a slot as it is stored, whatever time has made of it since: to tell what was from what is.
+    /// The wallet exactly as it is stored at a slot, without the changes that depend on time. Used for comparison with the current
+    /// state.
     #[must_use]
     pub fn as_stored(slot: Slot, contents: Contents) -> Self {
         Self { slot, now: DateTime::<Utc>::MIN_UTC, contents }
@@ -120,23 +122,23 @@ impl Wallet {
         Self::new(self.slot, self.contents, now)
     }
 
-    /// Where it lies.
+    /// The slot of the wallet.
     #[must_use]
     pub fn slot(&self) -> Slot {
         self.slot
     }
 
-    /// What is to be stored.
+    /// The data to store.
     #[must_use]
     pub fn contents(&self) -> &Contents {
         &self.contents
     }
 
-    /// A customer that a request names beside the id has to be the wallet's.
+    /// Checks the customer that a request names in addition to the id.
     ///
     /// # Errors
-    /// `OtherCustomer`.
-    pub fn must_be_of(&self, named: Option<Owner>) -> Result<(), Refusal> {
+    /// `OtherCustomer` if the wallet belongs to another customer.
+    pub fn check_owner(&self, named: Option<Owner>) -> Result<(), Refusal> {
         if named.is_none_or(|owner| owner == self.contents.owner) {
             Ok(())
         } else {
@@ -144,61 +146,73 @@ impl Wallet {
         }
     }
 
-    /// Rule 1: the newest explicit choice that is still usable; else the ACTIVE one activated first; else the oldest CREATED.
+    /// The primary recurring payment (rule 1): the newest explicit choice that is CREATED or ACTIVE, else the ACTIVE one activated
+    /// first, else the oldest CREATED one.
     #[must_use]
     pub fn primary(&self) -> Option<Sequence> {
         let payments = &self.contents.payments;
-        let live = |sequence: &Sequence| {
+        let is_live = |sequence: &Sequence| {
             payments.iter().any(|payment| payment.sequence == *sequence && payment.is_live())
         };
-        let chosen = self.contents.choices.iter().copied().find(live);
-        let active = || {
-            let with = |status| payments.iter().filter(move |payment| payment.status() == status);
-            let first = with(RecurringStatus::Active)
+        let chosen = self.contents.choices.iter().copied().find(is_live);
+        let derived = || {
+            let with_status =
+                |status| payments.iter().filter(move |payment| payment.status() == status);
+            let first = with_status(RecurringStatus::Active)
                 .min_by_key(|payment| payment.registration().map(|card| card.activated_at));
-            first.or_else(|| with(RecurringStatus::Created).next()).map(|payment| payment.sequence)
+            first
+                .or_else(|| with_status(RecurringStatus::Created).next())
+                .map(|payment| payment.sequence)
         };
-        chosen.or_else(active)
+        chosen.or_else(derived)
     }
 
-    /// One recurring payment as callers see it.
+    /// Returns one recurring payment as callers see it.
     ///
     /// # Errors
     /// `NotFound`.
     pub fn view(&self, id: RecurringPaymentId) -> Result<View, Refusal> {
-        self.find(id).map(|place| self.view_of(&self.contents.payments[place]))
+        self.find(id).map(|index| self.view_of(&self.contents.payments[index]))
     }
 
-    /// All that are CREATED or ACTIVE, and the EXPIRED ones too if they are asked for, oldest first. Never the CANCELLED ones.
+    /// Returns the CREATED and ACTIVE recurring payments, and with `include_expired` the EXPIRED ones, oldest first. Never returns
+    /// CANCELLED ones.
     #[must_use]
     pub fn list(&self, include_expired: bool) -> Vec<View> {
-        let shown = |payment: &&RecurringPayment| match payment.status() {
+        let is_listed = |payment: &&RecurringPayment| match payment.status() {
             RecurringStatus::Created | RecurringStatus::Active => true,
             RecurringStatus::Expired => include_expired,
             RecurringStatus::Cancelled => false,
         };
-        self.contents.payments.iter().filter(shown).map(|payment| self.view_of(payment)).collect()
+        self.contents
+            .payments
+            .iter()
+            .filter(is_listed)
+            .map(|payment| self.view_of(payment))
+            .collect()
     }
 
-    /// A new one, CREATED. The same idempotency key again answers as it did the first time (rule 16).
+    /// Creates a recurring payment. A repeated request with the same idempotency key returns the first result (rule 16).
     ///
     /// # Errors
-    /// `KeyReused`; `WalletFull` (rule 14).
+    /// `IdempotencyKeyReused` if the key was used for another request; `WalletFull` (rule 14).
     pub fn create(&mut self, new: NewRecurringPayment) -> Result<View, Refusal> {
         if let Some((key, request)) = new.idempotency
-            && let Some((payment, idempotency)) = self.created_with(key)
+            && let Some((payment, idempotency)) = self.find_by_idempotency_key(key)
         {
             let replay = View {
                 nickname: new.nickname,
-                ..Self::as_created(self.slot, payment, idempotency.primary)
+                ..Self::created_view(self.slot, payment, idempotency.primary)
             };
             return if idempotency.request == request {
                 Ok(replay)
             } else {
-                Err(Refusal::KeyReused)
+                Err(Refusal::IdempotencyKeyReused)
             };
         }
-        if self.contents.payments.iter().filter(|payment| payment.is_live()).count() >= Self::LIVE {
+        if self.contents.payments.iter().filter(|payment| payment.is_live()).count()
+            >= Self::MAX_LIVE
+        {
             return Err(Refusal::WalletFull);
         }
         let sequence = self.next_sequence();
@@ -213,7 +227,7 @@ impl Wallet {
         if new.primary {
             self.choose(sequence);
         }
-        self.settle();
+        self.apply_time();
         let primary = self.primary() == Some(sequence);
         if let Some(payment) = self.contents.payments.last_mut() {
             payment.idempotency =
@@ -222,47 +236,50 @@ impl Wallet {
         self.view(RecurringPaymentId::new(self.slot, sequence))
     }
 
-    /// Another nickname, or another primary.
+    /// Changes the nickname, chooses the recurring payment as primary, or both.
     ///
     /// # Errors
-    /// `NotFound`; `PrimaryNeedsSuccessor` (rule 2); `NeverPrimary` (rule 3); `Ended` for the nickname of a CANCELLED one.
+    /// `NotFound`; `PrimaryNeedsSuccessor` (rule 2); `NeverPrimary` (rule 3); `Ended` if the nickname of a CANCELLED one would
+    /// change.
     pub fn update(&mut self, id: RecurringPaymentId, change: Change) -> Result<View, Refusal> {
-        let place = self.find(id)?;
-        let payment = &self.contents.payments[place];
+        let index = self.find(id)?;
+        let payment = &self.contents.payments[index];
         let is_primary = self.primary() == Some(payment.sequence);
         match change.primary {
             Some(false) if is_primary => return Err(Refusal::PrimaryNeedsSuccessor),
             Some(true) if !payment.is_live() => return Err(Refusal::NeverPrimary),
             Some(_) | None => {}
         }
-        let renamed = change.nickname.filter(|nickname| *nickname != payment.nickname);
-        if renamed.is_some() && payment.status() == RecurringStatus::Cancelled {
+        let new_nickname = change.nickname.filter(|nickname| *nickname != payment.nickname);
+        if new_nickname.is_some() && payment.status() == RecurringStatus::Cancelled {
             return Err(Refusal::Ended);
         }
         if change.primary == Some(true) && !is_primary {
             self.choose(id.sequence());
         }
-        if let Some(nickname) = renamed {
-            self.contents.payments[place].nickname = nickname;
+        if let Some(nickname) = new_nickname {
+            self.contents.payments[index].nickname = nickname;
         }
         self.view(id)
     }
 
-    /// Ends it for good, and destroys its pan hash. Ended already: nothing changes (rule 4).
+    /// Ends a recurring payment and deletes its pan hash. Does not change one that is already CANCELLED (rule 4).
     ///
     /// # Errors
     /// `NotFound`.
     pub fn end(&mut self, id: RecurringPaymentId) -> Result<View, Refusal> {
         if self.contents.payments[self.find(id)?].is_live() {
-            self.keep_ended(Self::ENDED - 1);
+            self.delete_surplus_ended(Self::MAX_ENDED - 1);
         }
         let now = self.now;
-        self.replace(id, |payment| payment.cancelled(StatusReason::Ended, now))
+        self.update_payment(id, |payment| payment.cancelled(StatusReason::Ended, now))
     }
 
-    /// Destroys everything but what ids need: whose the wallet is, and the place that was given out last. So no id that was
-    /// given out finds anything or soon means something else, and who looks for a customer with the same slot goes on past
-    /// it. What is unfinished at Nets, or waits to be told, is nobody's then.
+    /// Deletes everything except the organisation, the owner and the newest number, including undelivered notifications and open
+    /// sessions.
+    ///
+    /// The remaining data keeps existing ids from being found or soon reused, and lets the search for another customer with the
+    /// same slot continue with the next probe.
     pub fn erase(&mut self) {
         let Contents { organisation, owner, last_sequence, .. } = self.contents;
         *self = Self::empty(self.slot, organisation, owner, self.now);
@@ -270,40 +287,40 @@ impl Wallet {
     }
 
     fn find(&self, id: RecurringPaymentId) -> Result<usize, Refusal> {
-        let is_it =
+        let has_id =
             |payment: &RecurringPayment| RecurringPaymentId::new(self.slot, payment.sequence) == id;
-        self.contents.payments.iter().position(is_it).ok_or(Refusal::NotFound)
+        self.contents.payments.iter().position(has_id).ok_or(Refusal::NotFound)
     }
 
-    /// Puts what a recurring payment has become in its place, and what time makes of that.
-    fn replace(
+    /// Updates a recurring payment, and applies the changes that depend on time.
+    fn update_payment(
         &mut self,
         id: RecurringPaymentId,
-        become_: impl FnOnce(RecurringPayment) -> RecurringPayment,
+        update: impl FnOnce(RecurringPayment) -> RecurringPayment,
     ) -> Result<View, Refusal> {
-        let place = self.find(id)?;
-        self.replace_at(place, become_);
-        self.settle();
+        let index = self.find(id)?;
+        self.update_payment_at(index, update);
+        self.apply_time();
         self.view(id)
     }
 
-    /// Puts what a recurring payment has become in its place, and has it told when nobody finished it.
-    fn replace_at(
+    /// Updates the recurring payment at an index. Adds a notification if the update abandons it.
+    fn update_payment_at(
         &mut self,
-        place: usize,
-        become_: impl FnOnce(RecurringPayment) -> RecurringPayment,
+        index: usize,
+        update: impl FnOnce(RecurringPayment) -> RecurringPayment,
     ) {
-        let before = self.contents.payments.remove(place);
+        let before = self.contents.payments.remove(index);
         let id = RecurringPaymentId::new(self.slot, before.sequence);
-        let unfinished = before.unfinished().map(|(to, attempt)| (to.clone(), attempt));
-        let after = become_(before);
-        if let Some((to, attempt)) = unfinished
+        let callback = before.abandonment_callback().map(|(url, attempt)| (url.clone(), attempt));
+        let after = update(before);
+        if let Some((callback_url, attempt)) = callback
             && let State::Cancelled { reason: StatusReason::Abandoned, at, .. } = after.state
         {
-            let visit = TransactionId::new(id, attempt);
-            self.tell(Notification::new(to, visit, Event::Abandoned, at));
+            let session = TransactionId::new(id, attempt);
+            self.enqueue(Notification::new(callback_url, session, Event::Abandoned, at));
         }
-        self.contents.payments.insert(place, after);
+        self.contents.payments.insert(index, after);
     }
 
     fn view_of(&self, payment: &RecurringPayment) -> View {
@@ -315,11 +332,11 @@ impl Wallet {
                 State::Created { .. } | State::Active { .. } | State::Expired { .. } => None,
             },
             registration: payment.registration().cloned(),
-            ..Self::as_created(self.slot, payment, primary)
+            ..Self::created_view(self.slot, payment, primary)
         }
     }
 
-    fn as_created(slot: Slot, payment: &RecurringPayment, primary: bool) -> View {
+    fn created_view(slot: Slot, payment: &RecurringPayment, primary: bool) -> View {
         View {
             id: RecurringPaymentId::new(slot, payment.sequence),
             primary,
@@ -331,18 +348,18 @@ impl Wallet {
         }
     }
 
-    fn created_with(&self, key: [u8; 16]) -> Option<(&RecurringPayment, Idempotency)> {
+    fn find_by_idempotency_key(&self, key: [u8; 16]) -> Option<(&RecurringPayment, Idempotency)> {
         let payments = self.contents.payments.iter();
         let mut with_keys = payments.filter_map(|payment| Some((payment, payment.idempotency?)));
         with_keys.find(|(_, idempotency)| idempotency.key == key)
     }
 
     fn next_sequence(&self) -> Sequence {
-        let taken = |sequence: &Sequence| {
+        let is_taken = |sequence: &Sequence| {
             self.contents.payments.iter().any(|payment| payment.sequence == *sequence)
         };
         let mut next = self.contents.last_sequence.next();
-        while taken(&next) {
+        while is_taken(&next) {
             next = next.next();
         }
         next

@@ -1,16 +1,17 @@
-//! The audit: a line for whatever became of a recurring payment or of who is primary: who, why, before, after.
+//! The audit log: one line for each change of a recurring payment, or of the primary one. It says who changed it, why, and the
+//! status before and after.
 
 use crate::domain::audit::Audit;
 use crate::domain::id::RecurringPaymentId;
 use crate::domain::recurring_payment::RecurringStatus;
-use crate::invocation::{Invocation, at_hand};
+use crate::invocation::{Invocation, current};
 
-/// Says what became of a wallet, once it is written. Who set it off is the invocation at hand.
+/// Writes the changes of a wallet to the log, after they are stored. The caller is that of the current invocation.
 pub fn audit(audit: &Audit) {
-    let Invocation { operation, tenant, organisation, client, correlation_id, .. } = at_hand();
+    let Invocation { operation, tenant, organisation, client, correlation_id, .. } = current();
     let primary_before = audit.primary_before.map(RecurringPaymentId::number);
     let primary_after = audit.primary_after.map(RecurringPaymentId::number);
-    let say = |id: Option<RecurringPaymentId>, before, after, reason| {
+    let write = |id: Option<RecurringPaymentId>, before, after, reason| {
         let recurring_payment_id = id.map(RecurringPaymentId::number);
         tracing::info!(
             operation,
@@ -30,9 +31,9 @@ pub fn audit(audit: &Audit) {
     for change in &audit.changes {
         let before = change.before.map_or("NONE", RecurringStatus::name);
         let after = change.after.map_or("NONE", RecurringStatus::name);
-        say(Some(change.id), Some(before), Some(after), change.why());
+        write(Some(change.id), Some(before), Some(after), change.cause());
     }
     if audit.changes.is_empty() && primary_before != primary_after {
-        say(None, None, None, "CHOICE");
+        write(None, None, None, "CHOICE");
     }
 }

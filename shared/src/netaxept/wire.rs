@@ -1,7 +1,7 @@
-//! Nets' replies, read from their XML.
+//! Parses Nets' replies, which are XML.
 //!
-//! Elements may come in any order, and new ones may appear (Nets' REST documentation): what is looked for is found by name,
-//! and nothing else is looked at.
+//! Elements can be in any order, and there can be new ones (Nets' REST documentation). So elements are found by name, and
+//! unknown ones are ignored.
 
 mod codes;
 mod exception;
@@ -11,30 +11,30 @@ mod xml;
 use roxmltree::{Document, ParsingOptions};
 
 use crate::secret::Secret;
-pub(super) use codes::Meaning;
-use codes::told;
-pub(super) use exception::{Exception, Kind};
+pub(super) use codes::ResponseClass;
+use codes::classify_and_warn;
+pub(super) use exception::{Exception, ExceptionKind};
 pub(super) use payment_info::PaymentInfo;
-use xml::{needed, text_at};
+use xml::{required_text, text_at};
 
-/// A reply that is not Netaxept's.
+/// The reason why a body is not a valid reply of Netaxept.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Garbled {
+pub(super) enum ParseError {
     #[error("not UTF-8")]
     Encoding,
     #[error("not XML: {0}")]
     Xml(#[from] roxmltree::Error),
     #[error("{0} is missing")]
     Missing(&'static str),
-    #[error("{0} is there twice")]
-    Twice(&'static str),
-    #[error("{0} is not what it should be")]
-    Wrong(&'static str),
-    #[error("an unknown kind of reply")]
-    Kind,
+    #[error("{0} occurs twice")]
+    Duplicate(&'static str),
+    #[error("{0} has an invalid value")]
+    Invalid(&'static str),
+    #[error("unknown root element")]
+    UnknownRoot,
 }
 
-/// What Nets replied.
+/// A reply of Nets.
 #[derive(Debug)]
 pub(super) enum Reply {
     Registered { transaction_id: String },
@@ -43,53 +43,54 @@ pub(super) enum Reply {
     Exception(Exception),
 }
 
-/// What came of `Process`.
+/// The reply to `Process`.
 #[derive(Debug)]
 pub(super) struct Processed {
-    /// Absent in no reply that was ever seen.
+    /// Present in every reply that was seen so far.
     pub(super) transaction_id: Option<String>,
     source: Option<String>,
     code: String,
 }
 
 impl Reply {
-    /// Reads a body of at most 64 KiB. No entity is followed: a document type is not even allowed.
-    pub(super) fn parse(body: &[u8]) -> Result<Self, Garbled> {
-        let text = std::str::from_utf8(body).map_err(|_| Garbled::Encoding)?;
+    /// Parses a body of at most 64 KiB. A document type is an error, so no entity is ever expanded.
+    pub(super) fn parse(body: &[u8]) -> Result<Self, ParseError> {
+        let text = std::str::from_utf8(body).map_err(|_| ParseError::Encoding)?;
         let options =
             ParsingOptions { allow_dtd: false, nodes_limit: 4096, ..ParsingOptions::default() };
         let document = Document::parse_with_options(text.trim_start_matches('\u{feff}'), options)?;
         let root = document.root_element();
         match root.tag_name().name() {
             "RegisterResponse" => {
-                Ok(Self::Registered { transaction_id: needed(root, &["TransactionId"])? })
+                Ok(Self::Registered { transaction_id: required_text(root, &["TransactionId"])? })
             }
             "ProcessResponse" => Ok(Self::Processed(Processed {
                 transaction_id: text_at(root, &["TransactionId"])?,
                 source: text_at(root, &["ResponseSource"])?,
-                code: needed(root, &["ResponseCode"])?,
+                code: required_text(root, &["ResponseCode"])?,
             })),
             "PaymentInfo" => Ok(Self::PaymentInfo(Box::new(PaymentInfo::read(root)?))),
             "Exception" => Ok(Self::Exception(Exception::read(root)?)),
-            _ => Err(Garbled::Kind),
+            _ => Err(ParseError::UnknownRoot),
         }
     }
 
-    /// The same, should Nets have repeated a secret that it was asked with.
-    pub(super) fn without(self, secret: &Secret) -> Self {
+    /// Replaces a secret of the request that Nets repeats in its reply.
+    pub(super) fn redact(self, secret: &Secret) -> Self {
         match self {
-            Self::Exception(exception) => Self::Exception(exception.without(secret)),
+            Self::Exception(exception) => Self::Exception(exception.redact(secret)),
             other @ (Self::Registered { .. } | Self::Processed(_) | Self::PaymentInfo(_)) => other,
         }
     }
 
-    /// What the response code means, where there is one.
-    pub(super) fn meaning(&self) -> Option<Meaning> {
+    /// The class of the response code, if there is one.
+    pub(super) fn class(&self) -> Option<ResponseClass> {
         match self {
-            Self::Processed(processed) => {
-                Some(told(processed.source.as_deref().unwrap_or("Netaxept"), &processed.code))
-            }
-            Self::Exception(exception) => exception.meaning(),
+            Self::Processed(processed) => Some(classify_and_warn(
+                processed.source.as_deref().unwrap_or("Netaxept"),
+                &processed.code,
+            )),
+            Self::Exception(exception) => exception.class(),
             Self::Registered { .. } | Self::PaymentInfo(_) => None,
         }
     }

@@ -1,15 +1,15 @@
-//! What Nets may say, code by code, and what anybody in its place might: a corpus of hostile replies.
+//! Tests every response code, every exception type, and a corpus of malformed and hostile replies.
 
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
-use super::codes::{CODES, HARD, SOFT, meaning};
+use super::codes::{CODES, HARD, SOFT, classify};
 use super::payment_info::payment_type;
 use super::*;
 
 const ORDER: &str = "114704-1795428000000";
 
-/// A verified transaction, as Query tells it.
+/// The reply of Query about a verified transaction.
 const PAYMENT_INFO: &str = r#"<?xml version="1.0" encoding="utf-8"?>
 <PaymentInfo xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xmlns:xsd="http://www.w3.org/2001/XMLSchema">
   <MerchantId>12000001</MerchantId>
@@ -26,49 +26,49 @@ const REGISTERED: &str =
     "<RegisterResponse><TransactionId>114704</TransactionId></RegisterResponse>";
 const EXCEPTION: &str = r#"<Exception xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"><Error xsi:type="BBSException"><Message>Unable to verify</Message><Result><IssuerId>3</IssuerId><ResponseCode>51</ResponseCode><ResponseText>Refused</ResponseText><ResponseSource>Issuer</ResponseSource></Result></Error></Exception>"#;
 
-/// What a body makes us believe.
+/// The client's interpretation of the body of a reply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Belief {
-    /// It is no reply.
-    Garbled,
-    /// A reply that says nothing good.
-    Nothing,
+enum Conclusion {
+    /// The body is not a valid reply.
+    Invalid,
+    /// The reply confirms nothing.
+    NotConfirmed,
     /// The transaction is registered.
     Registered,
     /// The card was accepted.
     Accepted,
-    /// There is a card, and it was verified.
+    /// The card is verified.
     Card,
 }
 
-fn belief(body: &[u8]) -> Belief {
+fn conclusion(body: &[u8]) -> Conclusion {
     match Reply::parse(body) {
-        Err(_) => Belief::Garbled,
+        Err(_) => Conclusion::Invalid,
         Ok(Reply::Registered { transaction_id }) if transaction_id == "114704" => {
-            Belief::Registered
+            Conclusion::Registered
         }
         Ok(Reply::PaymentInfo(info))
             if info.verified && info.card.is_some() && info.order_number == ORDER =>
         {
-            Belief::Card
+            Conclusion::Card
         }
-        Ok(reply) if reply.meaning() == Some(Meaning::Accepted) => Belief::Accepted,
-        Ok(_) => Belief::Nothing,
+        Ok(reply) if reply.class() == Some(ResponseClass::Accepted) => Conclusion::Accepted,
+        Ok(_) => Conclusion::NotConfirmed,
     }
 }
 
 #[test]
-fn good_replies_are_believed() {
-    assert_eq!(belief(PAYMENT_INFO.as_bytes()), Belief::Card);
-    assert_eq!(belief(PROCESSED.as_bytes()), Belief::Accepted);
-    assert_eq!(belief(REGISTERED.as_bytes()), Belief::Registered);
-    assert_eq!(belief(EXCEPTION.as_bytes()), Belief::Nothing);
+fn valid_replies_are_accepted() {
+    assert_eq!(conclusion(PAYMENT_INFO.as_bytes()), Conclusion::Card);
+    assert_eq!(conclusion(PROCESSED.as_bytes()), Conclusion::Accepted);
+    assert_eq!(conclusion(REGISTERED.as_bytes()), Conclusion::Registered);
+    assert_eq!(conclusion(EXCEPTION.as_bytes()), Conclusion::NotConfirmed);
 }
 
 /// Every code of netaxept.md §6.3 and §6.4, by source.
 #[test]
-fn every_code_has_its_meaning() {
-    use Meaning::{Accepted, AlreadyProcessed, Cancelled, Unclear};
+fn every_response_code_has_its_class() {
+    use ResponseClass::{Accepted, AlreadyProcessed, Cancelled, Unclear};
     for (source, codes, expected) in [
         ("Netaxept", "OK 00", Accepted),
         ("Netaxept", "17", Cancelled),
@@ -88,7 +88,7 @@ fn every_code_has_its_meaning() {
         ("Transport", "01 06 30", Unclear),
     ] {
         for code in codes.split(' ') {
-            assert_eq!(meaning(source, code), (expected, true), "{source} {code}");
+            assert_eq!(classify(source, code), (expected, true), "{source} {code}");
         }
     }
     for (source, code, expected) in [
@@ -99,45 +99,45 @@ fn every_code_has_its_meaning() {
         ("", "", Unclear),
         ("netaxept", "OK", Unclear),
     ] {
-        assert_eq!(meaning(source, code), (expected, false), "{source} {code}");
+        assert_eq!(classify(source, code), (expected, false), "{source} {code}");
     }
     let rows = CODES.iter().flat_map(|(sources, codes, _)| {
         sources.iter().flat_map(move |source| codes.iter().map(move |code| (source, code)))
     });
     let rows: Vec<_> = rows.collect();
     assert!(
-        rows.iter().enumerate().all(|(place, row)| !rows[..place].contains(row)),
-        "a code twice"
+        rows.iter().enumerate().all(|(index, row)| !rows[..index].contains(row)),
+        "a code occurs twice"
     );
 }
 
 #[test]
-fn every_exception_has_its_kind() {
-    for (name, kind, did_nothing) in [
-        ("AuthenticationException", Kind::Authentication, true),
-        ("BBSException", Kind::Bbs, false),
-        ("GenericError", Kind::Generic, false),
-        ("MerchantTranslationException", Kind::MerchantTranslation, true),
-        ("NotSupportedException", Kind::NotSupported, true),
-        ("QueryException", Kind::Query, false),
-        ("SecurityException", Kind::Security, true),
-        ("UniqueTransactionIdException", Kind::UniqueTransactionId, true),
-        ("ValidationException", Kind::Validation, true),
-        ("q1:ValidationException", Kind::Validation, true),
-        ("LaterException", Kind::Other, false),
-        ("", Kind::Other, false),
+fn every_exception_name_has_its_kind() {
+    for (name, kind, had_no_effect) in [
+        ("AuthenticationException", ExceptionKind::Authentication, true),
+        ("BBSException", ExceptionKind::Bbs, false),
+        ("GenericError", ExceptionKind::Generic, false),
+        ("MerchantTranslationException", ExceptionKind::MerchantTranslation, true),
+        ("NotSupportedException", ExceptionKind::NotSupported, true),
+        ("QueryException", ExceptionKind::Query, false),
+        ("SecurityException", ExceptionKind::Security, true),
+        ("UniqueTransactionIdException", ExceptionKind::UniqueTransactionId, true),
+        ("ValidationException", ExceptionKind::Validation, true),
+        ("q1:ValidationException", ExceptionKind::Validation, true),
+        ("NewException", ExceptionKind::Other, false),
+        ("", ExceptionKind::Other, false),
     ] {
         let body = EXCEPTION.replace("BBSException", name);
         let Ok(Reply::Exception(exception)) = Reply::parse(body.as_bytes()) else {
             panic!("{name}")
         };
-        assert_eq!((exception.kind, exception.did_nothing()), (kind, did_nothing), "{name}");
+        assert_eq!((exception.kind, exception.had_no_effect()), (kind, had_no_effect), "{name}");
     }
 }
 
 /// Nets' names of payment methods (netaxept.md §3.2), and the fallback.
 #[test]
-fn payment_methods() {
+fn every_payment_method_has_its_type() {
     for (name, expected) in [
         ("Visa", "VISA"),
         ("MasterCard", "MASTERCARD"),
@@ -155,12 +155,12 @@ fn payment_methods() {
 }
 
 #[test]
-fn a_secret_that_nets_repeats_goes_no_further() {
+fn a_secret_that_nets_repeats_is_redacted() {
     let secret = Secret::new("canary".to_owned());
     let body =
         EXCEPTION.replace("Unable to verify", "bad token canary!").replace("Refused", "xcanaryx");
     let Ok(Reply::Exception(exception)) =
-        Reply::parse(body.as_bytes()).map(|reply| reply.without(&secret))
+        Reply::parse(body.as_bytes()).map(|reply| reply.redact(&secret))
     else {
         panic!("an exception")
     };
@@ -178,7 +178,7 @@ fn joined(numbers: Range<u32>, text: impl Fn(u32) -> String) -> String {
     numbers.map(text).collect::<Vec<_>>().concat()
 }
 
-/// Replies that break off, at many places.
+/// Replies that are truncated at many positions.
 fn truncated() -> Vec<Case> {
     let cut = |name: &str, whole: &str, parts: usize| -> Vec<Case> {
         let length = whole.len();
@@ -200,7 +200,7 @@ fn truncated() -> Vec<Case> {
     .concat()
 }
 
-/// Document types, entities, external and internal.
+/// Document types, and external and internal entities.
 fn entities() -> Vec<Case> {
     let laughs = joined(1..10, |level| {
         format!("<!ENTITY l{level} '{}'>", format!("&l{};", level - 1).repeat(10))
@@ -242,14 +242,14 @@ fn entities() -> Vec<Case> {
     .to_vec()
 }
 
-/// Bytes that are no UTF-8, or pretend to be something else.
+/// Bytes that are not UTF-8, and unusual characters.
 fn encodings() -> Vec<Case> {
     let wide = |text: &str, big: bool, mark: bool| -> Vec<u8> {
         let mark = mark.then_some(0xfeff_u16);
         let bytes = |unit: u16| if big { unit.to_be_bytes() } else { unit.to_le_bytes() };
         mark.into_iter().chain(text.encode_utf16()).flat_map(bytes).collect()
     };
-    let spoilt = |bytes: &[u8]| {
+    let with_bytes = |bytes: &[u8]| {
         let (before, after) = REGISTERED.split_once("114704").unwrap();
         [before.as_bytes(), bytes, after.as_bytes()].concat()
     };
@@ -265,26 +265,26 @@ fn encodings() -> Vec<Case> {
                 .flat_map(|letter| u32::from(letter).to_le_bytes())
                 .collect::<Vec<_>>(),
         ),
-        case("latin-1", spoilt(b"114704\xe6\xf8\xe5")),
-        case("an overlong slash", spoilt(b"\xc0\xaf")),
-        case("an overlong nul", spoilt(b"\xc0\x80")),
-        case("half a surrogate", spoilt(b"\xed\xa0\x80")),
-        case("beyond unicode", spoilt(b"\xf4\x90\x80\x80")),
-        case("a lonely continuation", spoilt(b"\x80")),
-        case("a letter that breaks off", spoilt(b"\xe2\x82")),
-        case("nul", spoilt(b"1147\x0004")),
-        case("a control character", spoilt(b"1147\x0b04")),
-        case("escape", spoilt(b"\x1b[2J")),
-        case("U+FFFE", spoilt("\u{fffe}".as_bytes())),
-        case("a character reference to nul", spoilt(b"&#0;")),
-        case("a character reference without end", spoilt(b"&#x31")),
-        case("a character reference that is huge", spoilt(b"&#99999999999999999999;")),
+        case("latin-1", with_bytes(b"114704\xe6\xf8\xe5")),
+        case("an overlong slash", with_bytes(b"\xc0\xaf")),
+        case("an overlong nul", with_bytes(b"\xc0\x80")),
+        case("half a surrogate", with_bytes(b"\xed\xa0\x80")),
+        case("beyond unicode", with_bytes(b"\xf4\x90\x80\x80")),
+        case("a continuation byte alone", with_bytes(b"\x80")),
+        case("an incomplete character", with_bytes(b"\xe2\x82")),
+        case("nul", with_bytes(b"1147\x0004")),
+        case("a control character", with_bytes(b"1147\x0b04")),
+        case("escape", with_bytes(b"\x1b[2J")),
+        case("U+FFFE", with_bytes("\u{fffe}".as_bytes())),
+        case("a character reference to nul", with_bytes(b"&#0;")),
+        case("a character reference without end", with_bytes(b"&#x31")),
+        case("a character reference that is huge", with_bytes(b"&#99999999999999999999;")),
         case("utf-7", &b"+ADw-RegisterResponse+AD4-"[..]),
         case("ebcdic", &b"\x4c\x6f\xa7\x94\x93"[..]),
     ]
 }
 
-/// Deep, wide and long.
+/// Replies that are very deep, wide or long.
 fn sizes() -> Vec<Case> {
     let deep = |levels: usize| format!("{}{}", "<a>".repeat(levels), "</a>".repeat(levels));
     let inside = |what: &str| format!("<RegisterResponse>{what}</RegisterResponse>");
@@ -314,14 +314,14 @@ fn sizes() -> Vec<Case> {
         ),
         case("the same attribute twice", "<RegisterResponse a='1' a='2'/>"),
         case(
-            "a prefix of nobody's",
+            "an undeclared prefix",
             "<x:RegisterResponse><x:TransactionId>114704</x:TransactionId></x:RegisterResponse>",
         ),
     ]
 }
 
-/// What servers and middleboxes send with status 200.
-fn strangers() -> Vec<Case> {
+/// Replies of other servers and of proxies, with status 200.
+fn other_servers() -> Vec<Case> {
     [
         "", " ", "\r\n\r\n", "OK", "null", "true", "0", "[]", "{}", r#"{"TransactionId":"114704"}"#, "TransactionId=114704&responseCode=OK",
         "<!DOCTYPE html><html><body>Service unavailable</body></html>",
@@ -337,13 +337,13 @@ fn strangers() -> Vec<Case> {
         "\u{feff}\u{feff}<RegisterResponse><TransactionId>114704</TransactionId></RegisterResponse> trailing",
     ]
     .iter()
-    .map(|body| case(format!("a stranger: {body:.60}"), *body))
+    .map(|body| case(format!("another server: {body:.60}"), *body))
     .chain([case("gzip", &b"\x1f\x8b\x08\x00\x00\x00\x00\x00"[..]), case("png", &b"\x89PNG\r\n\x1a\n"[..])])
     .collect()
 }
 
-/// Every element that counts, there twice, with another text, and in pieces that are no text.
-fn twice() -> Vec<Case> {
+/// Every needed element twice, twice with different texts, and with a child element.
+fn duplicates() -> Vec<Case> {
     let all = [
         (REGISTERED, &["TransactionId"][..]),
         (PROCESSED, &["TransactionId", "ResponseCode"]),
@@ -357,9 +357,9 @@ fn twice() -> Vec<Case> {
     for (whole, names) in all {
         for name in names {
             let (open, close) = (format!("<{name}>"), format!("</{name}>"));
-            let begin = whole.rfind(&open).unwrap();
-            let end = begin + whole[begin..].find(&close).unwrap() + close.len();
-            let (before, element, after) = (&whole[..begin], &whole[begin..end], &whole[end..]);
+            let start = whole.rfind(&open).unwrap();
+            let end = start + whole[start..].find(&close).unwrap() + close.len();
+            let (before, element, after) = (&whole[..start], &whole[start..end], &whole[end..]);
             cases.push(case(format!("{name} twice"), format!("{before}{element}{element}{after}")));
             cases.push(case(
                 format!("{name} twice, and different"),
@@ -372,15 +372,15 @@ fn twice() -> Vec<Case> {
         }
     }
     for name in ["CardInformation", "OrderInformation", "Summary", "History"] {
-        let twice = format!("<{name}></{name}></PaymentInfo>");
-        cases.push(case(format!("{name} twice"), PAYMENT_INFO.replace("</PaymentInfo>", &twice)));
+        let second = format!("<{name}></{name}></PaymentInfo>");
+        cases.push(case(format!("{name} twice"), PAYMENT_INFO.replace("</PaymentInfo>", &second)));
     }
     cases.push(case("Error twice", EXCEPTION.replace("</Exception>", "<Error/></Exception>")));
     cases.push(case("Result twice", EXCEPTION.replace("</Error>", "<Result/></Error>")));
     cases
 }
 
-/// Elements that are not there, empty or of another kind: no reply.
+/// Replies with a needed element that is missing, empty or invalid.
 fn missing() -> Vec<Case> {
     let without = |whole: &str, text: &str| whole.replace(text, "");
     vec![
@@ -408,8 +408,8 @@ fn missing() -> Vec<Case> {
     .collect()
 }
 
-/// Well-formed replies without a usable card or id: nothing good may be believed.
-fn useless() -> Vec<Case> {
+/// Well-formed replies without a usable card or id. They must not confirm anything.
+fn unusable() -> Vec<Case> {
     let expiries = [
         "0000",
         "2900",
@@ -461,27 +461,31 @@ fn useless() -> Vec<Case> {
 }
 
 #[test]
-fn hostile_replies_are_never_believed() {
-    let began = Instant::now();
-    let groups = [truncated(), entities(), encodings(), sizes(), strangers(), twice(), missing()];
+fn hostile_replies_confirm_nothing() {
+    let started = Instant::now();
+    let groups =
+        [truncated(), entities(), encodings(), sizes(), other_servers(), duplicates(), missing()];
     let mut count = 0;
     for (name, body) in groups.into_iter().flatten() {
         assert!(body.len() <= 64 * 1024 + 512, "{name}: {}", body.len());
-        assert_eq!(belief(&body), Belief::Garbled, "{name}");
+        assert_eq!(conclusion(&body), Conclusion::Invalid, "{name}");
         count += 1;
     }
-    for (name, body) in useless() {
-        let belief = belief(&body);
-        assert!(belief == Belief::Nothing || belief == Belief::Garbled, "{name}: {belief:?}");
+    for (name, body) in unusable() {
+        let conclusion = conclusion(&body);
+        assert!(
+            conclusion == Conclusion::NotConfirmed || conclusion == Conclusion::Invalid,
+            "{name}: {conclusion:?}"
+        );
         count += 1;
     }
     assert!(count >= 200, "{count}");
-    assert!(began.elapsed() < Duration::from_secs(30), "{:?}", began.elapsed());
+    assert!(started.elapsed() < Duration::from_secs(30), "{:?}", started.elapsed());
 }
 
-/// Comments, CDATA, prefixes, blanks, another order and unknown elements are all well.
+/// Comments, CDATA, prefixes, white space and unknown elements are accepted.
 #[test]
-fn odd_but_honest_replies_are_believed() {
+fn unusual_but_valid_replies_are_accepted() {
     for body in [
         "<RegisterResponse><TransactionId>114<!-- -->704</TransactionId></RegisterResponse>",
         "<RegisterResponse><TransactionId><![CDATA[114704]]></TransactionId></RegisterResponse>",
@@ -489,6 +493,6 @@ fn odd_but_honest_replies_are_believed() {
         "<RegisterResponse a='b'><WalletURL>x</WalletURL><TransactionId>&#49;14704</TransactionId></RegisterResponse>",
         "\u{feff}<?xml version=\"1.0\"?><?x y?><RegisterResponse><TransactionId>114704</TransactionId></RegisterResponse>\r\n",
     ] {
-        assert_eq!(belief(body.as_bytes()), Belief::Registered, "{body}");
+        assert_eq!(conclusion(body.as_bytes()), Conclusion::Registered, "{body}");
     }
 }

@@ -1,7 +1,7 @@
-//! Which addresses may be called: public ones. A caller's address must not make us call our own network.
+//! Allows only public addresses for notifications, so that a caller cannot make this service call its own network.
 //!
-//! A name is resolved here, and the client connects to the very addresses that were checked here: a name that resolves
-//! differently the next time gains nothing.
+//! This module also resolves the host name, and the client connects to the addresses that were checked. So a name that resolves
+//! differently the next time (DNS rebinding) has no effect.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::LazyLock;
@@ -11,15 +11,16 @@ use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use url::{Host, Url};
 
 use crate::config::CallbackAddresses;
-use crate::error::{Cause, Flaw};
+use crate::error::{Cause, Violation};
 
-const SCHEME: Flaw = Flaw::new("scheme", "must begin with https://");
-/// The same on an engineer's own machine.
-const LOCAL_SCHEME: Flaw = Flaw::new("scheme", "must begin with https:// or http://127.0.0.1");
-const PUBLIC: Flaw = Flaw::new("address", "must be a public address");
+const SCHEME: Violation = Violation::new("scheme", "must begin with https://");
+/// The violation when local addresses are allowed.
+const LOCAL_SCHEME: Violation =
+    Violation::new("scheme", "must begin with https:// or http://127.0.0.1");
+const PUBLIC: Violation = Violation::new("address", "must be a public address");
 
-/// What is not public (IANA's special-purpose registries), and metadata services at public-looking addresses. Of IPv6 only
-/// what is assigned for global unicast, `2000::/3`, can be public at all.
+/// The blocks that are not public (IANA's special-purpose registries), and a cloud provider's metadata service. IPv6 addresses
+/// outside the global unicast block, `2000::/3`, are never public and need no entry here.
 static SPECIAL: LazyLock<Vec<IpNet>> = LazyLock::new(|| {
     let blocks = "\
         0.0.0.0/8 10.0.0.0/8 100.64.0.0/10 127.0.0.0/8 169.254.0.0/16 172.16.0.0/12 192.0.0.0/24 192.0.2.0/24 \
@@ -31,61 +32,61 @@ static SPECIAL: LazyLock<Vec<IpNet>> = LazyLock::new(|| {
 
 const GLOBAL_UNICAST: Ipv6Addr = Ipv6Addr::new(0x2000, 0, 0, 0, 0, 0, 0, 0);
 
-/// The one address that an engineer's own machine adds.
+/// The address that is allowed in addition on a developer's own machine.
 const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
 fn is_public(address: IpAddr) -> bool {
-    let assigned = match address {
+    let can_be_public = match address {
         IpAddr::V4(_) => true,
         IpAddr::V6(address) => address.segments()[0] & 0xe000 == GLOBAL_UNICAST.segments()[0],
     };
-    assigned && !SPECIAL.iter().any(|block| block.contains(&address))
+    can_be_public && !SPECIAL.iter().any(|block| block.contains(&address))
 }
 
 fn is_allowed(address: IpAddr, addresses: CallbackAddresses) -> bool {
     is_public(address) || (address == LOOPBACK && addresses == CallbackAddresses::Local)
 }
 
-/// What can be said of an address without resolving its name.
-pub(super) fn check(url: &Url, addresses: CallbackAddresses) -> Result<(), Flaw> {
+/// Checks the scheme of an address, and its host if that is an IP address. Does not resolve names.
+pub(super) fn check(url: &Url, addresses: CallbackAddresses) -> Result<(), Violation> {
     let literal = match url.host() {
         Some(Host::Ipv4(address)) => Some(IpAddr::from(address)),
         Some(Host::Ipv6(address)) => Some(IpAddr::from(address)),
         Some(Host::Domain(_)) => None,
         None => return Err(PUBLIC),
     };
-    let allowed = literal.map(|address| is_allowed(address, addresses));
-    let plain = addresses == CallbackAddresses::Local && literal == Some(LOOPBACK);
+    let is_refused = literal.is_some_and(|address| !is_allowed(address, addresses));
+    let needs_no_tls = addresses == CallbackAddresses::Local && literal == Some(LOOPBACK);
     match url.scheme() {
         "https" => {}
-        "http" if plain => {}
+        "http" if needs_no_tls => {}
         _ if addresses == CallbackAddresses::Local => return Err(LOCAL_SCHEME),
         _ => return Err(SCHEME),
     }
-    if allowed == Some(false) { Err(PUBLIC) } else { Ok(()) }
+    if is_refused { Err(PUBLIC) } else { Ok(()) }
 }
 
-/// Resolves a name, if every address that it has is one that may be called.
+/// Resolves a name. Fails unless all of its addresses are allowed.
 pub(super) struct Resolver(pub(super) CallbackAddresses);
 
 impl Resolve for Resolver {
     fn resolve(&self, name: Name) -> Resolving {
         let addresses = self.0;
         Box::pin(async move {
-            let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
-            Ok(Box::new(checked(found, addresses)?.into_iter()) as Addrs)
+            let resolved = tokio::net::lookup_host((name.as_str(), 0)).await?;
+            Ok(Box::new(check_resolved(resolved, addresses)?.into_iter()) as Addrs)
         })
     }
 }
 
-fn checked(
-    found: impl Iterator<Item = SocketAddr>,
+fn check_resolved(
+    resolved: impl Iterator<Item = SocketAddr>,
     addresses: CallbackAddresses,
 ) -> Result<Vec<SocketAddr>, Cause> {
-    let found: Vec<_> = found.collect();
-    // One that is not public among them is no accident.
-    if found.iter().all(|socket| is_allowed(socket.ip(), addresses)) {
-        Ok(found)
+    let resolved: Vec<_> = resolved.collect();
+    // A name with even one address that is not public is suspicious.
+    if resolved.iter().all(|socket| is_allowed(socket.ip(), addresses)) {
+        Ok(resolved)
     } else {
         Err("the name resolves to an address that is not public".into())
     }
@@ -100,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn every_special_block_parses_and_its_edges_are_closed() {
+    fn the_first_and_last_address_of_every_special_block_are_not_public() {
         assert_eq!(SPECIAL.len(), 24);
         for block in SPECIAL.iter() {
             let (first, last) = (block.network(), block.broadcast());
@@ -109,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn public_addresses_are_public() {
+    fn public_addresses_are_allowed() {
         for address in [
             "1.1.1.1",
             "8.8.8.8",
@@ -136,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_else_is_not() {
+    fn other_addresses_are_not_public() {
         for address in [
             "0.0.0.0",
             "10.1.2.3",
@@ -178,18 +179,19 @@ mod tests {
     }
 
     #[test]
-    fn one_address_that_is_not_public_spoils_the_name() {
+    fn a_name_with_one_address_that_is_not_public_is_refused() {
         let sockets = |texts: &[&str]| -> Vec<SocketAddr> {
             texts.iter().map(|text| SocketAddr::new(text.parse().unwrap(), 0)).collect()
         };
-        let passes = |texts: &[&str], addresses| {
-            checked(sockets(texts).into_iter(), addresses).is_ok_and(|kept| kept == sockets(texts))
+        let is_accepted = |texts: &[&str], addresses| {
+            check_resolved(sockets(texts).into_iter(), addresses)
+                .is_ok_and(|kept| kept == sockets(texts))
         };
-        assert!(passes(&["1.1.1.1", "2600::1"], CallbackAddresses::Public));
-        for among in ["127.0.0.1", "10.0.0.1", "::1", "169.254.169.254"] {
-            assert!(!passes(&["1.1.1.1", among], CallbackAddresses::Public), "{among}");
+        assert!(is_accepted(&["1.1.1.1", "2600::1"], CallbackAddresses::Public));
+        for private in ["127.0.0.1", "10.0.0.1", "::1", "169.254.169.254"] {
+            assert!(!is_accepted(&["1.1.1.1", private], CallbackAddresses::Public), "{private}");
         }
-        assert!(passes(&["127.0.0.1"], CallbackAddresses::Local));
-        assert!(!passes(&["127.0.0.2"], CallbackAddresses::Local));
+        assert!(is_accepted(&["127.0.0.1"], CallbackAddresses::Local));
+        assert!(!is_accepted(&["127.0.0.2"], CallbackAddresses::Local));
     }
 }

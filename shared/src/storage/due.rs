@@ -1,72 +1,72 @@
-//! What is due, by the indexes, and what time has made of a wallet.
+//! Finds the wallets that are due, by the indexes, and stores expiry.
 
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnConsumedCapacity};
 use chrono::{DateTime, Utc};
 
-use super::item::{self, BY_CHORE, BY_EXPIRY, Entry, Index};
-use super::{Changed, Key, Store, meter, unavailable};
+use super::item::{self, BY_EXPIRY, BY_TASK, Entry, Index};
+use super::{ChangeResult, Store, WalletKey, meter, unavailable};
 use crate::domain::id::Slot;
 use crate::domain::notification::Notification;
 use crate::error::{Error, Refusal};
 
-/// How many entries of an index are read at once.
-const PAGE: i32 = 250;
+/// The number of index entries in a page.
+const PAGE_SIZE: i32 = 250;
 
-/// What kind of thing is due.
+/// The reason why a wallet is due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// Time makes something else of a recurring payment.
+pub enum DueKind {
+    /// An entry of the wallet expires.
     Expiry,
-    /// A terminal has to be looked at, or somebody to be told something.
-    Chore,
+    /// A background task: a session has to be reconciled, or a notification to be delivered.
+    Task,
 }
 
-/// A wallet with something due.
+/// A wallet that is due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Due {
-    /// Which one.
+pub struct DueWallet {
+    /// The slot of the wallet.
     pub slot: Slot,
-    /// Since when, in milliseconds since 1970.
+    /// The instant at which the wallet became due, in milliseconds since 1970.
     pub at: i64,
 }
 
-/// Where the next page begins.
-pub struct Page(HashMap<String, AttributeValue>);
+/// The start of the next page.
+pub struct PageStart(HashMap<String, AttributeValue>);
 
-impl Due {
-    /// Since when.
+impl DueWallet {
+    /// The instant at which the wallet became due.
     #[must_use]
-    pub fn since(self) -> DateTime<Utc> {
+    pub fn due_at(self) -> DateTime<Utc> {
         DateTime::from_timestamp_millis(self.at).unwrap_or_default()
     }
 }
 
-impl Kind {
+impl DueKind {
     fn index(self) -> Index {
         match self {
             Self::Expiry => BY_EXPIRY,
-            Self::Chore => BY_CHORE,
+            Self::Task => BY_TASK,
         }
     }
 }
 
 impl Store {
-    /// Over how many shards what is due is spread.
+    /// The number of shards of the indexes.
     pub const SHARDS: u8 = item::SHARDS;
 
-    /// A page of what is due in a shard, what has been due longest first, and where the next page begins.
+    /// Reads a page of the wallets that are due in a shard, longest due first. Also returns the start of the next page.
     ///
     /// # Errors
-    /// `Unavailable`; `Internal` when an entry cannot be read.
+    /// Fails with `Unavailable` if `DynamoDB` does not answer, and with `Internal` if an index entry is unreadable.
     pub async fn due(
         &self,
-        kind: Kind,
+        kind: DueKind,
         shard: u8,
         now: DateTime<Utc>,
-        page: Option<Page>,
-    ) -> Result<(Vec<Due>, Option<Page>), Error> {
+        page: Option<PageStart>,
+    ) -> Result<(Vec<DueWallet>, Option<PageStart>), Error> {
         let index = kind.index();
         let query = self
             .client
@@ -76,42 +76,43 @@ impl Store {
             .key_condition_expression(format!("{} = :shard AND {} <= :now", index.shard, index.at))
             .expression_attribute_values(":shard", AttributeValue::N(shard.to_string()))
             .expression_attribute_values(":now", instant(now))
-            .limit(PAGE)
-            .set_exclusive_start_key(page.map(|Page(key)| key))
+            .limit(PAGE_SIZE)
+            .set_exclusive_start_key(page.map(|PageStart(key)| key))
             .return_consumed_capacity(ReturnConsumedCapacity::Total);
-        let queried = Box::pin(query.send()).await.map_err(|cause| unavailable(cause.into()))?;
-        meter::read(queried.consumed_capacity());
-        let next = queried.last_evaluated_key.map(Page);
-        let entries = serde_dynamo::from_items(queried.items.unwrap_or_default());
+        let response = Box::pin(query.send()).await.map_err(|cause| unavailable(cause.into()))?;
+        meter::record_read(response.consumed_capacity());
+        let next = response.last_evaluated_key.map(PageStart);
+        let entries = serde_dynamo::from_items(response.items.unwrap_or_default());
         let entries: Vec<Entry> = entries.map_err(|cause| Error::Internal {
-            what: "an entry of an index can not be read",
+            what: "an index entry cannot be read",
             cause: cause.into(),
         })?;
-        let due = |entry: Entry| Due { slot: Slot::new(entry.slot), at: entry.at };
+        let due = |entry: Entry| DueWallet { slot: Slot::new(entry.slot), at: entry.at };
         Ok((entries.into_iter().map(due).collect(), next))
     }
 
-    /// Makes durable what time has made of a wallet: what has to be told of it, each a try that is written down. Nothing, when
-    /// it is not due any more.
+    /// Stores the entries of a wallet that have expired. Returns the notifications to deliver, whose attempts are already stored.
+    /// Returns `None` if nothing is due any more.
     ///
     /// # Errors
-    /// As for [`Store::change`].
-    pub async fn settle(
+    /// Fails like [`Store::change`].
+    pub async fn expire(
         &self,
         slot: Slot,
         now: DateTime<Utc>,
     ) -> Result<Option<Vec<Notification>>, Error> {
-        let key = Key::Slot(slot);
-        let found = match self.load(key, now).await {
+        let key = WalletKey::Slot(slot);
+        let loaded = match self.load(key, now).await {
             Err(Error::Refused(Refusal::NotFound)) => return Ok(None),
-            found => found?,
+            loaded => loaded?,
         };
-        if !found.expires_by(now) {
+        if !loaded.expires_by(now) {
             return Ok(None);
         }
-        let changed = self.change_found(found, key, now, |wallet| Ok(wallet.begin_tries(None)));
-        let Changed { outcome: tries, written } = changed.await?;
-        Ok(written.then_some(tries))
+        let changed =
+            self.change_loaded(loaded, key, now, |wallet| Ok(wallet.begin_delivery_attempts(None)));
+        let ChangeResult { outcome: attempts, written } = changed.await?;
+        Ok(written.then_some(attempts))
     }
 }
 

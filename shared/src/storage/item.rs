@@ -1,7 +1,7 @@
-//! A wallet as an item of the table: the only file, with its parts, that knows attribute names.
+//! Converts a wallet to an item of the table and back. Only this file and its submodules know attribute names.
 //!
-//! Instants are milliseconds since 1970. `schema` says which version of this file wrote an item; every version that was
-//! ever deployed stays readable, and a stored literal of it stays in the tests.
+//! Instants are milliseconds since 1970. `schema` is the version of this file that wrote the item. Every version that was ever
+//! deployed stays readable, and the tests keep a stored item of it.
 
 mod notification;
 mod payment;
@@ -23,14 +23,14 @@ use crate::error::{Cause, Error};
 use notification::StoredNotification;
 use payment::Payment;
 
-/// Which version of this file writes.
+/// The schema version that this file writes.
 const SCHEMA: u8 = 1;
-/// How many write ids an item remembers. A lost answer is recognised until so many other writes came after it.
-const WRITES: usize = 8;
-/// Over how many partitions an index is spread, so that none is hot.
+/// The number of write ids that an item keeps. An uncertain write can be recognised until there were this many later writes.
+const KEPT_WRITE_IDS: usize = 8;
+/// The number of shards of an index. Shards spread the load over several partitions.
 pub(super) const SHARDS: u8 = 8;
 
-/// An index of what is due: only wallets with something due are in it, by shard and instant.
+/// A sparse index by shard and instant. It contains only wallets that have such an instant.
 pub(super) struct Index {
     pub(super) name: &'static str,
     pub(super) shard: &'static str,
@@ -39,9 +39,9 @@ pub(super) struct Index {
 
 pub(super) const BY_EXPIRY: Index =
     Index { name: "ByExpiry", shard: "expiryShard", at: "expiryAt" };
-pub(super) const BY_CHORE: Index = Index { name: "ByChore", shard: "choreShard", at: "choreAt" };
+pub(super) const BY_TASK: Index = Index { name: "ByTask", shard: "taskShard", at: "taskAt" };
 
-/// What is stored.
+/// A stored wallet.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Item {
@@ -50,7 +50,7 @@ pub(super) struct Item {
     organisation: u64,
     owner: ByteArray<32>,
     version: u64,
-    /// Ids of the last writes, newest first, 8 bytes each.
+    /// The ids of the last writes, newest first, 8 bytes each.
     writes: ByteBuf,
     last_sequence: u16,
     choices: Vec<u16>,
@@ -64,9 +64,9 @@ pub(super) struct Item {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     expiry_at: Option<i64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    chore_shard: Option<u8>,
+    task_shard: Option<u8>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    chore_at: Option<i64>,
+    task_at: Option<i64>,
 }
 
 /// An entry of an index.
@@ -74,17 +74,17 @@ pub(super) struct Item {
 #[serde(rename_all = "camelCase")]
 pub(super) struct Entry {
     pub(super) slot: u64,
-    #[serde(alias = "expiryAt", alias = "choreAt")]
+    #[serde(alias = "expiryAt", alias = "taskAt")]
     pub(super) at: i64,
 }
 
 impl Item {
-    /// The item that takes the place of another one.
+    /// Creates an item for a wallet, which replaces another item or is the first.
     pub(super) fn new(wallet: &Wallet, replaces: Option<&Self>, write_id: u64) -> Self {
         let contents = wallet.contents();
         let mut writes = write_id.to_be_bytes().to_vec();
         writes.extend(replaces.into_iter().flat_map(|item| item.writes.iter()));
-        writes.truncate(WRITES * size_of::<u64>());
+        writes.truncate(KEPT_WRITE_IDS * size_of::<u64>());
         let due = wallet.due();
         let shard = u8::try_from(wallet.slot().number() % u64::from(SHARDS)).unwrap_or_default();
         Self {
@@ -98,11 +98,11 @@ impl Item {
             choices: contents.choices.iter().map(|choice| choice.number()).collect(),
             payments: contents.payments.iter().map(Payment::from).collect(),
             notifications: contents.notifications.iter().map(StoredNotification::from).collect(),
-            opened: wallet.opened_lately().map(|at| at.timestamp_millis()).collect(),
+            opened: wallet.terminals_opened_within_hour().map(|at| at.timestamp_millis()).collect(),
             expiry_shard: due.expiry.map(|_| shard),
             expiry_at: due.expiry.map(|at| at.timestamp_millis()),
-            chore_shard: due.chore.map(|_| shard),
-            chore_at: due.chore.map(|at| at.timestamp_millis()),
+            task_shard: due.task.map(|_| shard),
+            task_at: due.task.map(|at| at.timestamp_millis()),
         }
     }
 
@@ -110,42 +110,45 @@ impl Item {
         self.version
     }
 
-    /// Whether this write is among the last ones.
+    /// Whether this write is one of the last writes.
     pub(super) fn was_written_by(&self, write_id: u64) -> bool {
         self.writes.chunks(size_of::<u64>()).any(|write| write == write_id.to_be_bytes())
     }
 
-    /// Whether a write that took the place of a version could have been done, and is not among the last ones any more.
-    pub(super) fn may_have_forgotten(&self, replaced: u64) -> bool {
-        self.version > replaced + WRITES as u64
+    /// Whether the id of a write that replaced a version may have been dropped: there were too many later writes.
+    pub(super) fn may_have_dropped_write(&self, replaced: u64) -> bool {
+        self.version > replaced + KEPT_WRITE_IDS as u64
     }
 
-    /// Whether an index says that something is overdue which is not: whoever meets that puts it right.
-    pub(super) fn misleads(&self, wallet: &Wallet, now: DateTime<Utc>) -> bool {
+    /// Whether an index entry is due although the wallet is not. The next change of the wallet corrects the entry.
+    pub(super) fn has_stale_index_entry(&self, wallet: &Wallet, now: DateTime<Utc>) -> bool {
         let due = wallet.due();
-        [(self.expiry_at, due.expiry), (self.chore_at, due.chore)].into_iter().any(|(says, is)| {
-            says.is_some_and(|says| {
-                says <= now.timestamp_millis() && Some(says) != is.map(|at| at.timestamp_millis())
-            })
-        })
+        [(self.expiry_at, due.expiry), (self.task_at, due.task)].into_iter().any(
+            |(stored, actual)| {
+                stored.is_some_and(|stored| {
+                    stored <= now.timestamp_millis()
+                        && Some(stored) != actual.map(|at| at.timestamp_millis())
+                })
+            },
+        )
     }
 
-    /// Whether time has something to make of it by now.
+    /// Whether an entry of the wallet has expired by `now`.
     pub(super) fn expires_by(&self, now: DateTime<Utc>) -> bool {
         self.expiry_at.is_some_and(|at| at <= now.timestamp_millis())
     }
 
     pub(super) fn read(attributes: HashMap<String, AttributeValue>) -> Result<Self, Error> {
         serde_dynamo::from_item(attributes)
-            .map_err(|cause| unreadable(kind(&cause.to_string()).into()))
+            .map_err(|cause| unreadable(error_kind(&cause.to_string()).into()))
     }
 
     pub(super) fn write(self) -> Result<HashMap<String, AttributeValue>, Error> {
-        let what = "a wallet can not be written as an item";
+        let what = "the wallet cannot be serialized as an item";
         serde_dynamo::to_item(self).map_err(|cause| Error::Internal { what, cause: cause.into() })
     }
 
-    /// The wallet's contents.
+    /// The contents of the wallet.
     pub(super) fn contents(&self) -> Result<Contents, Error> {
         if self.schema != SCHEMA {
             return Err(unreadable(format!("schema {}", self.schema).into()));
@@ -165,7 +168,7 @@ impl Item {
                 .map(Notification::try_from)
                 .collect::<Result<_, _>>()
                 .map_err(unreadable)?,
-            opened: self
+            terminals_opened_at: self
                 .opened
                 .iter()
                 .map(|at| instant(*at))
@@ -175,20 +178,20 @@ impl Item {
     }
 }
 
-/// What kind of fault serde found: it quotes what is stored, and that could be a pan hash.
-fn kind(fault: &str) -> String {
-    if fault.starts_with("missing field") {
-        return fault.to_owned();
+/// The first part of an error message of serde. The rest quotes stored values, which can be a pan hash.
+fn error_kind(message: &str) -> String {
+    if message.starts_with("missing field") {
+        return message.to_owned();
     }
-    fault.split(['`', '"']).next().unwrap_or_default().trim_end().to_owned()
+    message.split(['`', '"']).next().unwrap_or_default().trim_end().to_owned()
 }
 
 fn unreadable(cause: Cause) -> Error {
-    Error::Internal { what: "a stored wallet can not be read", cause }
+    Error::Internal { what: "the stored wallet cannot be read", cause }
 }
 
 fn instant(milliseconds: i64) -> Result<DateTime<Utc>, Cause> {
-    DateTime::from_timestamp_millis(milliseconds).ok_or_else(|| "an instant out of range".into())
+    DateTime::from_timestamp_millis(milliseconds).ok_or_else(|| "an instant is out of range".into())
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! What a request costs: counted for the invocation at hand.
+//! Counts the requests to `DynamoDB` and their capacity units for the current invocation.
 
 use std::cell::Cell;
 use std::future::Future;
@@ -13,14 +13,14 @@ use aws_sdk_dynamodb::types::ConsumedCapacity;
 use aws_smithy_runtime_api::client::interceptors::disable_interceptor;
 use aws_smithy_runtime_api::client::retries::RequestAttempts;
 
-use crate::invocation::note;
+use crate::invocation::record;
 
 tokio::task_local! {
-    /// Whether the request at hand was repeated.
-    static REPEATED: Cell<bool>;
+    /// Whether the SDK retried the current request.
+    static WAS_RETRIED: Cell<bool>;
 }
 
-/// Counts what goes out, also what the SDK repeats by itself.
+/// Counts requests, including the SDK's retries.
 #[derive(Debug)]
 pub(super) struct Requests;
 
@@ -29,13 +29,13 @@ impl Intercept for Requests {
         "Requests"
     }
 
-    /// What the SDK says of itself in a header is made anew, hashed and signed for every request, and nobody reads it.
+    /// Disables the SDK's user agent header, which is built, hashed and signed for every request and is not used.
     fn read_before_execution(
         &self,
         _: &BeforeSerializationInterceptorContextRef<'_>,
         bag: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        bag.interceptor_state().store_put(disable_interceptor::<UserAgentInterceptor>("unread"));
+        bag.interceptor_state().store_put(disable_interceptor::<UserAgentInterceptor>("not used"));
         Ok(())
     }
 
@@ -45,33 +45,33 @@ impl Intercept for Requests {
         _: &RuntimeComponents,
         bag: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        let again = bag.load::<RequestAttempts>().is_some_and(|attempt| attempt.attempts() > 1);
-        if again {
-            REPEATED.try_with(|repeated| repeated.set(true)).unwrap_or_default();
+        let is_retry = bag.load::<RequestAttempts>().is_some_and(|attempt| attempt.attempts() > 1);
+        if is_retry {
+            WAS_RETRIED.try_with(|was_retried| was_retried.set(true)).unwrap_or_default();
         }
-        note(|at_hand| {
-            at_hand.dynamodb_requests += 1;
-            at_hand.dynamodb_retries += u64::from(again);
+        record(|invocation| {
+            invocation.dynamodb_requests += 1;
+            invocation.dynamodb_retries += u64::from(is_retry);
         });
         Ok(())
     }
 }
 
-/// Does a request, and says whether the SDK repeated it by itself: then an earlier sending may have been carried out, and its
-/// answer lost.
-pub(super) async fn repeated<T>(request: impl Future<Output = T>) -> (T, bool) {
-    let told = async { (request.await, REPEATED.with(Cell::get)) };
-    REPEATED.scope(Cell::new(false), told).await
+/// Sends a request. Also returns whether the SDK retried it: then an earlier request may have been carried out, although its
+/// response was lost.
+pub(super) async fn detect_retry<T>(request: impl Future<Output = T>) -> (T, bool) {
+    let observed = async { (request.await, WAS_RETRIED.with(Cell::get)) };
+    WAS_RETRIED.scope(Cell::new(false), observed).await
 }
 
-/// A read was answered.
-pub(super) fn read(capacity: Option<&ConsumedCapacity>) {
-    note(|at_hand| at_hand.read_units += units(capacity));
+/// Records the read units of a response.
+pub(super) fn record_read(capacity: Option<&ConsumedCapacity>) {
+    record(|invocation| invocation.read_units += units(capacity));
 }
 
-/// A write was carried out.
-pub(super) fn written(capacity: Option<&ConsumedCapacity>) {
-    note(|at_hand| at_hand.write_units += units(capacity));
+/// Records the write units of a response.
+pub(super) fn record_write(capacity: Option<&ConsumedCapacity>) {
+    record(|invocation| invocation.write_units += units(capacity));
 }
 
 fn units(capacity: Option<&ConsumedCapacity>) -> f64 {

@@ -1,16 +1,16 @@
-//! What a token says, as far as it counts here.
+//! The claims of a token that are used.
 
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Deserialize;
 
-use super::Nobody;
+use super::Unauthenticated;
 
-/// How far the issuer's clock and ours may be apart.
+/// The allowed difference between the issuer's clock and this service's clock.
 const LEEWAY: TimeDelta = TimeDelta::seconds(60);
 
-/// The claims of a token whose signature, issuer and audience are right.
+/// The claims of a token whose signature, issuer and audience are verified.
 #[derive(Deserialize)]
 pub(super) struct Claims {
     #[serde(default)]
@@ -25,46 +25,48 @@ pub(super) struct Claims {
     pub(super) permissions: Vec<String>,
 }
 
-/// The one claim that is read before the signature is checked: it chooses the keys.
+/// The claim that is read before the signature is verified, because it selects the keys.
 #[derive(Deserialize)]
-pub(super) struct Issued {
+pub(super) struct IssuerClaim {
     pub(super) iss: String,
 }
 
-/// A `NumericDate` of RFC 7519 §2: seconds since 1970, whole or with a fraction.
+/// A `NumericDate` of RFC 7519 §2: seconds since 1970, with or without a fraction.
 ///
-/// The authorizer's answer has whole seconds. So an end is rounded down and a beginning up: a token is never valid for longer
-/// than it says.
+/// The authorizer context has whole seconds. So `exp` is rounded down and `nbf` is rounded up, and a token is never valid for
+/// longer than its claims allow.
 #[derive(Deserialize, Clone, Copy)]
 #[serde(transparent)]
 struct NumericDate(f64);
 
 impl Claims {
-    /// First instant at which the token is no longer valid, leeway included.
+    /// The first instant at which the token is not valid any more, including the leeway.
     ///
     /// # Errors
-    /// No instant is that far away.
-    pub(super) fn expires_at(&self) -> Result<DateTime<Utc>, Nobody> {
+    /// Fails if the instant is out of range.
+    pub(super) fn expires_at(&self) -> Result<DateTime<Utc>, Unauthenticated> {
         instant(self.exp.0.floor(), LEEWAY)
     }
 
-    /// First instant at which the token is valid, leeway included, if it says one.
+    /// The first instant at which the token is valid, including the leeway. `None` if the token has no `nbf`.
     ///
     /// # Errors
-    /// No instant is that far away.
-    pub(super) fn valid_from(&self) -> Result<Option<DateTime<Utc>>, Nobody> {
+    /// Fails if the instant is out of range.
+    pub(super) fn valid_from(&self) -> Result<Option<DateTime<Utc>>, Unauthenticated> {
         self.nbf.map(|NumericDate(seconds)| instant(seconds.ceil(), -LEEWAY)).transpose()
     }
 }
 
-/// So many seconds after 1970, and so much later.
-fn instant(seconds: f64, later: TimeDelta) -> Result<DateTime<Utc>, Nobody> {
+/// The instant that is `seconds` after 1970, plus `offset`.
+fn instant(seconds: f64, offset: TimeDelta) -> Result<DateTime<Utc>, Unauthenticated> {
     let since = Duration::try_from_secs_f64(seconds.abs()).ok();
     let since = since.and_then(|since| TimeDelta::from_std(since).ok());
     let since = since.map(|since| if seconds < 0.0 { -since } else { since });
     since
-        .and_then(|since| DateTime::UNIX_EPOCH.checked_add_signed(since)?.checked_add_signed(later))
-        .ok_or_else(|| Nobody::from("the token's times are out of range"))
+        .and_then(|since| {
+            DateTime::UNIX_EPOCH.checked_add_signed(since)?.checked_add_signed(offset)
+        })
+        .ok_or_else(|| Unauthenticated::from("the token's times are out of range"))
 }
 
 #[cfg(test)]
@@ -72,7 +74,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_numeric_date_may_have_a_fraction() {
+    fn a_numeric_date_can_have_a_fraction() {
         let read = |date: &str| {
             let claims = format!(r#"{{"exp":{date},"nbf":{date}}}"#);
             serde_json::from_str::<Claims>(&claims).ok().map(|claims| {

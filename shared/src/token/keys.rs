@@ -1,4 +1,4 @@
-//! The keys of a token issuer: its JWK Set (RFC 7517), fetched, kept, and fetched again.
+//! Fetches and caches the keys of a token issuer: its JWK Set (RFC 7517).
 
 use chrono::{DateTime, TimeDelta, Utc};
 use jsonwebtoken::jwk::Jwk;
@@ -13,20 +13,21 @@ use crate::error::{Cause, Error, chain};
 use crate::invocation;
 use crate::outbound;
 
-/// How long fetched keys are used without asking.
-const FRESH: TimeDelta = TimeDelta::minutes(5);
-/// How long fetched keys are used when the issuer does not answer.
-const TOLERATED: TimeDelta = TimeDelta::hours(10);
-/// How long until a refresh that failed is tried again.
-const RETRY: TimeDelta = TimeDelta::seconds(30);
-/// How often an unknown key id makes us ask, at most: an issuer may have a new key, and anyone can make up an id.
+/// The age at which cached keys are refreshed.
+const REFRESH_AFTER: TimeDelta = TimeDelta::minutes(5);
+/// The maximum age of cached keys, while the issuer does not answer.
+const MAX_AGE: TimeDelta = TimeDelta::hours(10);
+/// The time until a failed refresh is retried.
+const RETRY_AFTER: TimeDelta = TimeDelta::seconds(30);
+/// The minimum time between two fetches that are caused by an unknown key id. The id can be that of a new key, but anyone can
+/// also invent one.
 ///
 /// API Gateway caches the refusal of a token for 25 seconds (`ReauthorizeEvery` in template.yaml). So a token is accepted less than
-/// 25 + 5 seconds after its key was published: keys that were fetched before it are 5 seconds old at most when the token is
-/// refused, and keys that are fetched after it have the key.
-const UNKNOWN: TimeDelta = TimeDelta::seconds(5);
-/// How large a key set may be, in bytes.
-const LARGEST_SET: usize = 1024 * 1024;
+/// 25 + 5 seconds after its key was published: a token is only refused with keys that are less than 5 seconds old, and keys that
+/// are fetched later include the new key.
+const UNKNOWN_KEY_INTERVAL: TimeDelta = TimeDelta::seconds(5);
+/// The maximum size of a key set, in bytes.
+const MAX_SET_BYTES: usize = 1024 * 1024;
 
 /// The keys of one issuer.
 pub(super) struct Keys {
@@ -36,42 +37,42 @@ pub(super) struct Keys {
 
 #[derive(Default)]
 struct State {
-    set: Option<Set>,
-    asked_at: Option<DateTime<Utc>>,
+    set: Option<KeySet>,
+    fetch_attempted_at: Option<DateTime<Utc>>,
 }
 
-/// The keys of a set that could be read.
-struct Set {
+/// The readable keys of a fetched set.
+struct KeySet {
     keys: Vec<Key>,
     fetched_at: DateTime<Utc>,
 }
 
 struct Key {
     id: String,
-    /// The only algorithm that the key is for, where the issuer says so.
+    /// The only algorithm that the key may be used with, if the issuer names one.
     algorithm: Option<String>,
-    decoding: DecodingKey,
+    decoder: DecodingKey,
 }
 
-/// A JWK Set, whose keys are read one by one.
+/// A JWK Set. Its keys are parsed one by one, so that one unreadable key does not affect the others.
 #[derive(Deserialize)]
-struct Published {
+struct JwkSet {
     keys: Vec<Value>,
 }
 
 impl Keys {
-    /// Those of the issuer at this address.
-    pub(super) fn of(issuer: &Url) -> Self {
+    /// The keys of the issuer at this address.
+    pub(super) fn for_issuer(issuer: &Url) -> Self {
         let mut address = issuer.clone();
         let path = format!("{}/.well-known/jwks.json", issuer.path().trim_end_matches('/'));
         address.set_path(&path);
         Self { address, state: Mutex::default() }
     }
 
-    /// The key of an id, if the issuer has it for this algorithm.
+    /// The key with this id, if the issuer has one for this algorithm.
     ///
     /// # Errors
-    /// `Unavailable` when the keys cannot be fetched, and none are known that are less than 10 hours old.
+    /// Fails with `Unavailable` if the keys cannot be fetched and there are no cached keys that are less than 10 hours old.
     pub(super) async fn find(
         &self,
         http: &Client,
@@ -80,21 +81,21 @@ impl Keys {
         now: DateTime<Utc>,
     ) -> Result<Option<DecodingKey>, Error> {
         let mut state = self.state.lock().await;
-        let mut cause = Cause::from("its keys are too old");
+        let mut cause = Cause::from("the cached keys are too old");
         if state.is_stale(id, now) {
-            state.asked_at = Some(now);
+            state.fetch_attempted_at = Some(now);
             match self.fetch(http).await {
-                Ok(keys) => state.set = Some(Set { keys, fetched_at: now }),
-                Err(failure) => {
-                    self.report(&failure);
-                    cause = failure;
+                Ok(keys) => state.set = Some(KeySet { keys, fetched_at: now }),
+                Err(error) => {
+                    self.report(&error);
+                    cause = error;
                 }
             }
         }
-        let Some(set) = state.set.as_ref().filter(|set| now < set.fetched_at + TOLERATED) else {
+        let Some(set) = state.set.as_ref().filter(|set| now < set.fetched_at + MAX_AGE) else {
             return Err(Error::Unavailable { what: "the token issuer", cause });
         };
-        Ok(set.find(id).filter(|key| key.is_for(algorithm)).map(|key| key.decoding.clone()))
+        Ok(set.find(id).filter(|key| key.is_for(algorithm)).map(|key| key.decoder.clone()))
     }
 
     async fn fetch(&self, http: &Client) -> Result<Vec<Key>, Cause> {
@@ -103,13 +104,13 @@ impl Keys {
         if !response.status().is_success() {
             return Err(format!("HTTP status {}", response.status()).into());
         }
-        self.read(&outbound::body(response, LARGEST_SET).await?)
+        self.read(&outbound::body(response, MAX_SET_BYTES).await?)
     }
 
-    /// The keys of a set that can be read. The others are left out, as RFC 7517 §5 wants it of keys that are not understood.
-    /// Nothing of the reply is quoted: the issuer decides what is in it.
+    /// Parses a JWK Set. Unreadable keys are left out, as RFC 7517 §5 recommends. Errors quote nothing of the reply, because the
+    /// issuer controls its content.
     fn read(&self, body: &[u8]) -> Result<Vec<Key>, Cause> {
-        let Published { keys: published } = serde_json::from_slice(body).map_err(|error| {
+        let JwkSet { keys: published } = serde_json::from_slice(body).map_err(|error| {
             let (line, column) = (error.line(), error.column());
             format!("the reply is not a JWK Set: line {line}, column {column}")
         })?;
@@ -130,41 +131,46 @@ impl Keys {
         Ok(keys)
     }
 
-    /// A refresh that failed: a warning and a metric, long before the known keys are too old.
+    /// Logs and counts a failed refresh, so that there is an alarm before the cached keys are too old.
     fn report(&self, cause: &Cause) {
         let (issuer, error) = (self.address.as_str(), chain(cause.as_ref()));
         tracing::warn!(issuer, error, "a token issuer's keys could not be refreshed");
-        invocation::note(|at_hand| at_hand.key_refreshes_failed += 1);
+        invocation::record(|invocation| invocation.key_refreshes_failed += 1);
     }
 }
 
 impl State {
     fn is_stale(&self, id: &str, now: DateTime<Utc>) -> bool {
-        let asked_within = |time| self.asked_at.is_some_and(|asked_at| now < asked_at + time);
+        let attempted_within = |time| {
+            self.fetch_attempted_at
+                .is_some_and(|fetch_attempted_at| now < fetch_attempted_at + time)
+        };
         match &self.set {
             None => true,
-            Some(set) if set.find(id).is_none() => !asked_within(UNKNOWN),
-            Some(set) => set.fetched_at + FRESH <= now && !asked_within(RETRY),
+            Some(set) if set.find(id).is_none() => !attempted_within(UNKNOWN_KEY_INTERVAL),
+            Some(set) => set.fetched_at + REFRESH_AFTER <= now && !attempted_within(RETRY_AFTER),
         }
     }
 }
 
-impl Set {
+impl KeySet {
     fn find(&self, id: &str) -> Option<&Key> {
         self.keys.iter().find(|key| key.id == id)
     }
 }
 
 impl Key {
+    /// Parses a key.
+    ///
     /// # Errors
-    /// Why it cannot be used, without anything of its text.
+    /// The reason why the key cannot be used. It quotes nothing of the key.
     fn read(value: Value) -> Result<Self, &'static str> {
         let jwk: Jwk = serde_json::from_value(value).map_err(|_| "it is not a JWK")?;
-        let decoding =
+        let decoder =
             DecodingKey::from_jwk(&jwk).map_err(|_| "its kind or its numbers are unknown")?;
         let id = jwk.common.key_id.ok_or("it has no key id")?;
         let algorithm = jwk.common.key_algorithm.map(|algorithm| algorithm.to_string());
-        Ok(Self { id, algorithm, decoding })
+        Ok(Self { id, algorithm, decoder })
     }
 
     fn is_for(&self, algorithm: Algorithm) -> bool {

@@ -1,30 +1,32 @@
-//! How large an item is, as `DynamoDB` counts it: "`DynamoDB` item sizes and formats" in its developer guide.
+//! The size of an item, as specified in "`DynamoDB` item sizes and formats" in the developer guide.
 
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
-/// The names and values of all attributes, in bytes.
-pub(crate) fn of(item: &HashMap<String, AttributeValue>) -> usize {
-    item.iter().map(|(name, value)| name.len() + of_value(value)).sum()
+/// The size of all attribute names and values, in bytes.
+pub(crate) fn item_size(item: &HashMap<String, AttributeValue>) -> usize {
+    item.iter().map(|(name, value)| name.len() + value_size(value)).sum()
 }
 
-/// A list or map costs three bytes, and each element of it one, beside what is in it.
-#[expect(clippy::wildcard_enum_match_arm, reason = "the SDK's enum has no end")]
-fn of_value(value: &AttributeValue) -> usize {
+/// A list or map has 3 bytes, and 1 byte for each element in addition to the element.
+#[expect(clippy::wildcard_enum_match_arm, reason = "the enum of the SDK is non-exhaustive")]
+fn value_size(value: &AttributeValue) -> usize {
     match value {
         AttributeValue::S(text) => text.len(),
-        AttributeValue::N(number) => of_number(number),
+        AttributeValue::N(number) => number_size(number),
         AttributeValue::B(bytes) => bytes.as_ref().len(),
         AttributeValue::Bool(_) | AttributeValue::Null(_) => 1,
-        AttributeValue::L(list) => 3 + list.iter().map(|value| 1 + of_value(value)).sum::<usize>(),
-        AttributeValue::M(map) => 3 + map.len() + of(map),
-        other => panic!("no wallet has this in it: {other:?}"),
+        AttributeValue::L(list) => {
+            3 + list.iter().map(|value| 1 + value_size(value)).sum::<usize>()
+        }
+        AttributeValue::M(map) => 3 + map.len() + item_size(map),
+        other => panic!("unexpected attribute type in a wallet: {other:?}"),
     }
 }
 
-/// A byte for two significant digits, and one more; leading and trailing zeros are not significant.
-fn of_number(number: &str) -> usize {
+/// One byte for every two significant digits, plus one byte. Leading and trailing zeros are not significant.
+fn number_size(number: &str) -> usize {
     assert!(number.bytes().all(|byte| byte.is_ascii_digit()), "not a whole number: {number}");
     number.trim_matches('0').len().div_ceil(2) + 1
 }

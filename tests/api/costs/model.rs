@@ -1,150 +1,159 @@
-//! The model: what is asked for each thing that can happen, and what that costs. `OPERATIONS.md` says the same.
+//! The cost model: the requests of each operation, and their capacity units. `OPERATIONS.md` has the same table.
 
 use std::fs;
 
-use Ask::{Count, CountRefused, Page, Read, Write};
-use Entry::{Comes, Goes, Moves, Stays};
+use IndexEntry::{Added, Moved, Removed, Unchanged};
+use Request::{Count, CountRejected, Query, Read, Write};
 use local::binaries;
 use local::dynamodb::Engine;
 
-/// What a write makes of a wallet's entry in an index.
+/// How a write changes a wallet's entry in an index.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Entry {
-    /// It stays at its instant, or there is none.
-    Stays,
-    /// Nothing was due, and something is.
-    Comes,
-    /// Something was due, and nothing is.
-    Goes,
-    /// Something else is due first: one entry goes, and another comes.
-    Moves,
+pub(super) enum IndexEntry {
+    /// The entry stays at its instant, or there is none.
+    Unchanged,
+    /// The wallet gets an entry.
+    Added,
+    /// The wallet loses its entry.
+    Removed,
+    /// The entry moves to another instant: one entry is removed, and another is added.
+    Moved,
 }
 
-impl Entry {
+impl IndexEntry {
     fn units(self) -> f64 {
         match self {
-            Stays => 0.0,
-            Comes | Goes => 1.0,
-            Moves => 2.0,
+            Unchanged => 0.0,
+            Added | Removed => 1.0,
+            Moved => 2.0,
         }
     }
 }
 
-/// A request.
+/// A request to `DynamoDB`.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Ask {
-    /// A wallet is read.
+pub(super) enum Request {
+    /// Reads a wallet.
     Read,
-    /// It is written: what becomes of its entry for what time alone makes of it, and of the one for what there is to do.
-    Write(Entry, Entry),
-    /// What is due in a shard. Indexes are not read consistently: that is half as much.
-    Page,
-    /// The requests of callers who do not say who they are are counted.
+    /// Writes a wallet, with the changes in the indexes `ByExpiry` and `ByTask`.
+    Write(IndexEntry, IndexEntry),
+    /// Queries the due wallets of a shard. The read is eventually consistent, which costs half a unit.
+    Query,
+    /// Counts a request of an unidentified caller.
     Count,
-    /// The same, refused.
-    CountRefused,
+    /// Counts a request of an unidentified caller when the rate limit is reached, so that the condition fails.
+    CountRejected,
 }
 
-impl Ask {
-    /// Its operation, and the units that this engine counts. What is refused on its condition is answered without any.
-    pub(super) fn on(self, engine: Engine) -> (String, Option<f64>) {
-        let (operation, refused) = match self {
+impl Request {
+    /// Returns the operation, and the units that this engine reports. It reports none for a failed condition.
+    pub(super) fn expected_on(self, engine: Engine) -> (String, Option<f64>) {
+        let (operation, is_rejected) = match self {
             Read => ("GetItem", false),
             Write(..) => ("PutItem", false),
-            Page => ("Query", false),
+            Query => ("Query", false),
             Count => ("UpdateItem", false),
-            CountRefused => ("UpdateItem", true),
+            CountRejected => ("UpdateItem", true),
         };
-        let units = engine.units(self.read() + self.written()).filter(|_| !refused);
+        let units = engine.units(self.read() + self.written()).filter(|_| !is_rejected);
         (operation.to_owned(), units)
     }
 
     fn read(self) -> f64 {
         match self {
             Read => 1.0,
-            Page => 0.5,
-            Write(..) | Count | CountRefused => 0.0,
+            Query => 0.5,
+            Write(..) | Count | CountRejected => 0.0,
         }
     }
 
-    /// What is refused on its condition is paid all the same, says Amazon.
+    /// AWS charges a write also when its condition fails.
     fn written(self) -> f64 {
         match self {
-            Write(expiry, chore) => 1.0 + expiry.units() + chore.units(),
-            Count | CountRefused => 1.0,
-            Read | Page => 0.0,
+            Write(expiry, task) => 1.0 + expiry.units() + task.units(),
+            Count | CountRejected => 1.0,
+            Read | Query => 0.0,
         }
     }
 }
 
-/// What is refused at the door.
-pub(super) const NOTHING: &[Ask] = &[];
-/// What changes nothing.
-pub(super) const READ: &[Ask] = &[Read];
-/// In a day it is abandoned.
-pub(super) const CREATED_FIRST: &[Ask] = &[Read, Write(Comes, Stays)];
-/// That is sooner than the first card expires.
-pub(super) const CREATED_BESIDE_CARDS: &[Ask] = &[Read, Write(Moves, Stays)];
-/// The other one is abandoned before.
-pub(super) const CREATED_BESIDE_ONE_THAT_WAITS: &[Ask] = &[Read, Write(Stays, Stays)];
-/// Another nickname, or another primary.
-pub(super) const UPDATED: &[Ask] = &[Read, Write(Stays, Stays)];
-/// It is abandoned later than it would have been, and looked at in a minute.
-pub(super) const OPENED: &[Ask] = &[Read, Write(Moves, Comes)];
-/// In some year the card expires, and there is nothing to look at.
-pub(super) const STORED: &[Ask] = &[Read, Write(Moves, Goes)];
-/// The same; that it is told is written down with it, and that it was heard after that.
-pub(super) const STORED_AND_TOLD: &[Ask] = &[Read, Write(Moves, Moves), Read, Write(Stays, Goes)];
-/// There is nothing to look at any more.
-pub(super) const CLOSED: &[Ask] = &[Read, Write(Stays, Goes)];
-/// The same, told.
-pub(super) const CLOSED_AND_TOLD: &[Ask] = &[Read, Write(Stays, Moves), Read, Write(Stays, Goes)];
-/// It is looked at again.
-pub(super) const LOOKED: &[Ask] = &[Read, Write(Stays, Moves)];
-/// In thirty days it is forgotten.
-pub(super) const ENDED: &[Ask] = &[Read, Write(Moves, Stays)];
-/// There is nothing to look at, either.
-pub(super) const ENDED_WHILE_OPEN: &[Ask] = &[Read, Write(Moves, Goes)];
-/// Nothing is due any more.
-pub(super) const ERASED: &[Ask] = &[Read, Write(Goes, Stays)];
-/// All that was due in the wallet are its cards.
-pub(super) const EXPIRED: &[Ask] = &[Read, Write(Goes, Stays)];
-/// In thirty days it is forgotten.
-pub(super) const ABANDONED: &[Ask] = &[Read, Write(Moves, Stays)];
-/// Each shard is asked.
-pub(super) const RUN: &[Ask] = &[Page; 8];
-/// Before anything else.
-pub(super) const COUNTED: &[Ask] = &[Count];
+/// Rejected before the wallet is read.
+pub(super) const NO_REQUESTS: &[Request] = &[];
+/// Changes nothing.
+pub(super) const READ: &[Request] = &[Read];
+/// The recurring payment is abandoned after a day, so an expiry entry is added.
+pub(super) const CREATED_FIRST: &[Request] = &[Read, Write(Added, Unchanged)];
+/// The abandonment is earlier than the first card's expiry, so the expiry entry moves.
+pub(super) const CREATED_WITH_CARDS: &[Request] = &[Read, Write(Moved, Unchanged)];
+/// The older recurring payment without a card is abandoned earlier, so its expiry entry stays.
+pub(super) const CREATED_WITH_PENDING: &[Request] = &[Read, Write(Unchanged, Unchanged)];
+/// A new nickname, or a new primary.
+pub(super) const UPDATED: &[Request] = &[Read, Write(Unchanged, Unchanged)];
+/// The abandonment moves, and a reconciliation is planned in a minute.
+pub(super) const OPENED: &[Request] = &[Read, Write(Moved, Added)];
+/// The expiry entry moves to the card's expiry, and no reconciliation is planned any more.
+pub(super) const STORED: &[Request] = &[Read, Write(Moved, Removed)];
+/// Like [`STORED`] with a notification: the first write stores it, and the second removes it after the delivery.
+pub(super) const STORED_AND_DELIVERED: &[Request] =
+    &[Read, Write(Moved, Moved), Read, Write(Unchanged, Removed)];
+/// No reconciliation is planned any more.
+pub(super) const CLOSED: &[Request] = &[Read, Write(Unchanged, Removed)];
+/// Like [`CLOSED`] with a notification.
+pub(super) const CLOSED_AND_DELIVERED: &[Request] =
+    &[Read, Write(Unchanged, Moved), Read, Write(Unchanged, Removed)];
+/// The next reconciliation is planned.
+pub(super) const RECONCILED: &[Request] = &[Read, Write(Unchanged, Moved)];
+/// The recurring payment is removed from the wallet after 30 days, so the expiry entry moves.
+pub(super) const ENDED: &[Request] = &[Read, Write(Moved, Unchanged)];
+/// Like [`ENDED`], and no reconciliation is planned any more.
+pub(super) const ENDED_WHILE_OPEN: &[Request] = &[Read, Write(Moved, Removed)];
+/// Nothing is due any more, so the expiry entry is removed.
+pub(super) const ERASED: &[Request] = &[Read, Write(Removed, Unchanged)];
+/// Only the cards of the wallet were due, so the expiry entry is removed.
+pub(super) const EXPIRED: &[Request] = &[Read, Write(Removed, Unchanged)];
+/// The recurring payment is removed from the wallet after 30 days, so the expiry entry moves.
+pub(super) const ABANDONED: &[Request] = &[Read, Write(Moved, Unchanged)];
+/// Queries each shard.
+pub(super) const SCHEDULE_RUN: &[Request] = &[Query; 8];
+/// Counted before the other requests.
+pub(super) const COUNTED: &[Request] = &[Count];
 
-/// The rows of the table in `OPERATIONS.md`, in its order.
-const ROWS: [(&str, &[Ask]); 19] = [
-    ("whatever is refused at the door: 400, 401, 403", NOTHING),
-    ("list, get, and whatever changes nothing: repeated, not found, refused by a rule", READ),
-    ("create, the customer's first", CREATED_FIRST),
-    ("create, beside cards", CREATED_BESIDE_CARDS),
-    ("create, beside one that waits for its card", CREATED_BESIDE_ONE_THAT_WAITS),
+/// The rows of the table in `OPERATIONS.md`, in order.
+const ROWS: [(&str, &[Request]); 19] = [
+    ("rejected before the wallet is read: 400, 401, 403", NO_REQUESTS),
+    ("list, get, and any call that changes nothing: repeated, not found, refused by a rule", READ),
+    ("create: the customer's first recurring payment", CREATED_FIRST),
+    ("create: the customer has stored cards", CREATED_WITH_CARDS),
+    ("create: the customer has one without a card", CREATED_WITH_PENDING),
     ("update", UPDATED),
     ("terminal", OPENED),
-    ("authorize: a card", STORED),
-    ("authorize: a card, and a `callbackUrl` hears of it", STORED_AND_TOLD),
-    ("authorize: cancelled, or declined for good", CLOSED),
-    ("authorize: declined for good, and a `callbackUrl` hears of it", CLOSED_AND_TOLD),
-    ("authorize: nothing clear yet, after the look that was planned", LOOKED),
+    ("authorize: the card is stored", STORED),
+    ("authorize: the card is stored, and a notification is delivered", STORED_AND_DELIVERED),
+    ("authorize: cancelled, or declined permanently", CLOSED),
+    ("authorize: declined permanently, and a notification is delivered", CLOSED_AND_DELIVERED),
+    ("authorize: no clear outcome, when a reconciliation was due", RECONCILED),
     ("end", ENDED),
     ("erase", ERASED),
-    ("expiry of a wallet's cards, by the schedule", EXPIRED),
-    ("abandonment beside cards, by the schedule", ABANDONED),
-    ("a run of a schedule, beside what is due", RUN),
-    ("a caller who does not say who they are, more", COUNTED),
-    ("the same, when the minute's allowance is used up, and nothing else", &[CountRefused]),
+    ("expiry of a wallet's cards by the schedule", EXPIRED),
+    ("abandonment by the schedule: the customer has stored cards", ABANDONED),
+    ("a run of a schedule, without the due wallets", SCHEDULE_RUN),
+    ("a caller without a valid `ET-Client-Name`, in addition", COUNTED),
+    ("a caller without a valid `ET-Client-Name`, when the rate limit is reached", &[CountRejected]),
 ];
 
 #[test]
-fn operations_md_has_it() {
-    let shown = |units: f64| if units == 0.0 { "–".to_owned() } else { units.to_string() };
-    let row = |(what, asks): (&str, &[Ask])| {
-        let sum = |units: fn(Ask) -> f64| shown(asks.iter().map(|ask| units(*ask)).sum());
-        format!("| {what} | {} | {} | {} |\n", asks.len(), sum(Ask::read), sum(Ask::written))
+fn the_table_in_operations_md_matches_the_model() {
+    let display = |units: f64| if units == 0.0 { "–".to_owned() } else { units.to_string() };
+    let row = |(call, requests): (&str, &[Request])| {
+        let sum = |units: fn(Request) -> f64| {
+            display(requests.iter().map(|request| units(*request)).sum())
+        };
+        format!(
+            "| {call} | {} | {} | {} |\n",
+            requests.len(),
+            sum(Request::read),
+            sum(Request::written)
+        )
     };
     let head = "| call | requests | read units | write units |\n|---|---|---|---|\n";
     let table: String = [head.to_owned()].into_iter().chain(ROWS.map(row)).collect();

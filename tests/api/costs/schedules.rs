@@ -1,47 +1,47 @@
-//! What the schedules cost: each shard is asked, and then what is due.
+//! The cost of the scheduled functions: a query for each shard, then the changes of the due wallets.
 
 use serde_json::json;
 
 use super::model;
 use super::{CARDS, Step};
-use crate::{SCHEDULED, World};
+use crate::{SCHEDULED, TestApi};
 
 #[tokio::test]
-async fn a_run_that_finds_nothing_due_asks_each_shard() {
-    let world = World::new().await;
-    world.with_cards("4711".to_owned(), 4).await;
+async fn a_run_without_due_wallets_queries_each_shard() {
+    let api = TestApi::new().await;
+    api.customer_with_cards("4711".to_owned(), 4).await;
     for function in SCHEDULED {
-        assert_eq!(world.run(function).await["lookedAt"], 0);
-        world.has_asked(model::RUN, function);
+        assert_eq!(api.run_schedule(function).await["due"], 0);
+        api.assert_requests(model::SCHEDULE_RUN, function);
     }
 }
 
-/// However many cards of a wallet expire at one instant: nothing is due in it after that.
+/// One change expires all cards of a wallet that expire at the same instant. Nothing is due in the wallet afterwards.
 #[tokio::test]
-async fn an_expiry_is_a_change() {
-    let mut world = World::new().await;
+async fn an_expiry_costs_a_change() {
+    let mut api = TestApi::new().await;
     for cards in CARDS {
-        world.with_cards(cards.to_string(), cards).await;
+        api.customer_with_cards(cards.to_string(), cards).await;
     }
-    world.wait("P3Y").await;
-    world.local.dynamodb().forget_requests();
-    let tally = world.run(SCHEDULED[0]).await;
-    assert_eq!((&tally["changed"], &tally["failed"]), (&json!(4), &json!(0)));
+    api.advance_clock("P3Y").await;
+    api.local.dynamodb().clear_requests();
+    let summary = api.run_schedule(SCHEDULED[0]).await;
+    assert_eq!((&summary["changed"], &summary["failed"]), (&json!(4), &json!(0)));
     let four = [model::EXPIRED; 4].concat();
-    world.has_asked_in_any_order(&[model::RUN, &four].concat(), "four wallets");
+    api.assert_requests_in_any_order(&[model::SCHEDULE_RUN, &four].concat(), "four wallets");
 }
 
-/// No notification is sent: there was no terminal.
+/// No notification is sent, because there was no terminal.
 #[tokio::test]
-async fn an_abandonment_is_a_change() {
+async fn an_abandonment_costs_a_change() {
     for cards in CARDS {
-        let mut world = World::new().await;
-        world.with_cards("4711".to_owned(), cards - 1).await.take(Step::Create).await;
-        world.wait("PT24H1S").await;
-        world.local.dynamodb().forget_requests();
-        let tally = world.run(SCHEDULED[0]).await;
-        assert_eq!((&tally["changed"], &tally["failed"]), (&json!(1), &json!(0)));
-        let expected = [model::RUN, model::ABANDONED].concat();
-        world.has_asked_in_any_order(&expected, &format!("{cards} cards"));
+        let mut api = TestApi::new().await;
+        api.customer_with_cards("4711".to_owned(), cards - 1).await.perform(Step::Create).await;
+        api.advance_clock("PT24H1S").await;
+        api.local.dynamodb().clear_requests();
+        let summary = api.run_schedule(SCHEDULED[0]).await;
+        assert_eq!((&summary["changed"], &summary["failed"]), (&json!(1), &json!(0)));
+        let expected = [model::SCHEDULE_RUN, model::ABANDONED].concat();
+        api.assert_requests_in_any_order(&expected, &format!("{cards} cards"));
     }
 }

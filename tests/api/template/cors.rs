@@ -1,13 +1,14 @@
-//! CORS: a browser may send and read every header that openapi.yaml documents, with every method.
+//! CORS: a browser can use every header and method that openapi.yaml documents.
 
 use std::collections::BTreeSet;
+use std::sync::LazyLock;
 
 use local::template::{Parameters, Template};
 use serde_json::json;
 
 use crate::openapi::Document;
 
-/// Headers of an answer that a page may always read, as the Fetch standard has them.
+/// Response headers that a page can always read, from the Fetch standard.
 const SAFELISTED: [&str; 7] = [
     "Cache-Control",
     "Content-Language",
@@ -18,10 +19,13 @@ const SAFELISTED: [&str; 7] = [
     "Pragma",
 ];
 
+/// `openapi.yaml`, parsed once for all mutations.
+static DOCUMENT: LazyLock<Document> = LazyLock::new(Document::read);
+
 type Names = BTreeSet<String>;
 
-/// What callers send: headers that are parameters, those of a token and of a body, and the methods.
-pub(crate) fn sent(document: &Document) -> (Names, Names) {
+/// Returns the request headers (parameters, token and body) and the methods of all operations.
+pub(crate) fn request_headers_and_methods(document: &Document) -> (Names, Names) {
     let (mut headers, mut methods) = (Names::new(), Names::new());
     for (method, path, operation) in document.operations("paths") {
         let of_path = document.0["paths"][&path]["parameters"].as_array();
@@ -40,40 +44,40 @@ pub(crate) fn sent(document: &Document) -> (Names, Names) {
     (headers, methods)
 }
 
-/// The headers of answers that a page may not read by itself.
-fn answered(document: &Document) -> Names {
+/// Returns the response headers that a page can read only if CORS exposes them.
+fn response_headers(document: &Document) -> Names {
     let operations = document.operations("paths").into_iter();
-    let responses = operations.flat_map(|(_, _, one)| one["responses"].as_object().unwrap());
+    let responses =
+        operations.flat_map(|(_, _, operation)| operation["responses"].as_object().unwrap());
     let headers = responses
         .filter_map(|(_, response)| document.resolve(response)["headers"].as_object())
         .flat_map(|headers| headers.keys().cloned());
     headers.filter(|name| !SAFELISTED.contains(&name.as_str())).collect()
 }
 
-/// What is wrong with it.
-pub(super) fn configured(template: &Template) -> Vec<String> {
-    let mut faults = Vec::new();
+/// Returns the violations.
+pub(super) fn configuration(template: &Template) -> Vec<String> {
+    let mut violations = Vec::new();
     let origins = ["https://a.example".to_owned(), "https://b.example".to_owned()];
     let with = Parameters::from([("AllowedOrigins".to_owned(), origins.join(","))]);
     if template.cors(&Parameters::new()) != Ok(None) {
-        faults.push("CORS without AllowedOrigins".to_owned());
+        violations.push("CORS is enabled without AllowedOrigins".to_owned());
     }
     let Ok(Some(cors)) = template.cors(&with) else {
-        faults.push("no CORS with AllowedOrigins".to_owned());
-        return faults;
+        violations.push("CORS is not enabled with AllowedOrigins".to_owned());
+        return violations;
     };
-    let document = Document::read();
-    let (headers, methods) = sent(&document);
-    for (what, configured, expected) in [
+    let (headers, methods) = request_headers_and_methods(&DOCUMENT);
+    for (name, configured, expected) in [
         ("AllowOrigins", cors.origins, Names::from(origins)),
         ("AllowHeaders", cors.headers, headers),
         ("AllowMethods", cors.methods, methods),
-        ("ExposeHeaders", cors.exposed, answered(&document)),
+        ("ExposeHeaders", cors.exposed_headers, response_headers(&DOCUMENT)),
     ] {
         let configured: Names = configured.into_iter().collect();
         if configured != expected {
-            faults.push(format!("CORS: {what} is {configured:?}, and not {expected:?}"));
+            violations.push(format!("CORS: {name} is {configured:?}, expected {expected:?}"));
         }
     }
-    faults
+    violations
 }

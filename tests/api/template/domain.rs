@@ -1,30 +1,32 @@
-//! The custom domain: optional, and the only thing that its name leads to is the API.
+//! The custom domain: it is optional, and it maps to the API.
 
 use local::template::Template;
 use serde_json::json;
 
-/// What is wrong with it.
-pub(super) fn custom(template: &Template) -> Vec<String> {
-    let (document, mut faults) = (template.document(), Vec::new());
+/// Returns the violations.
+pub(super) fn custom_domain(template: &Template) -> Vec<String> {
+    let (document, mut violations) = (template.document(), Vec::new());
     for name in ["BasePath", "CertificateArn", "DomainName"] {
         if document["Parameters"][name]["Default"] != "" {
-            faults.push(format!("{name} has to be given"));
+            violations.push(format!("{name} has no empty default"));
         }
     }
-    let is_wanted = json!({ "Fn::Not": [{ "Fn::Equals": [{ "Ref": "DomainName" }, ""] }] });
-    if document["Conditions"]["HasDomainName"] != is_wanted {
-        faults.push("HasDomainName is not about DomainName".to_owned());
+    let expected_condition =
+        json!({ "Fn::Not": [{ "Fn::Equals": [{ "Ref": "DomainName" }, ""] }] });
+    if document["Conditions"]["HasDomainName"] != expected_condition {
+        violations.push("HasDomainName does not depend on DomainName".to_owned());
     }
-    let mut resource = |kind: &str, expected: &[(&str, serde_json::Value)]| {
+    let mut check_resource = |kind: &str, expected: &[(&str, serde_json::Value)]| {
         let Some((name, resource)) = template.resources(kind).next() else {
-            return faults.push(format!("no {kind}"));
+            return violations.push(format!("no {kind}"));
         };
         if resource["Condition"] != "HasDomainName" {
-            faults.push(format!("{name}: there without a domain name"));
+            violations.push(format!("{name}: exists without a domain name"));
         }
         for (property, value) in expected {
             if resource["Properties"][property] != *value {
-                faults.push(format!("{name}: {property} is {}", resource["Properties"][property]));
+                violations
+                    .push(format!("{name}: {property} is {}", resource["Properties"][property]));
             }
         }
     };
@@ -33,7 +35,7 @@ pub(super) fn custom(template: &Template) -> Vec<String> {
         "EndpointType": "REGIONAL",
         "SecurityPolicy": "TLS_1_2",
     });
-    resource(
+    check_resource(
         "AWS::ApiGatewayV2::DomainName",
         &[
             ("DomainName", json!({ "Ref": "DomainName" })),
@@ -42,7 +44,7 @@ pub(super) fn custom(template: &Template) -> Vec<String> {
     );
     let base_path =
         json!({ "Fn::If": ["HasBasePath", { "Ref": "BasePath" }, { "Ref": "AWS::NoValue" }] });
-    resource(
+    check_resource(
         "AWS::ApiGatewayV2::ApiMapping",
         &[
             ("ApiId", json!({ "Ref": "Api" })),
@@ -51,5 +53,5 @@ pub(super) fn custom(template: &Template) -> Vec<String> {
             ("Stage", json!({ "Ref": "Api.Stage" })),
         ],
     );
-    faults
+    violations
 }

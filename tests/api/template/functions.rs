@@ -1,4 +1,4 @@
-//! Folders, routes, variables and schedules.
+//! Folders, routes, environment variables and schedules of the functions.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
@@ -9,54 +9,63 @@ use serde_json::json;
 
 use super::{SOURCES, file, source};
 
-/// Of every function, read or not: what makes functions start anew, and where AWS is when it is somewhere else.
+/// Variables of every function: custom AWS endpoints, and the one whose change restarts the functions.
 const GLOBAL: [&str; 3] =
     ["AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL_SECRETS_MANAGER", "SECRETS_REVISION"];
 
-/// Every function has its folder, every folder its function, and the names fit.
+/// Every function has a folder, every folder has a function, and their names match.
 pub(super) fn folders(functions: &[Function]) -> Vec<String> {
     let folders: BTreeSet<_> = SOURCES.keys().collect();
     let binaries: BTreeSet<_> = functions.iter().map(|function| &function.binary).collect();
-    let alone = folders.symmetric_difference(&binaries);
-    let alone = alone.map(|name| format!("{name}: a folder or a function, but not both"));
+    let unmatched = folders.symmetric_difference(&binaries);
+    let unmatched = unmatched
+        .map(|name| format!("{name}: folder without function, or function without folder"));
     let misnamed = functions.iter().filter(|function| {
         let words = function.binary.split('-').map(|word| word[..1].to_uppercase() + &word[1..]);
         function.logical_id != words.collect::<String>()
     });
-    alone.chain(misnamed.map(|function| format!("{}: misnamed", function.logical_id))).collect()
+    unmatched
+        .chain(misnamed.map(|function| {
+            format!("{}: logical id does not match the binary", function.logical_id)
+        }))
+        .collect()
 }
 
-/// A function's file begins with its route. Only Nets needs no token.
+/// A function's source begins with its route. Only the callback of Nets needs no token.
 pub(super) fn routes(function: &Function) -> Vec<String> {
     let source = source(function);
     let is_for_nets = source.contains("CallbackConfig");
-    let (answers, has_route) = (source.contains("api::serve("), function.routes.len() == 1);
-    let mut faults = Vec::new();
-    if answers != has_route {
-        faults.push(format!("{}: {} routes", function.binary, function.routes.len()));
+    let (is_endpoint, has_route) = (source.contains("api::serve("), function.routes.len() == 1);
+    let mut violations = Vec::new();
+    if is_endpoint != has_route {
+        violations.push(format!("{}: {} routes", function.binary, function.routes.len()));
     }
     for route in &function.routes {
-        let said = format!("//! `{} {}", route.method, route.path);
-        let whole = source.strip_prefix(&said).is_some_and(|rest| rest.starts_with(['`', '?']));
-        if !whole {
-            faults.push(format!("{}: its file does not begin with {said}", function.binary));
+        let first_line = format!("//! `{} {}", route.method, route.path);
+        let matches =
+            source.strip_prefix(&first_line).is_some_and(|rest| rest.starts_with(['`', '?']));
+        if !matches {
+            violations
+                .push(format!("{}: its source does not begin with {first_line}", function.binary));
         }
         if route.authorized == is_for_nets {
-            faults.push(format!("{}: authorized is {}", function.binary, route.authorized));
+            violations.push(format!("{}: authorized is {}", function.binary, route.authorized));
         }
     }
-    faults
+    violations
 }
 
-/// Each function has exactly the variables that its configuration reads.
+/// Each function has exactly the environment variables that its configuration reads.
 pub(super) fn variables(function: &Function) -> Vec<String> {
     let set: BTreeSet<_> = function.environment.keys().cloned().collect();
     let read = read_by(source(function));
     let wrong = set.symmetric_difference(&read);
-    wrong.map(|name| format!("{}: {name} is not both set and read", function.binary)).collect()
+    wrong
+        .map(|name| format!("{}: {name} is set but not read, or read but not set", function.binary))
+        .collect()
 }
 
-/// The variables that are read by what a function starts.
+/// The variables that a function reads, according to the state that it starts.
 fn read_by(source: &str) -> BTreeSet<String> {
     let start: &[&str] = match () {
         () if source.contains("App::start") => &[
@@ -69,7 +78,7 @@ fn read_by(source: &str) -> BTreeSet<String> {
         () if source.contains("Terminals::start") => {
             &["AwsConfig", "CallbackAddresses", "NetaxeptConfig", "StorageConfig"]
         }
-        () if source.contains("Teller::start") => {
+        () if source.contains("NotificationSender::start") => {
             &["AwsConfig", "CallbackAddresses", "NotificationConfig", "StorageConfig"]
         }
         () if source.contains("Store::start") => &["AwsConfig", "StorageConfig"],
@@ -81,7 +90,7 @@ fn read_by(source: &str) -> BTreeSet<String> {
     names.chain(GLOBAL.map(str::to_owned)).collect()
 }
 
-/// The variables that `config.rs` names, by the type that reads them.
+/// The variables in `config.rs`, by the type that reads them.
 static VARIABLES: LazyLock<BTreeMap<String, BTreeSet<String>>> = LazyLock::new(|| {
     let config = file("shared/src/config.rs");
     let mut read = BTreeMap::<_, BTreeSet<_>>::new();
@@ -96,29 +105,29 @@ static VARIABLES: LazyLock<BTreeMap<String, BTreeSet<String>>> = LazyLock::new(|
     read
 });
 
-/// The scheduled functions are those that answer nobody. Each runs every minute, and what fails is not lost silently.
+/// Each scheduled function runs every minute, and failed runs go to the dead-letter queue.
 pub(super) fn schedule(template: &Template, function: &Function) -> Vec<String> {
     let expected = source(function).contains("schedule::serve(").then(|| Duration::from_mins(1));
-    let mut faults = Vec::new();
+    let mut violations = Vec::new();
     if function.schedule != expected {
-        faults.push(format!("{}: runs every {:?}", function.binary, function.schedule));
+        violations.push(format!("{}: runs every {:?}", function.binary, function.schedule));
     }
     if expected.is_none() {
-        return faults;
+        return violations;
     }
     let properties = &template.document()["Resources"][&function.logical_id]["Properties"];
-    let letters = json!({ "Fn::GetAtt": ["DeadLetters", "Arn"] });
+    let queue = json!({ "Fn::GetAtt": ["DeadLetters", "Arn"] });
     let event = &properties["Events"]["EachMinute"]["Properties"];
-    if event["DeadLetterConfig"]["Arn"] != letters || !event["RetryPolicy"].is_object() {
-        faults.push(format!("{}: a run that can not begin is lost", function.binary));
+    if event["DeadLetterConfig"]["Arn"] != queue || !event["RetryPolicy"].is_object() {
+        violations.push(format!("{}: a run that cannot start is lost", function.binary));
     }
-    let after = &properties["EventInvokeConfig"];
-    if after["DestinationConfig"]["OnFailure"]["Destination"] != letters {
-        faults.push(format!("{}: a run that fails is lost", function.binary));
+    let invoke_config = &properties["EventInvokeConfig"];
+    if invoke_config["DestinationConfig"]["OnFailure"]["Destination"] != queue {
+        violations.push(format!("{}: a failed run is lost", function.binary));
     }
-    // The next minute's run does the same and more.
-    if after["MaximumRetryAttempts"] != 0 {
-        faults.push(format!("{}: a run that fails is repeated", function.binary));
+    // The run of the next minute does the same work.
+    if invoke_config["MaximumRetryAttempts"] != 0 {
+        violations.push(format!("{}: a failed run is retried", function.binary));
     }
-    faults
+    violations
 }

@@ -1,4 +1,4 @@
-//! What functions may do. What they really do in all tests is compared with it in `privileges.rs`.
+//! The permissions of the functions. `privileges.rs` compares them with what the functions do.
 
 use std::collections::BTreeSet;
 
@@ -8,15 +8,15 @@ use serde_json::{Value, json};
 
 use super::source;
 
-/// Each function has a role of its own, which nobody but Lambda takes on.
+/// Each function has its own role, which only Lambda can assume.
 pub(super) fn role(template: &Template, function: &Function) -> Vec<String> {
     let resources = &template.document()["Resources"];
     let name = format!("{}Role", function.logical_id);
-    let mut faults = Vec::new();
+    let mut violations = Vec::new();
     if resources[&function.logical_id]["Properties"]["Role"]
         != json!({ "Fn::GetAtt": [name, "Arn"] })
     {
-        faults.push(format!("{}: not its own role", function.binary));
+        violations.push(format!("{}: does not use its own role", function.binary));
     }
     let trust = &resources[&name]["Properties"]["AssumeRolePolicyDocument"]["Statement"];
     let lambda = json!([{
@@ -25,38 +25,40 @@ pub(super) fn role(template: &Template, function: &Function) -> Vec<String> {
         "Principal": { "Service": "lambda.amazonaws.com" },
     }]);
     if *trust != lambda {
-        faults.push(format!("{}: somebody else may take on its role", function.binary));
+        violations.push(format!(
+            "{}: a principal other than Lambda can assume its role",
+            function.binary
+        ));
     }
-    faults
+    violations
 }
 
-/// Who only reads may only read; who changes may put; a schedule may read its own index; nothing else is ever granted, and
-/// nothing to anything but one exact resource.
+/// Each function has exactly the permissions that its source requires, without wildcards.
 pub(super) fn granted(template: &Template, functions: &[Function]) -> Vec<String> {
     let policies = match Policies::read(template) {
         Ok(policies) => policies,
-        Err(fault) => return vec![fault.to_string()],
+        Err(error) => return vec![error.to_string()],
     };
-    let mut faults = Vec::new();
+    let mut violations = Vec::new();
     for function in functions {
         let (granted, expected) = (policies.granted(&function.binary), expected(source(function)));
         for (action, resource) in granted.symmetric_difference(&expected) {
-            faults.push(format!("{}: {action} on {resource}", function.binary));
+            violations.push(format!("{}: {action} on {resource}", function.binary));
         }
     }
     for (name, role) in template.resources("AWS::IAM::Role") {
         if has_wildcard(&role["Properties"]) {
-            faults.push(format!("{name}: a wildcard"));
+            violations.push(format!("{name}: has a wildcard"));
         }
     }
-    faults
+    violations
 }
 
 fn has_wildcard(value: &Value) -> bool {
     value.to_string().contains('*')
 }
 
-/// What a function's one file says that it does.
+/// Returns the permissions that a function's source requires.
 fn expected(source: &str) -> BTreeSet<Permission> {
     let has = |text| source.contains(text);
     let mut expected = BTreeSet::new();
@@ -64,27 +66,30 @@ fn expected(source: &str) -> BTreeSet<Permission> {
         expected.extend(actions.iter().map(|action| ((*action).to_owned(), resource.to_owned())));
     };
     allow("Logs", &["logs:CreateLogStream", "logs:PutLogEvents"]);
-    if !has("Tokens::start") {
+    if !has("TokenVerifier::start") {
         allow("Wallets", &["dynamodb:GetItem"]);
     }
-    if ["store.change", "App::start", "Terminals::start", "Teller::start"].into_iter().any(has) {
+    if [".change(", "App::start", "Terminals::start", "NotificationSender::start"]
+        .into_iter()
+        .any(has)
+    {
         allow("Wallets", &["dynamodb:PutItem"]);
     }
     if has("is_identified()") {
-        allow("Allowances", &["dynamodb:UpdateItem"]);
+        allow("RateLimits", &["dynamodb:UpdateItem"]);
     }
-    if has("Kind::Expiry") {
+    if has("DueKind::Expiry") {
         allow("Wallets/index/ByExpiry", &["dynamodb:Query"]);
     }
-    if has("Kind::Chore") {
-        allow("Wallets/index/ByChore", &["dynamodb:Query"]);
+    if has("DueKind::Task") {
+        allow("Wallets/index/ByTask", &["dynamodb:Query"]);
     }
     if has("schedule::serve(") {
         allow("DeadLetters", &["sqs:SendMessage"]);
     }
     for (secret, readers) in [
         ("NetaxeptTokenSecret", ["App::start", "Terminals::start"]),
-        ("NotificationSecret", ["App::start", "Teller::start"]),
+        ("NotificationSecret", ["App::start", "NotificationSender::start"]),
         ("CallbackSecret", ["CallbackConfig", "CallbackConfig"]),
     ] {
         if readers.into_iter().any(has) {

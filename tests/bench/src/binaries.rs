@@ -1,4 +1,4 @@
-//! The programs that are measured, built as they are deployed, and their sizes.
+//! The measured programs, built as they are deployed, and their sizes.
 
 use std::io::{Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -9,27 +9,29 @@ use zip::write::SimpleFileOptions;
 
 use crate::Error;
 
-/// How large a program is, in bytes.
+/// The size of a program, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Size {
-    /// Stripped, as the profile has it.
+    /// The stripped binary.
     pub(crate) binary: u64,
-    /// As it is uploaded.
+    /// The deployment package.
     pub(crate) zip: u64,
 }
 
-/// `target`, or what cargo was told instead.
+/// Cargo's target folder.
 pub(crate) fn target() -> Result<PathBuf, Error> {
     let program = std::env::current_exe().map_err(|error| Error::failed("this program", error))?;
     let folder = program.parent().filter(|folder| !folder.ends_with("deps"));
     let target = folder.or(program.parent().and_then(Path::parent)).and_then(Path::parent);
-    target.map(Path::to_owned).ok_or_else(|| Error::failed("this program", "it is in no folder"))
+    target
+        .map(Path::to_owned)
+        .ok_or_else(|| Error::failed("this program", "it is not in a target folder"))
 }
 
-/// Builds functions in release: the folder that they are in.
+/// Builds functions in release. Returns the folder of the binaries.
 pub(crate) async fn functions(functions: &[&str]) -> Result<PathBuf, Error> {
     let mut cargo = cargo(&local::binaries::root());
-    // Together, as `.ci/release` does: features depend on what is built together.
+    // All together, as `.ci/release` does: features depend on the packages that are built together.
     for function in functions {
         cargo.args(["--package", function]);
     }
@@ -38,11 +40,11 @@ pub(crate) async fn functions(functions: &[&str]) -> Result<PathBuf, Error> {
     Ok(target.join("release"))
 }
 
-/// Builds a peer in release: its binary.
+/// Builds a peer in release. Returns the path of the binary.
 pub(crate) async fn peer(name: &str) -> Result<PathBuf, Error> {
     let root = local::binaries::root();
     let (peers, target) = (root.join("tests/bench/peers"), target()?.join("peers"));
-    // The versions that we have; what we do not have is settled by cargo.
+    // The same versions as in the workspace; cargo adds the missing packages.
     let failed = |error| Error::failed("Cargo.lock", error);
     std::fs::copy(root.join("Cargo.lock"), peers.join("Cargo.lock")).map_err(failed)?;
     run(cargo(&peers).args(["--package", name]).arg("--target-dir").arg(&target)).await?;
@@ -52,7 +54,7 @@ pub(crate) async fn peer(name: &str) -> Result<PathBuf, Error> {
 fn cargo(folder: &Path) -> Command {
     let mut cargo = Command::new(option_env!("CARGO").unwrap_or("cargo"));
     cargo.args(["build", "--release"]).current_dir(folder).kill_on_drop(true);
-    // What cargo tells a running program about itself would make the build look like another one.
+    // These variables of the running program would cause a rebuild.
     for (name, _) in std::env::vars_os() {
         let name = name.to_string_lossy();
         if name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_") {
@@ -67,7 +69,7 @@ async fn run(cargo: &mut Command) -> Result<(), Error> {
     if status.success() { Ok(()) } else { Err(Error::failed("cargo", status)) }
 }
 
-/// How large a program is, by itself and zipped as cargo-lambda does.
+/// The size of a program, and of its zip as cargo-lambda creates it.
 pub(crate) fn size(program: &Path) -> Result<Size, Error> {
     let failed = |error: &dyn std::fmt::Display| Error::failed(program.to_string_lossy(), error);
     let binary = std::fs::read(program).map_err(|error| failed(&error))?;

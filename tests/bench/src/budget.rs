@@ -1,4 +1,4 @@
-//! The gate: what is counted against what was settled.
+//! The budgets: compares the counted figures with `budgets.json`.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -8,13 +8,13 @@ use serde::{Deserialize, Serialize};
 use crate::Error;
 use crate::figures::{Figures, float};
 
-/// How much more than its budget a figure may be.
-const ROOM: f64 = 1.05;
+/// A figure may exceed its budget by this factor.
+const TOLERANCE: f64 = 1.05;
 
-/// What is settled for one program, by what is counted.
+/// The budget of one program, by the name of the figure.
 type Budget = BTreeMap<String, u64>;
 
-/// For each way in which the functions are built, for each program.
+/// Budgets by link-time optimisation, then by program.
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(transparent)]
 struct Budgets(BTreeMap<String, BTreeMap<String, Budget>>);
@@ -29,8 +29,8 @@ fn read() -> Result<Budgets, Error> {
     serde_json::from_str(&text).map_err(|error| failed(&error))
 }
 
-/// What is counted of every program: the same on every machine, or nearly.
-fn counted(figures: &Figures) -> BTreeMap<String, Budget> {
+/// The counted figures of every program. They hardly depend on the machine.
+fn counts(figures: &Figures) -> BTreeMap<String, Budget> {
     let mut programs = BTreeMap::new();
     for (name, program) in &figures.programs {
         let mut budget = Budget::new();
@@ -51,28 +51,28 @@ fn counted(figures: &Figures) -> BTreeMap<String, Budget> {
     programs
 }
 
-/// Holds everything that was counted against its budget.
+/// Compares all counted figures with their budgets.
 pub(crate) fn check(figures: &Figures) -> Result<(), Error> {
-    let settled = read()?.0.remove(&figures.lto).unwrap_or_default();
-    let mut beyond = Vec::new();
-    for (name, counted) in counted(figures) {
-        for (what, figure) in counted {
-            match settled.get(&name).and_then(|budget| budget.get(&what)) {
-                None => beyond.push(format!("{name}: {what}: {figure}, and no budget")),
-                Some(budget) if float(figure) > float(*budget) * ROOM => {
-                    beyond.push(format!("{name}: {what}: {figure}, and the budget is {budget}"));
+    let budgets = read()?.0.remove(&figures.lto).unwrap_or_default();
+    let mut exceeded = Vec::new();
+    for (name, counted) in counts(figures) {
+        for (figure, value) in counted {
+            match budgets.get(&name).and_then(|budget| budget.get(&figure)) {
+                None => exceeded.push(format!("{name}: {figure}: {value}, no budget")),
+                Some(budget) if float(value) > float(*budget) * TOLERANCE => {
+                    exceeded.push(format!("{name}: {figure}: {value}, budget {budget}"));
                 }
                 Some(_) => {}
             }
         }
     }
-    if beyond.is_empty() { Ok(()) } else { Err(Error::Budget(beyond.join("\n"))) }
+    if exceeded.is_empty() { Ok(()) } else { Err(Error::Budget(exceeded.join("\n"))) }
 }
 
-/// Writes down what was counted; programs that were not counted keep what they had.
-pub(crate) fn settle(figures: &Figures) -> Result<(), Error> {
+/// Writes the counted figures as budgets. Programs that were not counted keep their budgets.
+pub(crate) fn write(figures: &Figures) -> Result<(), Error> {
     let mut budgets = if path().exists() { read()? } else { Budgets::default() };
-    budgets.0.entry(figures.lto.clone()).or_default().extend(counted(figures));
+    budgets.0.entry(figures.lto.clone()).or_default().extend(counts(figures));
     let text = serde_json::to_string_pretty(&budgets);
     let text = text.map_err(|error| Error::failed("budgets.json", error))? + "\n";
     std::fs::write(path(), text).map_err(|error| Error::failed("budgets.json", error))
@@ -91,15 +91,15 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_budget_is_beyond_it() {
-        let beyond = check(&figures("in no way", 1)).unwrap_err().to_string();
+    fn missing_budget_is_an_error() {
+        let exceeded = check(&figures("unknown", 1)).unwrap_err().to_string();
         assert_eq!(
-            beyond,
-            "beyond the budget:\nnothing: binary bytes: 1, and no budget\nnothing: zip bytes: 1, and no budget"
+            exceeded,
+            "over budget:\nnothing: binary bytes: 1, no budget\nnothing: zip bytes: 1, no budget"
         );
     }
 
-    /// Every function has a budget for everything, however it is built.
+    /// Every function has a budget for every figure.
     #[test]
     fn every_function_has_its_budgets() {
         let budgets = read().unwrap().0;

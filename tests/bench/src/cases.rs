@@ -1,32 +1,32 @@
-//! What each function is asked, and everything that has to be there before.
+//! The events of each function, and their preconditions.
 
 use serde_json::Value;
 
 use crate::Error;
-use crate::events::{self, BEGINS, HOUR};
+use crate::events::{self, HOUR, START};
 use crate::world::World;
 
-/// The kind of a function: what it needs before its first event, and so which figures it is held to.
+/// The kind of a function, which determines its preparation and its limits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// Wallets alone.
+    /// Uses wallets only.
     Wallet,
-    /// Secrets, and calls to others.
+    /// Fetches secrets and calls Nets.
     Psp,
-    /// Runs by schedule.
+    /// Runs on a schedule.
     Schedule,
-    /// Checks tokens.
+    /// Verifies tokens.
     Authorizer,
 }
 
-/// A function, and what is known of it.
+/// A measured function.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Case {
-    /// Its binary.
+    /// The name of the binary.
     pub(crate) function: &'static str,
-    /// Its kind.
+    /// The kind.
     pub(crate) kind: Kind,
-    /// Requests to `DynamoDB` for each of its events.
+    /// Number of requests to `DynamoDB` per event.
     pub(crate) requests: u32,
 }
 
@@ -34,7 +34,7 @@ const fn case(function: &'static str, kind: Kind, requests: u32) -> Case {
     Case { function, kind, requests }
 }
 
-/// Every function.
+/// All functions.
 pub(crate) const ALL: [Case; 12] = [
     case("list-recurring-payments", Kind::Wallet, 1),
     case("get-recurring-payment", Kind::Wallet, 1),
@@ -45,36 +45,36 @@ pub(crate) const ALL: [Case; 12] = [
     case("create-terminal", Kind::Psp, 2),
     case("authorize-recurring-payment", Kind::Psp, 2),
     case("receive-netaxept-callback", Kind::Psp, 2),
-    // A run that finds one wallet due: eight shards, a read, and a write.
+    // A run with one due wallet: eight shards, a read and a write.
     case("expire-recurring-payments", Kind::Schedule, 10),
-    // Eight shards, a read, and a write, with Nets in between.
+    // A run with one due wallet, with requests to Nets between read and write.
     case("finish-terminals", Kind::Schedule, 10),
     case("authorizer", Kind::Authorizer, 0),
 ];
 
 impl Case {
-    /// So many events, each of which does what the first one does: nothing is repeated, and nothing refused.
+    /// Returns events that have the same effect as the first one: none is a repetition, none is refused.
     pub(crate) async fn events(self, world: &World, count: usize) -> Result<Vec<Value>, Error> {
         let mut events = Vec::with_capacity(count);
         match self.function {
             "list-recurring-payments" => {
-                let (customer, _) = with_a_card(world, BEGINS).await?;
-                events.resize(count, events::list(&customer, BEGINS + HOUR)?);
+                let (customer, _) = customer_with_card(world, START).await?;
+                events.resize(count, events::list(&customer, START + HOUR)?);
             }
             "get-recurring-payment" => {
-                let (_, id) = with_a_card(world, BEGINS).await?;
-                events.resize(count, events::get(id, BEGINS + HOUR)?);
+                let (_, id) = customer_with_card(world, START).await?;
+                events.resize(count, events::get(id, START + HOUR)?);
             }
             "update-recurring-payment" => {
-                let (_, id) = with_a_card(world, BEGINS).await?;
+                let (_, id) = customer_with_card(world, START).await?;
                 for number in 0..count {
                     let nickname = ["Mitt", "Kort"][number % 2];
-                    events.push(events::update(id, nickname, BEGINS + HOUR)?);
+                    events.push(events::update(id, nickname, START + HOUR)?);
                 }
             }
             "create-recurring-payment" => {
                 for _ in 0..count {
-                    events.push(events::create(&world.customer(), BEGINS)?);
+                    events.push(events::create(&world.customer(), START)?);
                 }
             }
             "authorizer" => {
@@ -84,7 +84,7 @@ impl Case {
             _ => {
                 for number in 0..count {
                     events.push(
-                        self.another(world, i64::try_from(number).unwrap_or_default()).await?,
+                        self.single_event(world, i64::try_from(number).unwrap_or_default()).await?,
                     );
                 }
             }
@@ -92,47 +92,51 @@ impl Case {
         Ok(events)
     }
 
-    /// An event for each number, however many there are: the first is as those of [`Self::events`], and what cannot be done
-    /// twice is asked again all the same.
-    pub(crate) async fn lasting(
+    /// Returns a function that creates any number of events. The first is like those of [`Self::events`]. Operations that can be
+    /// done only once are repeated without effect.
+    pub(crate) async fn unlimited_events(
         self,
         world: &World,
     ) -> Result<impl Fn(usize) -> Result<Value, Error>, Error> {
-        let two = self.events(world, 2).await?;
+        let events = self.events(world, 2).await?;
         Ok(move |number: usize| match self.function {
-            "create-recurring-payment" => events::create(&format!("lasting-{number}"), BEGINS),
-            // Another nickname each time, so that each is a write.
-            "update-recurring-payment" => Ok(two[number % 2].clone()),
-            _ => Ok(two[0].clone()),
+            "create-recurring-payment" => events::create(&format!("repeated-{number}"), START),
+            // The nickname alternates, so each event is a write.
+            "update-recurring-payment" => Ok(events[number % 2].clone()),
+            _ => Ok(events[0].clone()),
         })
     }
 
-    /// An event that needs a recurring payment of its own.
-    async fn another(self, world: &World, number: i64) -> Result<Value, Error> {
-        // Schedules meet one wallet at a time: each is due an hour after the one before it.
-        let at = BEGINS + number * HOUR;
+    /// Creates a recurring payment and returns an event for it.
+    async fn single_event(self, world: &World, number: i64) -> Result<Value, Error> {
+        // Each run of a schedule has one due wallet: the wallets are due an hour apart.
+        let at = START + number * HOUR;
         match self.function {
             "end-recurring-payment" => {
-                events::end(with_a_card(world, BEGINS).await?.1, BEGINS + HOUR)
+                events::end(customer_with_card(world, START).await?.1, START + HOUR)
             }
-            "erase-customer" => events::erase(&with_a_card(world, BEGINS).await?.0, BEGINS + HOUR),
-            "create-terminal" => events::terminal(created(world, BEGINS).await?.1, BEGINS),
+            "erase-customer" => {
+                events::erase(&customer_with_card(world, START).await?.0, START + HOUR)
+            }
+            "create-terminal" => {
+                events::terminal(customer_with_payment(world, START).await?.1, START)
+            }
             "authorize-recurring-payment" => {
-                let (_, id) = created(world, BEGINS).await?;
-                card_entered(world, id, BEGINS).await?;
-                events::authorize(id, BEGINS + 1000)
+                let (_, id) = customer_with_payment(world, START).await?;
+                enter_card(world, id, START).await?;
+                events::authorize(id, START + 1000)
             }
             "receive-netaxept-callback" => {
-                let (_, id) = created(world, BEGINS).await?;
-                events::callback(card_entered(world, id, BEGINS).await?, BEGINS + 1000)
+                let (_, id) = customer_with_payment(world, START).await?;
+                events::callback(enter_card(world, id, START).await?, START + 1000)
             }
             "expire-recurring-payments" => {
-                created(world, at).await?;
+                customer_with_payment(world, at).await?;
                 events::schedule("26-expire-recurring-payments.json", at + 24 * HOUR + 1000)
             }
             "finish-terminals" => {
-                let (_, id) = created(world, at).await?;
-                card_entered(world, id, at).await?;
+                let (_, id) = customer_with_payment(world, at).await?;
+                enter_card(world, id, at).await?;
                 events::schedule("22-finish-terminals.json", at + HOUR / 60 + 1000)
             }
             other => Err(Error::failed(other, "there is no such function")),
@@ -140,16 +144,16 @@ impl Case {
     }
 }
 
-/// A customer with a new recurring payment.
-async fn created(world: &World, at: i64) -> Result<(String, u64), Error> {
+/// Creates a customer with a CREATED recurring payment.
+async fn customer_with_payment(world: &World, at: i64) -> Result<(String, u64), Error> {
     let customer = world.customer();
     let created = world.call("create-recurring-payment", &events::create(&customer, at)?).await?;
     let id = created["recurringPaymentId"].as_u64();
     Ok((customer, id.ok_or_else(|| Error::failed("create", &created))?))
 }
 
-/// A card is entered at a new terminal: its transaction.
-async fn card_entered(world: &World, id: u64, at: i64) -> Result<u64, Error> {
+/// Enters a card in a new terminal session. Returns the transaction id.
+async fn enter_card(world: &World, id: u64, at: i64) -> Result<u64, Error> {
     let terminal = world.call("create-terminal", &events::terminal(id, at)?).await?;
     let failed = || Error::failed("create-terminal", &terminal);
     let uri = terminal["terminalUri"].as_str().ok_or_else(failed)?;
@@ -168,10 +172,10 @@ async fn card_entered(world: &World, id: u64, at: i64) -> Result<u64, Error> {
     terminal["transactionId"].as_u64().ok_or_else(failed)
 }
 
-/// A customer with a card.
-async fn with_a_card(world: &World, at: i64) -> Result<(String, u64), Error> {
-    let (customer, id) = created(world, at).await?;
-    card_entered(world, id, at).await?;
+/// Creates a customer with an ACTIVE recurring payment.
+async fn customer_with_card(world: &World, at: i64) -> Result<(String, u64), Error> {
+    let (customer, id) = customer_with_payment(world, at).await?;
+    enter_card(world, id, at).await?;
     world.call("authorize-recurring-payment", &events::authorize(id, at + 1000)?).await?;
     Ok((customer, id))
 }

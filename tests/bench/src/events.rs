@@ -1,16 +1,16 @@
-//! Events of API Gateway and `EventBridge` Scheduler: those of `tests/events/`, about other customers at other times.
+//! Events of API Gateway and `EventBridge` Scheduler: those of `tests/events/`, with other customers and instants.
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::Error;
 
-/// When the measurements begin: 2026-11-23T10:00:00Z, in milliseconds.
-pub(crate) const BEGINS: i64 = 1_795_428_000_000;
+/// The instant of the first event: 2026-11-23T10:00:00Z, in milliseconds.
+pub(crate) const START: i64 = 1_795_428_000_000;
 /// An hour, in milliseconds.
 pub(crate) const HOUR: i64 = 3_600_000;
 
-/// An event as `tests/events/` has it, at another time.
+/// Reads an event of `tests/events/` and sets its instant.
 fn event(file: &str, at: i64) -> Result<Value, Error> {
     let path = local::binaries::root().join("tests/events").join(file);
     let text = std::fs::read_to_string(path).map_err(|error| Error::failed(file, error))?;
@@ -24,8 +24,8 @@ fn event(file: &str, at: i64) -> Result<Value, Error> {
     Ok(event)
 }
 
-/// The same about another recurring payment.
-fn about(mut event: Value, id: u64) -> Value {
+/// Sets the recurring payment of an event.
+fn with_payment(mut event: Value, id: u64) -> Value {
     let before = event["pathParameters"]["recurringPaymentId"].as_str().unwrap_or_default();
     let (before, id) = (before.to_owned(), id.to_string());
     for path in ["/rawPath", "/requestContext/http/path"] {
@@ -37,15 +37,15 @@ fn about(mut event: Value, id: u64) -> Value {
     event
 }
 
-/// The same with another body.
-fn with(mut event: Value, body: &Value) -> Value {
+/// Sets the body of an event.
+fn with_body(mut event: Value, body: &Value) -> Value {
     let text = body.to_string();
     event["headers"]["content-length"] = text.len().to_string().into();
     event["body"] = text.into();
     event
 }
 
-/// A customer lists.
+/// Lists the recurring payments of a customer.
 pub(crate) fn list(customer: &str, at: i64) -> Result<Value, Error> {
     let mut event = event("07-list-recurring-payments.json", at)?;
     event["rawQueryString"] = format!("customerNumber={customer}").into();
@@ -53,45 +53,45 @@ pub(crate) fn list(customer: &str, at: i64) -> Result<Value, Error> {
     Ok(event)
 }
 
-/// One is looked at.
+/// Gets a recurring payment.
 pub(crate) fn get(id: u64, at: i64) -> Result<Value, Error> {
-    Ok(about(event("10-get-recurring-payment.json", at)?, id))
+    Ok(with_payment(event("10-get-recurring-payment.json", at)?, id))
 }
 
-/// A new one, without an idempotency key.
+/// Creates a recurring payment without an idempotency key.
 pub(crate) fn create(customer: &str, at: i64) -> Result<Value, Error> {
-    let event = event("03-create-recurring-payment-another.json", at)?;
-    Ok(with(event, &json!({ "customerNumber": customer, "nickname": "Kort" })))
+    let event = event("03-create-recurring-payment-second.json", at)?;
+    Ok(with_body(event, &json!({ "customerNumber": customer, "nickname": "Kort" })))
 }
 
-/// Another nickname.
+/// Changes the nickname.
 pub(crate) fn update(id: u64, nickname: &str, at: i64) -> Result<Value, Error> {
-    let event = about(event("13-update-recurring-payment.json", at)?, id);
-    Ok(with(event, &json!({ "nickname": nickname })))
+    let event = with_payment(event("13-update-recurring-payment.json", at)?, id);
+    Ok(with_body(event, &json!({ "nickname": nickname })))
 }
 
-/// It ends.
+/// Ends a recurring payment.
 pub(crate) fn end(id: u64, at: i64) -> Result<Value, Error> {
-    Ok(about(event("23-end-recurring-payment.json", at)?, id))
+    Ok(with_payment(event("23-end-recurring-payment.json", at)?, id))
 }
 
-/// A page at Nets.
+/// Opens a terminal.
 pub(crate) fn terminal(id: u64, at: i64) -> Result<Value, Error> {
-    Ok(about(event("16-create-terminal.json", at)?, id))
+    Ok(with_payment(event("16-create-terminal.json", at)?, id))
 }
 
-/// The card is verified and kept.
+/// Authorizes a recurring payment.
 pub(crate) fn authorize(id: u64, at: i64) -> Result<Value, Error> {
-    Ok(about(event("18-authorize-recurring-payment.json", at)?, id))
+    Ok(with_payment(event("18-authorize-recurring-payment.json", at)?, id))
 }
 
-/// Nets calls back.
+/// A callback of Nets.
 pub(crate) fn callback(transaction: u64, at: i64) -> Result<Value, Error> {
     let event = event("19-receive-netaxept-callback.json", at)?;
-    Ok(with(event, &json!({ "TransactionId": transaction.to_string() })))
+    Ok(with_body(event, &json!({ "TransactionId": transaction.to_string() })))
 }
 
-/// A customer is erased.
+/// Erases a customer.
 pub(crate) fn erase(customer: &str, at: i64) -> Result<Value, Error> {
     let mut event = event("29-erase-customer.json", at)?;
     let before = event["pathParameters"]["customerNumber"].as_str().unwrap_or_default().to_owned();
@@ -104,7 +104,7 @@ pub(crate) fn erase(customer: &str, at: i64) -> Result<Value, Error> {
     Ok(event)
 }
 
-/// Somebody with a token calls.
+/// A request with a token, for the authorizer.
 pub(crate) fn authorizer(token: &str, at: i64) -> Result<Value, Error> {
     let mut event = event("01-authorizer-refused.json", at)?;
     let bearer = format!("Bearer {token}");

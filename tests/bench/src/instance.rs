@@ -1,4 +1,4 @@
-//! One process of a function, asked one event after the other.
+//! A process of a function, which processes one event after the other.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -9,10 +9,10 @@ use serde_json::Value;
 use tokio::process::{Child, Command};
 
 use crate::Error;
-use crate::runtime_api::{Act, RuntimeApi};
+use crate::runtime_api::{Action, RuntimeApi};
 
-/// How long a process may take for anything; under valgrind all is some fifty times slower.
-const PATIENCE: Duration = Duration::from_mins(5);
+/// Timeout for each step of a process; valgrind makes it about fifty times slower.
+const TIMEOUT: Duration = Duration::from_mins(5);
 
 /// A running function.
 pub(crate) struct Instance {
@@ -22,24 +22,24 @@ pub(crate) struct Instance {
     started: Instant,
 }
 
-/// When an answer came, and what it was.
-pub(crate) struct Answer {
-    /// When.
+/// A response and the instant of its arrival.
+pub(crate) struct Response {
+    /// The instant.
     pub(crate) at: Instant,
-    /// What.
+    /// The body.
     pub(crate) body: Vec<u8>,
 }
 
 impl Instance {
-    /// Starts a program, below another one where `under` names it and its options.
+    /// Starts a program. If `wrapper` is not empty, it is the command and options that run the program.
     pub(crate) async fn start(
         name: &str,
         program: &Path,
-        under: &[String],
+        wrapper: &[String],
         environment: &BTreeMap<String, String>,
     ) -> Result<Self, Error> {
         let api = RuntimeApi::start().await?;
-        let mut command = match under.split_first() {
+        let mut command = match wrapper.split_first() {
             Some((first, options)) => {
                 let mut command = Command::new(first);
                 command.args(options).arg(program);
@@ -60,67 +60,73 @@ impl Instance {
         Ok(Self { name: name.to_owned(), child, api, started })
     }
 
-    /// Waits until it asks for its first event. How long that took.
+    /// Waits for the first request for an event. Returns the time since the start.
     pub(crate) async fn ready(&mut self) -> Result<Duration, Error> {
-        match self.act().await? {
-            Act::Asks(at) => Ok(at - self.started),
-            other @ (Act::Answers(..) | Act::Fails(_)) => Err(self.unexpected(&other)),
+        match self.next_action().await? {
+            Action::RequestsEvent(at) => Ok(at - self.started),
+            other @ (Action::Responds(..) | Action::ReportsError(_)) => {
+                Err(self.unexpected(&other))
+            }
         }
     }
 
-    /// Has it answer an event, and waits until it asks for another one: then all is done that belongs to it.
-    pub(crate) async fn ask(&mut self, event: &Value) -> Result<Answer, Error> {
+    /// Sends an event and waits for the response, and for the request for the next event, which ends all work for this one.
+    pub(crate) async fn send(&mut self, event: &Value) -> Result<Response, Error> {
         self.api
             .events
             .send(event.to_string().into_bytes())
             .map_err(|error| Error::failed(&self.name, error))?;
-        let answer = match self.act().await? {
-            Act::Answers(at, body) => Answer { at, body: body.to_vec() },
-            other @ (Act::Asks(_) | Act::Fails(_)) => return Err(self.unexpected(&other)),
+        let response = match self.next_action().await? {
+            Action::Responds(at, body) => Response { at, body: body.to_vec() },
+            other @ (Action::RequestsEvent(_) | Action::ReportsError(_)) => {
+                return Err(self.unexpected(&other));
+            }
         };
-        match self.act().await? {
-            Act::Asks(_) => Ok(answer),
-            other @ (Act::Answers(..) | Act::Fails(_)) => Err(self.unexpected(&other)),
+        match self.next_action().await? {
+            Action::RequestsEvent(_) => Ok(response),
+            other @ (Action::Responds(..) | Action::ReportsError(_)) => {
+                Err(self.unexpected(&other))
+            }
         }
     }
 
-    /// When it was started.
+    /// The instant of the start.
     pub(crate) fn started(&self) -> Instant {
         self.started
     }
 
-    /// Its process.
+    /// The process id.
     pub(crate) fn process(&self) -> Option<u32> {
         self.child.id()
     }
 
-    /// Asks it to end, so that a profiler above it can write down what it saw, and waits for that.
+    /// Sends SIGTERM, so that a profiler can write its results, and waits for the end.
     pub(crate) async fn end(mut self) -> Result<(), Error> {
         let id = self.child.id().unwrap_or_default().to_string();
         let failed = |error| Error::failed("kill", error);
         Command::new("kill").args(["-TERM", &id]).status().await.map_err(failed)?;
-        let ended = tokio::time::timeout(PATIENCE, self.child.wait()).await;
-        ended.map_err(|late| Error::failed(&self.name, late)).map(drop)
+        let ended = tokio::time::timeout(TIMEOUT, self.child.wait()).await;
+        ended.map_err(|elapsed| Error::failed(&self.name, elapsed)).map(drop)
     }
 
-    async fn act(&mut self) -> Result<Act, Error> {
+    async fn next_action(&mut self) -> Result<Action, Error> {
         tokio::select! {
-            act = self.api.acts.recv() => act.ok_or_else(|| Error::failed(&self.name, "it is gone")),
+            action = self.api.actions.recv() => action.ok_or_else(|| Error::failed(&self.name, "the Runtime API was closed")),
             ended = self.child.wait() => {
                 let how = ended.map_or_else(|error| error.to_string(), |status| status.to_string());
                 Err(Error::failed(&self.name, format!("it ended: {how}")))
             }
-            () = tokio::time::sleep(PATIENCE) => Err(Error::failed(&self.name, "it does nothing")),
+            () = tokio::time::sleep(TIMEOUT) => Err(Error::failed(&self.name, "timeout")),
         }
     }
 
-    fn unexpected(&self, act: &Act) -> Error {
-        let what = match act {
-            Act::Asks(_) => "it asks for another event without an answer".to_owned(),
-            Act::Answers(_, body) => {
-                format!("it answers unasked: {}", String::from_utf8_lossy(body))
+    fn unexpected(&self, action: &Action) -> Error {
+        let what = match action {
+            Action::RequestsEvent(_) => "it requests another event without a response".to_owned(),
+            Action::Responds(_, body) => {
+                format!("response without an event: {}", String::from_utf8_lossy(body))
             }
-            Act::Fails(body) => String::from_utf8_lossy(body).into_owned(),
+            Action::ReportsError(body) => String::from_utf8_lossy(body).into_owned(),
         };
         Error::failed(&self.name, what)
     }

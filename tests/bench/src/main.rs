@@ -1,4 +1,5 @@
-//! How cold starts, requests and sizes compare with a function that does nothing. `cargo bench-cold --help`.
+//! Measures cold starts, requests and sizes of the functions, and compares them with a minimal function. See
+//! `cargo bench-cold --help`.
 
 mod binaries;
 mod budget;
@@ -7,7 +8,7 @@ mod cases;
 mod events;
 mod figures;
 mod instance;
-mod natively;
+mod native;
 mod report;
 mod runtime_api;
 mod tls;
@@ -18,62 +19,62 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-/// Measures every function from exec to its answers: instructions, time, memory, connections, size.
+/// Measures every function from exec to its responses: instructions, time, memory, connections, size.
 #[derive(Debug, Parser)]
 #[command(name = "bench-cold")]
 pub(crate) struct Options {
-    /// These functions only.
+    /// Measures only these functions.
     functions: Vec<String>,
-    /// Holds what is counted against the budgets, and measures nothing else.
+    /// Compares the counted figures with the budgets, and measures nothing else.
     #[arg(long)]
     check: bool,
-    /// Writes the budgets anew from what is counted.
+    /// Writes the budgets from the counted figures.
     #[arg(long, conflicts_with = "check")]
-    settle: bool,
-    /// Leaves out the peer with default features: it takes minutes to build.
+    write_budgets: bool,
+    /// Leaves out the peer with default features, which takes minutes to build.
     #[arg(long)]
     no_peers: bool,
-    /// Another peer, `name=path/to/its/binary`, which answers the event of a list. Can be given more than once.
+    /// Another peer, `name=path/to/binary`, which responds to the event of a list; repeatable.
     #[arg(long = "peer", value_name = "NAME=PATH")]
     peers: Vec<String>,
-    /// How often each cold start is timed.
+    /// Number of timed starts of each program.
     #[arg(long, default_value_t = 21)]
     starts: usize,
-    /// How many requests the measurement of memory goes on for.
+    /// Number of requests of the memory measurement.
     #[arg(long, default_value_t = 10_000)]
     requests: usize,
-    /// Takes the functions from this folder instead of building them.
+    /// Folder of function binaries to use instead of building them.
     #[arg(long, value_name = "DIR")]
     binaries: Option<PathBuf>,
-    /// Where `bench-cold.md` and `bench-cold.json` go.
+    /// Folder for `bench-cold.md` and `bench-cold.json`.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
 }
 
-/// Why nothing could be measured.
+/// The reason for a failed run.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
-    /// What cannot be done without, and what is wrong with it.
+    /// A step failed: its name, and the error.
     #[error("{0}: {1}")]
     Failed(String, String),
-    /// The budgets are exceeded; each line says by what.
-    #[error("beyond the budget:\n{0}")]
+    /// Budgets are exceeded, with one line per figure.
+    #[error("over budget:\n{0}")]
     Budget(String),
-    /// The service around the functions.
+    /// The local service failed.
     #[error(transparent)]
     Local(#[from] local::Error),
 }
 
 impl Error {
-    /// Something failed, and why.
-    #[expect(clippy::needless_pass_by_value, reason = "so that it takes errors as they come")]
+    /// Creates an error from the name of the failed step and its error.
+    #[expect(clippy::needless_pass_by_value, reason = "callers pass errors of different types")]
     pub(crate) fn failed(what: impl Into<String>, why: impl ToString) -> Self {
         Self::Failed(what.into(), why.to_string())
     }
 }
 
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
-#[expect(clippy::print_stderr, reason = "a program for people")]
+#[expect(clippy::print_stderr, reason = "output of a command-line program")]
 async fn main() -> ExitCode {
     match report::run(Options::parse()).await {
         Ok(()) => ExitCode::SUCCESS,

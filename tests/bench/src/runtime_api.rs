@@ -1,4 +1,4 @@
-//! The Runtime API (2018-06-01) for one instance: what it asks for and answers, and when.
+//! The Lambda Runtime API (2018-06-01) for one instance.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -15,58 +15,60 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::Error;
 
-/// What an instance did.
+/// An action of the instance.
 #[derive(Debug)]
-pub(crate) enum Act {
-    /// It asked for the next event: all is done that came before.
-    Asks(Instant),
-    /// It answered.
-    Answers(Instant, Bytes),
-    /// It says that it failed.
-    Fails(Bytes),
+pub(crate) enum Action {
+    /// The instance requests the next event. All work for the previous event is done.
+    RequestsEvent(Instant),
+    /// The instance responds to an event.
+    Responds(Instant, Bytes),
+    /// The instance reports an error.
+    ReportsError(Bytes),
 }
 
-/// The instance's side of the line.
+/// A running Runtime API.
 pub(crate) struct RuntimeApi {
-    /// What `AWS_LAMBDA_RUNTIME_API` is to be.
+    /// The value of `AWS_LAMBDA_RUNTIME_API`.
     pub(crate) address: String,
-    /// What it did, in order.
-    pub(crate) acts: UnboundedReceiver<Act>,
-    /// What it is asked.
+    /// The actions of the instance, in order.
+    pub(crate) actions: UnboundedReceiver<Action>,
+    /// The events for the instance.
     pub(crate) events: UnboundedSender<Vec<u8>>,
 }
 
-struct Line {
-    acts: UnboundedSender<Act>,
+struct Channels {
+    actions: UnboundedSender<Action>,
     events: Mutex<UnboundedReceiver<Vec<u8>>>,
 }
 
-/// Longer than anything takes, also under valgrind.
+/// The deadline of each event, which is long enough for valgrind.
 const DEADLINE: Duration = Duration::from_mins(15);
 
 impl RuntimeApi {
-    /// Listens on any port.
+    /// Starts it on any free port.
     pub(crate) async fn start() -> Result<Self, Error> {
         let failed = |error| Error::failed("the Runtime API", error);
         let listener = TcpListener::bind("127.0.0.1:0").await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?.to_string();
-        let ((acts, done), (events, asked)) = (unbounded_channel(), unbounded_channel());
-        let line = Arc::new(Line { acts, events: Mutex::new(asked) });
+        let ((action_sender, actions), (events, event_receiver)) =
+            (unbounded_channel(), unbounded_channel());
+        let channels =
+            Arc::new(Channels { actions: action_sender, events: Mutex::new(event_receiver) });
         let router = Router::new()
-            .route("/2018-06-01/runtime/invocation/next", get(next))
-            .route("/2018-06-01/runtime/invocation/{id}/response", post(answer))
-            .route("/2018-06-01/runtime/invocation/{id}/error", post(failure))
-            .route("/2018-06-01/runtime/init/error", post(failure))
+            .route("/2018-06-01/runtime/invocation/next", get(next_event))
+            .route("/2018-06-01/runtime/invocation/{id}/response", post(receive_response))
+            .route("/2018-06-01/runtime/invocation/{id}/error", post(receive_error))
+            .route("/2018-06-01/runtime/init/error", post(receive_error))
             .layer(DefaultBodyLimit::disable())
-            .with_state(line);
+            .with_state(channels);
         tokio::spawn(async move { axum::serve(listener, router).await });
-        Ok(Self { address, acts: done, events })
+        Ok(Self { address, actions, events })
     }
 }
 
-async fn next(State(line): State<Arc<Line>>) -> Response {
-    line.acts.send(Act::Asks(Instant::now())).unwrap_or_default();
-    let Some(event) = line.events.lock().await.recv().await else {
+async fn next_event(State(channels): State<Arc<Channels>>) -> Response {
+    channels.actions.send(Action::RequestsEvent(Instant::now())).unwrap_or_default();
+    let Some(event) = channels.events.lock().await.recv().await else {
         return StatusCode::GONE.into_response();
     };
     let deadline = (SystemTime::now() + DEADLINE).duration_since(SystemTime::UNIX_EPOCH);
@@ -85,12 +87,12 @@ async fn next(State(line): State<Arc<Line>>) -> Response {
     (headers, event).into_response()
 }
 
-async fn answer(State(line): State<Arc<Line>>, body: Bytes) -> StatusCode {
-    line.acts.send(Act::Answers(Instant::now(), body)).unwrap_or_default();
+async fn receive_response(State(channels): State<Arc<Channels>>, body: Bytes) -> StatusCode {
+    channels.actions.send(Action::Responds(Instant::now(), body)).unwrap_or_default();
     StatusCode::ACCEPTED
 }
 
-async fn failure(State(line): State<Arc<Line>>, body: Bytes) -> StatusCode {
-    line.acts.send(Act::Fails(body)).unwrap_or_default();
+async fn receive_error(State(channels): State<Arc<Channels>>, body: Bytes) -> StatusCode {
+    channels.actions.send(Action::ReportsError(body)).unwrap_or_default();
     StatusCode::ACCEPTED
 }

@@ -1,6 +1,6 @@
-// Preloaded into a process that valgrind counts. Valgrind makes a process about fifty times slower, so time has to pass more
-// slowly for it, too: otherwise the limits that ship (warm-up, connect, attempt) end what is only slow, and what is counted
-// depends on the machine.
+// Preloaded into a process that valgrind counts. Valgrind makes a process about fifty times slower, so its clock is slowed down
+// too. Otherwise the timeouts of the function (warm-up, connect, attempt) would end slow requests, and the counts would depend
+// on the machine.
 #define _GNU_SOURCE
 #include <limits.h>
 #include <stddef.h>
@@ -11,7 +11,7 @@
 
 enum { SLOWER = 1000 };
 
-// The monotonic clock, which timeouts are measured by. The wall clock stays: signatures and certificates depend on it.
+// Slows down the monotonic clock, which measures timeouts. The wall clock is unchanged: signatures and certificates depend on it.
 int clock_gettime(clockid_t clock, struct timespec *now) {
   int failed = (int)syscall(SYS_clock_gettime, clock, now);
   if (!failed && clock == CLOCK_MONOTONIC) {
@@ -22,7 +22,7 @@ int clock_gettime(clockid_t clock, struct timespec *now) {
   return failed;
 }
 
-// Where the functions' runtime waits for its next timeout.
+// The functions' async runtime waits for its next timeout here.
 int epoll_wait(int epoll, struct epoll_event *events, int most, int milliseconds) {
   if (milliseconds > 0) {
     milliseconds = milliseconds > INT_MAX / SLOWER ? INT_MAX : milliseconds * SLOWER;

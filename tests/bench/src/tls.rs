@@ -1,6 +1,6 @@
-//! A TLS 1.3 door in front of a plain service on this machine, which counts the connections that are opened.
+//! A TLS 1.3 proxy in front of a local plain-text server. It counts its connections.
 //!
-//! What has to be verified is as with Amazon's services: a root, an intermediate and a leaf, each of RSA with 2048 bits.
+//! The certificate chain is like that of Amazon's services: a root, an intermediate and a leaf, each with RSA and 2048 bits.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -21,24 +21,24 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::Error;
 
-/// What a door shows, and the root that vouches for it. Clones are the same.
+/// A certificate chain with its key and root. Clones share them.
 #[derive(Clone)]
 pub(crate) struct Identity {
     config: Arc<ServerConfig>,
     root: String,
 }
 
-/// A door that is open.
-pub(crate) struct Door {
-    /// Where, as `https://localhost:…`.
+/// A running proxy.
+pub(crate) struct TlsProxy {
+    /// The address, `https://localhost:…`.
     pub(crate) address: String,
-    opened: Arc<AtomicUsize>,
+    connections: Arc<AtomicUsize>,
 }
 
-impl Door {
-    /// How many connections were opened so far.
-    pub(crate) fn opened(&self) -> usize {
-        self.opened.load(Ordering::Relaxed)
+impl TlsProxy {
+    /// The number of connections so far.
+    pub(crate) fn connections(&self) -> usize {
+        self.connections.load(Ordering::Relaxed)
     }
 }
 
@@ -61,19 +61,20 @@ fn authority(name: &str) -> CertificateParams {
 }
 
 impl Identity {
-    /// A new one, for `localhost`.
+    /// Creates a new chain for `localhost`.
     pub(crate) fn new() -> Result<Self, Error> {
         let root = CertifiedIssuer::self_signed(authority("Bench root"), key()?).map_err(failed)?;
-        let between = CertifiedIssuer::signed_by(authority("Bench intermediate"), key()?, &root)
-            .map_err(failed)?;
+        let intermediate =
+            CertifiedIssuer::signed_by(authority("Bench intermediate"), key()?, &root)
+                .map_err(failed)?;
         let leaf_key = key()?;
         let leaf = CertificateParams::new(["localhost".to_owned()])
-            .and_then(|params| params.signed_by(&leaf_key, &between))
+            .and_then(|params| params.signed_by(&leaf_key, &intermediate))
             .map_err(failed)?;
         let chain: Vec<CertificateDer<'static>> =
-            vec![leaf.der().clone(), between.as_ref().der().clone()];
+            vec![leaf.der().clone(), intermediate.as_ref().der().clone()];
         let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(leaf_key.serialize_der()));
-        // As Amazon's own TLS chooses, whatever a client would rather have.
+        // Amazon's servers prefer these cipher suites, independent of the client's order.
         let mut provider = default_provider();
         provider.cipher_suites = vec![TLS13_AES_128_GCM_SHA256, TLS13_AES_256_GCM_SHA384];
         let mut config = ServerConfig::builder_with_provider(Arc::new(provider))
@@ -86,34 +87,34 @@ impl Identity {
         Ok(Self { config: Arc::new(config), root: root.as_ref().pem() })
     }
 
-    /// Writes the root into a file, for those who are to trust it.
+    /// Writes the root certificate to a file.
     pub(crate) fn write_root(&self, file: &Path) -> Result<(), Error> {
         std::fs::write(file, &self.root).map_err(failed)
     }
 
-    /// Opens a door in front of `http://address`.
-    pub(crate) async fn open(&self, address: &str) -> Result<Door, Error> {
-        let to = address.trim_start_matches("http://").to_owned();
+    /// Starts a proxy in front of `http://address`.
+    pub(crate) async fn start_proxy(&self, address: &str) -> Result<TlsProxy, Error> {
+        let target = address.trim_start_matches("http://").to_owned();
         let listener = TcpListener::bind("127.0.0.1:0").await.map_err(failed)?;
         let port = listener.local_addr().map_err(failed)?.port();
-        let (acceptor, opened) =
+        let (acceptor, connections) =
             (TlsAcceptor::from(self.config.clone()), Arc::<AtomicUsize>::default());
-        let count = opened.clone();
+        let count = connections.clone();
         tokio::spawn(async move {
-            while let Ok((plain, _)) = listener.accept().await {
+            while let Ok((stream, _)) = listener.accept().await {
                 count.fetch_add(1, Ordering::Relaxed);
-                tokio::spawn(pass(acceptor.clone(), plain, to.clone()));
+                tokio::spawn(forward(acceptor.clone(), stream, target.clone()));
             }
         });
-        Ok(Door { address: format!("https://localhost:{port}"), opened })
+        Ok(TlsProxy { address: format!("https://localhost:{port}"), connections })
     }
 }
 
-/// Passes on what one connection says, until either side ends it: functions are killed in the midst of everything.
-async fn pass(acceptor: TlsAcceptor, plain: TcpStream, to: String) -> std::io::Result<()> {
-    plain.set_nodelay(true)?;
-    let mut from = acceptor.accept(plain).await?;
-    let mut onward = TcpStream::connect(to).await?;
-    onward.set_nodelay(true)?;
-    copy_bidirectional(&mut from, &mut onward).await.map(drop)
+/// Forwards one connection until either side closes it. Errors are ignored, because functions are killed at any time.
+async fn forward(acceptor: TlsAcceptor, stream: TcpStream, target: String) -> std::io::Result<()> {
+    stream.set_nodelay(true)?;
+    let mut client = acceptor.accept(stream).await?;
+    let mut server = TcpStream::connect(target).await?;
+    server.set_nodelay(true)?;
+    copy_bidirectional(&mut client, &mut server).await.map(drop)
 }

@@ -1,4 +1,4 @@
-//! What the functions live in: the local service, and TLS in front of what is AWS.
+//! The environment of the functions: the local service, with TLS in front of the AWS services.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -9,21 +9,22 @@ use local::{Local, Options};
 use serde_json::Value;
 
 use crate::Error;
-use crate::tls::{Door, Identity};
+use crate::tls::{Identity, TlsProxy};
 
-/// How a function is started.
+/// The start mode of a function.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Start {
-    /// It trusts what it trusts on Lambda, and so nobody here: for what it does before its first event.
-    Alone,
-    /// It goes to work at once; the first event opens the connection.
+    /// The function trusts Amazon's roots only, as on Lambda, so it cannot connect here. Used for the instructions before the
+    /// first event.
+    AmazonRoots,
+    /// The function opens the connection for the first event.
     Cold,
-    /// As it is deployed: it opens the connection before it asks for an event.
+    /// The function opens the connection before it requests an event, as deployed.
     Warmed,
 }
 
-/// What Lambda itself puts into every environment, as its documentation lists it.
-const LAMBDAS: [(&str, &str); 19] = [
+/// The environment variables that Lambda defines, according to its documentation.
+const LAMBDA_ENVIRONMENT: [(&str, &str); 19] = [
     ("AWS_DEFAULT_REGION", "eu-north-1"),
     ("AWS_EXECUTION_ENV", "AWS_Lambda_provided.al2023"),
     ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256"),
@@ -45,39 +46,39 @@ const LAMBDAS: [(&str, &str); 19] = [
     ("_HANDLER", "bootstrap"),
 ];
 
-/// The service, and what its doors show.
+/// The local service and the data that functions need.
 pub(crate) struct World {
-    /// The service, whose functions get things ready.
+    /// The local service. Its functions create the preconditions of events.
     pub(crate) local: Local,
-    /// For the pages of Nets and the issuer.
+    /// A client for the terminal pages and the issuer.
     pub(crate) http: reqwest::Client,
     identity: Identity,
     root: PathBuf,
-    given: BTreeMap<String, String>,
+    variables: BTreeMap<String, String>,
     template: Template,
     customers: AtomicU32,
 }
 
-/// TLS in front of what is AWS, for one process.
-pub(crate) struct Doors {
-    /// In front of `DynamoDB`.
-    pub(crate) dynamodb: Door,
-    secrets: Door,
+/// TLS proxies in front of the AWS services, for one process.
+pub(crate) struct AwsProxies {
+    /// The proxy of `DynamoDB`.
+    pub(crate) dynamodb: TlsProxy,
+    secrets: TlsProxy,
 }
 
-impl Doors {
-    /// Opens them.
-    pub(crate) async fn open(world: &World) -> Result<Self, Error> {
+impl AwsProxies {
+    /// Starts the proxies.
+    pub(crate) async fn start(world: &World) -> Result<Self, Error> {
         let addresses = world.local.addresses();
         Ok(Self {
-            dynamodb: world.identity.open(&addresses.dynamodb).await?,
-            secrets: world.identity.open(&addresses.secrets).await?,
+            dynamodb: world.identity.start_proxy(&addresses.dynamodb).await?,
+            secrets: world.identity.start_proxy(&addresses.secrets).await?,
         })
     }
 }
 
 impl World {
-    /// Starts it; `folder` is for files.
+    /// Starts the local service. The root certificate is written to `folder`.
     pub(crate) async fn start(identity: Identity, folder: &Path) -> Result<Self, Error> {
         let local = Local::start(Options::default()).await?;
         let root = folder.join("root.pem");
@@ -85,7 +86,7 @@ impl World {
         let template = Template::read(&local::binaries::root().join("template.yaml"));
         Ok(Self {
             http: local::http_client()?,
-            given: variables(&local)?,
+            variables: event_variables(&local)?,
             template: template.map_err(local::Error::from)?,
             customers: AtomicU32::new(0),
             local,
@@ -94,63 +95,63 @@ impl World {
         })
     }
 
-    /// The environment of a function, with everything that any of them reads.
+    /// The environment variables of a function.
     pub(crate) fn environment(
         &self,
-        doors: &Doors,
+        proxies: &AwsProxies,
         function: &str,
         start: Start,
     ) -> BTreeMap<String, String> {
         let (roots, warm_up) = match start {
-            Start::Alone => ("amazon", "none"),
+            Start::AmazonRoots => ("amazon", "none"),
             Start::Cold => ("system", "none"),
             Start::Warmed => ("system", "connect"),
         };
         let root = self.root.to_string_lossy();
-        let own = [
+        let specific = [
             ("AWS_ACCESS_KEY_ID", function),
-            ("AWS_ENDPOINT_URL_DYNAMODB", &doors.dynamodb.address),
-            ("AWS_ENDPOINT_URL_SECRETS_MANAGER", &doors.secrets.address),
+            ("AWS_ENDPOINT_URL_DYNAMODB", &proxies.dynamodb.address),
+            ("AWS_ENDPOINT_URL_SECRETS_MANAGER", &proxies.secrets.address),
             ("AWS_LAMBDA_FUNCTION_NAME", function),
-            // Our root, for those who look there.
+            // The local root certificate, for start modes with the system's roots.
             ("SSL_CERT_FILE", &root),
             ("TLS_ROOTS", roots),
             ("WARM_UP", warm_up),
         ];
-        let own = own.map(|(name, value)| (name.to_owned(), value.to_owned()));
-        let given = self.given.iter().filter(|(name, _)| self.reads(function, name));
-        let given = given.map(|(name, value)| (name.clone(), value.clone()));
-        LAMBDAS
+        let specific = specific.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let variables = self.variables.iter().filter(|(name, _)| self.reads(function, name));
+        let variables = variables.map(|(name, value)| (name.clone(), value.clone()));
+        LAMBDA_ENVIRONMENT
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
             .into_iter()
-            .chain(given)
-            .chain(own)
+            .chain(variables)
+            .chain(specific)
             .collect()
     }
 
-    /// Whether the template gives a function this variable.
+    /// Whether the template defines a variable for a function.
     fn reads(&self, function: &str, name: &str) -> bool {
-        let of = |properties: &Value| properties["Environment"]["Variables"].get(name).is_some();
+        let has = |properties: &Value| properties["Environment"]["Variables"].get(name).is_some();
         let mut functions = self.template.resources("AWS::Serverless::Function");
-        let found =
-            functions.find(|(_, it)| it["Metadata"]["BuildProperties"]["Binary"] == function);
-        of(&self.template.document()["Globals"]["Function"])
-            || found.is_some_and(|(_, it)| of(&it["Properties"]))
+        let found = functions
+            .find(|(_, resource)| resource["Metadata"]["BuildProperties"]["Binary"] == function);
+        has(&self.template.document()["Globals"]["Function"])
+            || found.is_some_and(|(_, resource)| has(&resource["Properties"]))
     }
 
-    /// A customer whom nobody knows yet.
+    /// Returns a new customer number.
     pub(crate) fn customer(&self) -> String {
         format!("bench-{:06}", self.customers.fetch_add(1, Ordering::Relaxed))
     }
 
-    /// Has one of the service's own functions answer an event: its body.
+    /// Invokes a function of the local service. Returns the body of a successful response.
     pub(crate) async fn call(&self, function: &str, event: &Value) -> Result<Value, Error> {
-        let answer = self.local.lambda().invoke(function, event.to_string().into_bytes()).await;
-        let answer = answer.map_err(|error| Error::failed(function, error))?;
-        succeeded(function, &answer)
+        let response = self.local.lambda().invoke(function, event.to_string().into_bytes()).await;
+        let response = response.map_err(|error| Error::failed(function, error))?;
+        success_body(function, &response)
     }
 
-    /// A partner's token, good at an instant of the local clock.
+    /// Returns a partner's token, valid at the current instant of the local clock.
     pub(crate) async fn token(&self) -> Result<String, Error> {
         let failed = |error| Error::failed("the issuer", error);
         let address = format!("{}/oauth/token", self.local.addresses().issuer);
@@ -159,31 +160,31 @@ impl World {
             ("client_id", "partner-demo"),
             ("client_secret", "partner-demo"),
         ];
-        let answer = self.http.post(address).form(&form).send().await.map_err(failed)?;
-        let answer: Value = answer.json().await.map_err(failed)?;
-        answer["access_token"]
+        let response = self.http.post(address).form(&form).send().await.map_err(failed)?;
+        let response: Value = response.json().await.map_err(failed)?;
+        response["access_token"]
             .as_str()
             .map(str::to_owned)
-            .ok_or_else(|| Error::failed("the issuer", &answer))
+            .ok_or_else(|| Error::failed("the issuer", &response))
     }
 }
 
-/// The body of an answer that has to be a success.
-pub(crate) fn succeeded(function: &str, answer: &[u8]) -> Result<Value, Error> {
-    let failed = || Error::failed(function, String::from_utf8_lossy(answer));
-    let answer: Value = serde_json::from_slice(answer).map_err(|_| failed())?;
-    match answer["statusCode"].as_u64() {
-        None => Ok(answer),
+/// The body of a response. Fails if the status is not 2xx.
+pub(crate) fn success_body(function: &str, response: &[u8]) -> Result<Value, Error> {
+    let failed = || Error::failed(function, String::from_utf8_lossy(response));
+    let response: Value = serde_json::from_slice(response).map_err(|_| failed())?;
+    match response["statusCode"].as_u64() {
+        None => Ok(response),
         Some(200..300) => {
-            Ok(serde_json::from_str(answer["body"].as_str().unwrap_or_default())
+            Ok(serde_json::from_str(response["body"].as_str().unwrap_or_default())
                 .unwrap_or_default())
         }
         Some(_) => Err(failed()),
     }
 }
 
-/// The variables of `tests/events/env.json`, with this service's addresses.
-fn variables(local: &Local) -> Result<BTreeMap<String, String>, Error> {
+/// The variables of `tests/events/env.json`, with the addresses of this service.
+fn event_variables(local: &Local) -> Result<BTreeMap<String, String>, Error> {
     let path = local::binaries::root().join("tests/events/env.json");
     let text = std::fs::read_to_string(path).map_err(|error| Error::failed("env.json", error))?;
     let addresses = local.addresses();
@@ -202,25 +203,25 @@ mod tests {
     use crate::cases::ALL;
     use crate::instance::Instance;
 
-    /// A function speaks to nobody whose root it does not trust, and warms up without waiting for anybody's event.
+    /// With Amazon's roots, a function cannot connect here. With `WARM_UP`, it connects before its first event.
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-    async fn a_stranger_is_not_spoken_to() {
+    async fn function_trusts_amazon_roots_only_and_warms_up_before_its_first_event() {
         let folder = binaries::target().unwrap().join("bench-cold/tests");
         std::fs::create_dir_all(&folder).unwrap();
         let world = World::start(Identity::new().unwrap(), &folder).await.unwrap();
         let program = binaries::target().unwrap().join("debug").join(ALL[0].function);
         let event = ALL[0].events(&world, 1).await.unwrap().remove(0);
         for (start, status, opened) in
-            [(Start::Alone, 503, 0), (Start::Cold, 200, 0), (Start::Warmed, 200, 1)]
+            [(Start::AmazonRoots, 503, 0), (Start::Cold, 200, 0), (Start::Warmed, 200, 1)]
         {
-            let doors = Doors::open(&world).await.unwrap();
-            let environment = world.environment(&doors, ALL[0].function, start);
+            let proxies = AwsProxies::start(&world).await.unwrap();
+            let environment = world.environment(&proxies, ALL[0].function, start);
             let mut instance = Instance::start("list", &program, &[], &environment).await.unwrap();
             instance.ready().await.unwrap();
-            assert_eq!(doors.dynamodb.opened(), opened, "{start:?}");
-            let answer = instance.ask(&event).await.unwrap().body;
-            let answer: Value = serde_json::from_slice(&answer).unwrap();
-            assert_eq!(answer["statusCode"], status, "{start:?}");
+            assert_eq!(proxies.dynamodb.connections(), opened, "{start:?}");
+            let response = instance.send(&event).await.unwrap().body;
+            let response: Value = serde_json::from_slice(&response).unwrap();
+            assert_eq!(response["statusCode"], status, "{start:?}");
         }
     }
 }

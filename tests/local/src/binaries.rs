@@ -1,4 +1,4 @@
-//! The function binaries: built by cargo where this program was built, so that they are always those of the sources.
+//! Builds the function binaries with cargo, in the target folder of this program, so that they always match the sources.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -8,26 +8,26 @@ use tokio::sync::OnceCell;
 
 use crate::Error;
 
-/// The workspace's root.
+/// The root folder of the workspace.
 #[must_use]
 pub fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
-/// Builds them, once a process, and says in which folder they are. With `show`, cargo tells of its progress: the first time
-/// takes minutes.
-pub(crate) async fn build(show: bool) -> Result<&'static Path, Error> {
+/// Builds the function binaries once in this process, and returns their folder. With `show_progress`, cargo prints its progress:
+/// the first build takes minutes.
+pub(crate) async fn build(show_progress: bool) -> Result<&'static Path, Error> {
     static BUILT: OnceCell<PathBuf> = OnceCell::const_new();
-    BUILT.get_or_try_init(|| run_cargo(show)).await.map(PathBuf::as_path)
+    BUILT.get_or_try_init(|| run_cargo(show_progress)).await.map(PathBuf::as_path)
 }
 
-async fn run_cargo(show: bool) -> Result<PathBuf, Error> {
-    let folder = folder()?;
+async fn run_cargo(show_progress: bool) -> Result<PathBuf, Error> {
+    let folder = target_folder()?;
     let mut cargo = Command::new(option_env!("CARGO").unwrap_or("cargo"));
-    // All of them, since the features that crates are built with depend on what is built together: this way nothing that
-    // `cargo test` built is built again.
+    // The whole workspace, because the features of a crate depend on what is built together: this way cargo reuses what
+    // `cargo test` has built.
     cargo.args(["build", "--workspace", "--bins"]).current_dir(root()).kill_on_drop(true);
-    if !show {
+    if !show_progress {
         cargo.arg("--quiet");
     }
     if !cfg!(debug_assertions) {
@@ -36,7 +36,7 @@ async fn run_cargo(show: bool) -> Result<PathBuf, Error> {
     if let Some(target) = folder.parent() {
         cargo.arg("--target-dir").arg(target);
     }
-    // What cargo tells a running test or program about itself would make the build look like another one.
+    // Cargo sets these variables for a running test or program. With them, the build would differ and start again.
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("CARGO_PKG_")
             || name == "CARGO_MANIFEST_DIR"
@@ -52,8 +52,8 @@ async fn run_cargo(show: bool) -> Result<PathBuf, Error> {
     }
 }
 
-/// `target/debug` or `target/release`, where this program is: itself, or in `deps` when it is a test.
-fn folder() -> Result<PathBuf, Error> {
+/// `target/debug` or `target/release`: the folder of this program, or its parent if this program is a test in `deps`.
+fn target_folder() -> Result<PathBuf, Error> {
     let program = std::env::current_exe().map_err(|error| Error::Build(error.to_string()))?;
     let folder = program
         .parent()
@@ -61,5 +61,5 @@ fn folder() -> Result<PathBuf, Error> {
         .or(program.parent().and_then(Path::parent));
     folder
         .map(Path::to_owned)
-        .ok_or_else(|| Error::Build("this program is in no folder".to_owned()))
+        .ok_or_else(|| Error::Build("the folder of this program is unknown".to_owned()))
 }

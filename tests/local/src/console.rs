@@ -1,4 +1,4 @@
-//! The console: the clock, what is to run or to go wrong, and what has happened.
+//! The console: moves the clock, runs scheduled functions, sets faults, and shows requests, transactions and logs.
 
 #[cfg(test)]
 mod tests;
@@ -15,8 +15,8 @@ use serde::de::Error;
 use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
 
-use crate::clock::written;
-use crate::scheduler::NotRun;
+use crate::clock::format_timestamp;
+use crate::scheduler::RunError;
 use crate::{Local, openapi};
 
 /// The console's routes.
@@ -26,7 +26,7 @@ pub(crate) fn router(local: Local) -> Router {
     Router::new()
         .route("/", get(page))
         .route("/clock", get(clock).post(advance))
-        .route("/requests", get(requests).delete(forget_requests))
+        .route("/requests", get(requests).delete(clear_requests))
         .route("/netaxept/transactions", get(transactions))
         .route("/logs", get(logs))
         .route("/schedule/{function}", post(run))
@@ -34,16 +34,18 @@ pub(crate) fn router(local: Local) -> Router {
         .merge(parts)
 }
 
-/// A refusal with its reason.
-pub(crate) fn refusal(status: StatusCode, message: &str) -> Response {
+/// An error response with a message.
+pub(crate) fn error_response(status: StatusCode, message: &str) -> Response {
     (status, Json(json!({ "message": message }))).into_response()
 }
 
-/// How often something is to happen: 1 to 1000 times.
-pub(crate) fn count<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize, D::Error> {
+/// Deserializes a number of repetitions: 1 to 1000.
+pub(crate) fn deserialize_count<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<usize, D::Error> {
     let count = usize::deserialize(deserializer)?;
-    let right = (1..=1000).contains(&count).then_some(count);
-    right.ok_or_else(|| D::Error::custom("count is 1 to 1000"))
+    let valid = (1..=1000).contains(&count).then_some(count);
+    valid.ok_or_else(|| D::Error::custom("count must be from 1 to 1000"))
 }
 
 fn is_form(headers: &HeaderMap) -> bool {
@@ -52,15 +54,15 @@ fn is_form(headers: &HeaderMap) -> bool {
         .is_some_and(|kind| kind.as_bytes().starts_with(b"application/x-www-form"))
 }
 
-fn told(now: Timestamp) -> Value {
-    json!({ "now": written(now) })
+fn clock_json(now: Timestamp) -> Value {
+    json!({ "now": format_timestamp(now) })
 }
 
 async fn clock(State(local): State<Local>) -> Json<Value> {
-    Json(told(local.clock().now()))
+    Json(clock_json(local.clock().now()))
 }
 
-/// `{"advance": "PT16M"}`, or the same as a form, as the console's own page sends it.
+/// Moves the clock. The body is `{"advance": "PT16M"}`, or the same as a form, which the console's page sends.
 async fn advance(State(local): State<Local>, headers: HeaderMap, body: Bytes) -> Response {
     let is_form = is_form(&headers);
     let advance = if is_form {
@@ -72,12 +74,14 @@ async fn advance(State(local): State<Local>, headers: HeaderMap, body: Bytes) ->
             .ok()
             .and_then(|body| Some(body["advance"].as_str()?.to_owned()))
     };
-    let wrong = |message: &str| refusal(StatusCode::BAD_REQUEST, message);
-    let Some(advance) = advance else { return wrong("send {\"advance\": \"PT16M\"}") };
+    let bad_request = |message: &str| error_response(StatusCode::BAD_REQUEST, message);
+    let Some(advance) = advance else {
+        return bad_request("send a duration: {\"advance\": \"PT16M\"}");
+    };
     match local.clock().advance(&advance) {
         Ok(_) if is_form => Redirect::to("/").into_response(),
-        Ok(now) => Json(told(now)).into_response(),
-        Err(fault) => wrong(&fault.to_string()),
+        Ok(now) => Json(clock_json(now)).into_response(),
+        Err(error) => bad_request(&error.to_string()),
     }
 }
 
@@ -85,8 +89,8 @@ async fn requests(State(local): State<Local>) -> Response {
     Json(local.dynamodb().requests()).into_response()
 }
 
-async fn forget_requests(State(local): State<Local>) -> StatusCode {
-    local.dynamodb().forget_requests();
+async fn clear_requests(State(local): State<Local>) -> StatusCode {
+    local.dynamodb().clear_requests();
     StatusCode::NO_CONTENT
 }
 
@@ -98,7 +102,7 @@ async fn logs(State(local): State<Local>) -> Response {
     Json(local.lambda().lines()).into_response()
 }
 
-/// Runs a scheduled function once, now.
+/// Runs a scheduled function once, immediately.
 async fn run(
     State(local): State<Local>,
     Path(function): Path<String>,
@@ -107,14 +111,16 @@ async fn run(
     match local.scheduler().run(&function).await {
         Ok(_) if is_form(&headers) => Redirect::to("/").into_response(),
         Ok(answer) => Json(answer).into_response(),
-        Err(fault @ NotRun::Unknown(_)) => refusal(StatusCode::NOT_FOUND, &fault.to_string()),
-        Err(fault @ (NotRun::NoAnswer(_) | NotRun::NoJson(_))) => {
-            refusal(StatusCode::BAD_GATEWAY, &fault.to_string())
+        Err(error @ RunError::Unknown(_)) => {
+            error_response(StatusCode::NOT_FOUND, &error.to_string())
+        }
+        Err(error @ (RunError::Invocation(_) | RunError::InvalidJson(_))) => {
+            error_response(StatusCode::BAD_GATEWAY, &error.to_string())
         }
     }
 }
 
-/// The style of the pages for engineers.
+/// The style sheet of the pages for engineers.
 pub(crate) fn style() -> Markup {
     html! {
         meta name="viewport" content="width=device-width, initial-scale=1";
@@ -126,7 +132,7 @@ pub(crate) fn style() -> Markup {
 
 async fn page(State(local): State<Local>) -> Html<String> {
     let addresses = local.addresses();
-    let named = [
+    let services = [
         ("API", &addresses.api),
         ("Netaxept sandbox", &addresses.netaxept),
         ("Token issuer", &addresses.issuer),
@@ -139,37 +145,37 @@ async fn page(State(local): State<Local>) -> Html<String> {
             head { meta charset="utf-8"; title { "Console" } (style()) }
             body {
                 h1 { "Recurring payments on this machine" }
-                table { @for (name, address) in named { tr { th { (name) } td { a href=(address) { (address) } } } } }
-                p { a href="/api" { "What the API takes and answers, to read and to try" } ", and the same as " a href="/openapi.yaml" { "openapi.yaml" } "." }
+                table { @for (name, address) in services { tr { th { (name) } td { a href=(address) { (address) } } } } }
+                p { a href="/api" { "API reference" } ", also as " a href="/openapi.yaml" { "openapi.yaml" } "." }
                 h2 { "Clock" }
-                p { (told(local.clock().now())["now"].as_str().unwrap_or_default()) }
+                p { (clock_json(local.clock().now())["now"].as_str().unwrap_or_default()) }
                 @for (duration, name) in [("PT16M", "16 minutes"), ("P1D", "a day"), ("P1M", "a month"), ("P3Y", "three years")] {
-                    form method="post" action="/clock" { button name="advance" value=(duration) { "Forward by " (name) } }
+                    form method="post" action="/clock" { button name="advance" value=(duration) { "Advance by " (name) } }
                 }
-                p { "Tokens end with the clock: get a new one after you moved it by an hour." }
+                p { "A token is valid for one hour of this clock. After you advance the clock by an hour or more, get a new token." }
                 h2 { "Scheduled functions" }
                 @for function in local.scheduler().functions() {
                     form method="post" action=(format!("/schedule/{function}")) { button { "Run " (function) " now" } }
                 }
                 h2 { "Transactions at Nets" }
                 table {
-                    tr { th { "id" } th { "order" } th { "card entered" } th { "cancelled" } th { "done" } }
+                    tr { th { "id" } th { "order" } th { "card entered" } th { "cancelled" } th { "operations" } }
                     @for transaction in transactions.as_array().into_iter().flatten() {
-                        @let told = &transaction["transaction"];
+                        @let data = &transaction["transaction"];
                         @let id = transaction["transactionId"].as_str().unwrap_or_default();
                         tr {
                             td {
                                 a href=(format!("{}/Terminal/default.aspx?merchantId={}&transactionId={id}", addresses.netaxept, crate::netaxept::MERCHANT_ID)) { (id) }
                             }
-                            td { (told["orderNumber"].as_str().unwrap_or_default()) }
-                            td { (told["cardEntered"].to_string()) }
-                            td { (told["cancelled"].to_string()) }
-                            td { code { (told["done"].to_string()) } }
+                            td { (data["orderNumber"].as_str().unwrap_or_default()) }
+                            td { (data["cardEntered"].to_string()) }
+                            td { (data["cancelled"].to_string()) }
+                            td { code { (data["done"].to_string()) } }
                         }
                     }
                 }
                 p { (local.dynamodb().requests().len()) " requests to DynamoDB: " a href="/requests" { "list" } ". " a href="/logs" { "Logs of the functions" } "." }
-                p { a href="/inbox" { "Inbox" } ": " (local.inbox().received().len()) " notifications. " a href="/netaxept/faults" { "Faults to come at Nets" } "." }
+                p { a href="/inbox" { "Inbox" } ": " (local.inbox().received().len()) " notifications. " a href="/netaxept/faults" { "Faults at Nets" } "." }
             }
         }
     };

@@ -1,13 +1,13 @@
-//! `DynamoDB`: an engine, behind a door that counts what comes through.
+//! `DynamoDB`: an engine, behind a proxy that records requests.
 //!
-//! The engine is dynoxide, unless the variable [`VARIABLE`] names another. The door lets nobody do what it must not
-//! ([`Dynamodb::guard`]), and makes trouble on order ([`Dynamodb::disturb`]).
+//! The engine is dynoxide, unless the variable [`ENGINE_VARIABLE`] names another. The proxy refuses requests that are not
+//! allowed ([`Dynamodb::guard`]) and injects faults ([`Dynamodb::inject_faults`]).
 
-mod door;
+mod direct;
 mod engine;
 mod faults;
 mod names;
-mod short;
+mod proxy;
 mod signature;
 mod tables;
 #[cfg(test)]
@@ -23,50 +23,51 @@ use serde_json::Value;
 use tokio::net::TcpListener;
 
 use crate::Error;
-use crate::doors::Doors;
+use crate::side_effects::SideEffects;
 use crate::template::Template;
-pub use door::Exchange;
-pub(crate) use door::caller;
-use engine::Reach;
-pub use engine::{Engine, VARIABLE};
-use faults::Trouble;
-pub use faults::{Faults, Kind};
+use engine::EngineClient;
+pub use engine::{ENGINE_VARIABLE, Engine};
+use faults::FaultInjection;
+pub use faults::{FaultKind, Faults};
+pub use proxy::Exchange;
+pub(crate) use proxy::caller;
 
-/// How many requests are remembered.
-const MOST_REQUESTS: usize = 100_000;
+/// How many requests are recorded.
+const MAX_REQUESTS: usize = 100_000;
 
-/// One request that somebody made.
+/// A request to `DynamoDB`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Request {
     /// `GetItem`, `PutItem`, …
     pub operation: String,
-    /// Who made it: each function's access key is its name.
+    /// The function that sent it. Each function's access key is its name.
     pub function: String,
     /// The table.
     pub table: String,
-    /// The index of the table that is read, if any.
+    /// The index that is read, if any.
     pub index: Option<String>,
-    /// Capacity units, where the request asked for them to be told and the engine counts them right: [`Engine::units`].
+    /// Consumed capacity units, if the request has `ReturnConsumedCapacity` and the engine counts units as AWS does:
+    /// [`Engine::units`].
     pub capacity: Option<f64>,
-    /// Whether it was refused because this function may not do it.
+    /// Whether the guard refused it.
     pub denied: bool,
 }
 
 impl Request {
-    /// What it does, as policies name it.
+    /// The action, as policies name it: `dynamodb:GetItem`.
     #[must_use]
     pub fn action(&self) -> String {
         format!("dynamodb:{}", self.operation)
     }
 
-    /// Whether it changes anything.
+    /// Whether it can change an item or a table.
     #[must_use]
     pub fn is_write(&self) -> bool {
         let reads = ["BatchGetItem", "DescribeTable", "GetItem", "ListTables", "Query", "Scan"];
         !reads.contains(&self.operation.as_str())
     }
 
-    /// What it does it to: `Table`, or `Table/index/Index`.
+    /// The resource, as policies name it: `Table`, or `Table/index/Index`.
     #[must_use]
     pub fn resource(&self) -> String {
         match &self.index {
@@ -79,7 +80,7 @@ impl Request {
 type Guard = Box<dyn Fn(&Request) -> bool + Send + Sync>;
 type Observer = Box<dyn Fn(&Exchange<'_>) + Send + Sync>;
 
-/// The engine. Clones are the same.
+/// The engine and its proxy. Clones share their state.
 #[derive(Clone)]
 pub struct Dynamodb {
     inner: Arc<Inner>,
@@ -87,41 +88,45 @@ pub struct Dynamodb {
 
 struct Inner {
     address: String,
-    reach: Arc<Reach>,
+    client: Arc<EngineClient>,
     requests: Mutex<VecDeque<Request>>,
     guard: OnceLock<Guard>,
     observer: OnceLock<Observer>,
-    trouble: Trouble,
-    doors: Doors,
+    faults: FaultInjection,
+    side_effects: SideEffects,
 }
 
 impl Dynamodb {
-    /// Listens on a port of 127.0.0.1, 0 being any; keeps its tables in a folder, or in memory, or with the engine that the
-    /// environment names.
+    /// Listens on a port of 127.0.0.1; 0 means any free port. The tables are in the folder `data` if there is one, otherwise in
+    /// the engine that the environment names, otherwise in memory.
     ///
     /// # Errors
-    /// The port is taken, or the folder cannot be used.
+    /// Fails if the port is in use, or if the folder cannot be used.
     pub async fn start(port: u16, data: Option<&Path>) -> Result<Self, Error> {
-        Self::on(crate::listen("DynamoDB", port).await?, data, Doors::default()).await
+        Self::start_on(crate::listen("DynamoDB", port).await?, data, SideEffects::default()).await
     }
 
-    pub(crate) async fn on(
+    pub(crate) async fn start_on(
         listener: TcpListener,
         data: Option<&Path>,
-        doors: Doors,
+        side_effects: SideEffects,
     ) -> Result<Self, Error> {
-        Self::with(listener, Reach::start(data).await?, doors)
+        Self::with_engine(listener, EngineClient::start(data).await?, side_effects)
     }
 
-    fn with(listener: TcpListener, reach: Reach, doors: Doors) -> Result<Self, Error> {
+    fn with_engine(
+        listener: TcpListener,
+        client: EngineClient,
+        side_effects: SideEffects,
+    ) -> Result<Self, Error> {
         let inner = Inner {
             address: crate::address(&listener)?,
-            reach: Arc::new(reach),
+            client: Arc::new(client),
             requests: Mutex::default(),
             guard: OnceLock::new(),
             observer: OnceLock::new(),
-            trouble: Trouble::default(),
-            doors,
+            faults: FaultInjection::default(),
+            side_effects,
         };
         let dynamodb = Self { inner: Arc::new(inner) };
         crate::serve(listener, dynamodb.router());
@@ -129,77 +134,78 @@ impl Dynamodb {
     }
 
     pub(crate) fn router(&self) -> Router {
-        door::router(self.clone())
+        proxy::router(self.clone())
     }
 
-    /// Where it answers, without a trailing slash.
+    /// The base address, without a trailing slash.
     #[must_use]
     pub fn address(&self) -> &str {
         &self.inner.address
     }
 
-    /// Which engine it is. What only some of them do is asserted on those alone.
+    /// The engine. Tests assert what only some engines do on those engines only.
     #[must_use]
     pub fn engine(&self) -> Engine {
-        self.inner.reach.engine
+        self.inner.client.engine
     }
 
-    /// The requests since the start, or since the last [`Self::forget_requests`]: the last hundred thousand of them.
+    /// The requests since the start or since the last [`Self::clear_requests`], oldest first; at most the last 100,000.
     #[must_use]
     pub fn requests(&self) -> Vec<Request> {
-        self.remembered().iter().cloned().collect()
+        self.lock_requests().iter().cloned().collect()
     }
 
-    /// Counts from zero.
-    pub fn forget_requests(&self) {
-        self.remembered().clear();
+    /// Clears the recorded requests.
+    pub fn clear_requests(&self) {
+        self.lock_requests().clear();
     }
 
-    fn remembered(&self) -> MutexGuard<'_, VecDeque<Request>> {
+    fn lock_requests(&self) -> MutexGuard<'_, VecDeque<Request>> {
         self.inner.requests.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn remember(&self, request: Request) {
-        let mut requests = self.remembered();
-        if requests.len() == MOST_REQUESTS {
+    fn record(&self, request: Request) {
+        let mut requests = self.lock_requests();
+        if requests.len() == MAX_REQUESTS {
             requests.pop_front();
         }
         requests.push_back(request);
     }
 
-    /// Where its writes pass, to be counted and held.
+    /// The side effects, which include every write.
     #[must_use]
-    pub fn doors(&self) -> &Doors {
-        &self.inner.doors
+    pub fn side_effects(&self) -> &SideEffects {
+        &self.inner.side_effects
     }
 
-    /// From now on, what is not allowed is refused as AWS does, and not done. The first guard stays.
+    /// From now on refuses requests for which `allows` returns false, with AWS's `AccessDeniedException`. Only the first call has
+    /// an effect.
     pub fn guard(&self, allows: impl Fn(&Request) -> bool + Send + Sync + 'static) {
         self.inner.guard.get_or_init(|| Box::new(allows));
     }
 
-    /// From now on tells of everything that the engine does for whoever comes through the door, right when it is done, whatever
-    /// becomes of the answer. The first observer stays.
+    /// From now on calls `observer` for every request that the engine executed for a client of the proxy. The call comes
+    /// immediately after the execution, even if the response is then lost. Only the first call of this method has an effect.
     pub fn observe(&self, observer: impl Fn(&Exchange<'_>) + Send + Sync + 'static) {
         self.inner.observer.get_or_init(|| Box::new(observer));
     }
 
-    /// Creates the template's tables. One that is there already stays as it is.
+    /// Creates the template's tables. Tables that exist are not changed.
     ///
     /// # Errors
-    /// The engine refuses.
+    /// Fails if the engine refuses.
     pub async fn create_tables(&self, template: &Template) -> Result<(), Error> {
         for table in template.tables() {
-            self.inner.reach.create(&table).await?;
+            self.inner.client.create(&table).await?;
         }
         Ok(())
     }
 
-    /// Calls the engine directly, uncounted, as tests and operators do.
+    /// Calls the engine directly. The proxy does not record the call, and injects no faults into it.
     ///
     /// # Errors
-    /// What the engine refuses with.
+    /// Fails with the engine's error.
     pub async fn call(&self, operation: &str, body: &Value) -> Result<Value, Error> {
-        self.inner.reach.call(operation, body).await
+        self.inner.client.call(operation, body).await
     }
 }

@@ -1,5 +1,5 @@
-//! API Gateway's HTTP API: routes from the template, the authorizer and its memory, payload format 2.0, CORS, and what the
-//! gateway answers by itself.
+//! API Gateway's HTTP API: routes from the template, the authorizer and its cache, payload format 2.0, CORS, and the gateway's
+//! own errors.
 
 mod cors;
 mod event;
@@ -24,12 +24,12 @@ use crate::lambda::Lambda;
 use crate::template::{Authorizer, Cors, Function};
 use event::{authorizer_event, decoded, event};
 
-/// API Gateway waits no longer for a function.
-const LIMIT: Duration = Duration::from_secs(30);
+/// API Gateway's maximum integration timeout.
+const INTEGRATION_TIMEOUT: Duration = Duration::from_secs(30);
 /// API Gateway's payload quota.
-const LARGEST_PAYLOAD: usize = 10 * 1024 * 1024;
+const MAX_PAYLOAD_BYTES: usize = 10 * 1024 * 1024;
 
-/// The gateway. Clones are the same.
+/// The gateway. Clones share their state.
 #[derive(Clone)]
 pub struct Gateway {
     inner: Arc<Inner>,
@@ -41,18 +41,19 @@ struct Inner {
     functions: Vec<Function>,
     authorizer: Option<Authorizer>,
     cors: Option<Cors>,
-    remembered: Mutex<HashMap<String, (Timestamp, Value)>>,
+    /// The authorizer's answers by identity, with the time of each answer.
+    authorizer_cache: Mutex<HashMap<String, (Timestamp, Value)>>,
 }
 
-/// A route that fits a request.
-struct Matched<'a> {
+/// The route of a request.
+struct MatchedRoute<'a> {
     function: &'a str,
     key: String,
     authorized: bool,
     parameters: BTreeMap<String, String>,
 }
 
-/// What comes in.
+/// A request to the gateway.
 struct Incoming {
     method: Method,
     uri: Uri,
@@ -61,7 +62,7 @@ struct Incoming {
 }
 
 impl Gateway {
-    /// A gateway in front of these functions. Without CORS, a function's own headers for it are passed on.
+    /// A gateway for these functions. Without `cors`, the CORS headers of a function are passed on.
     #[must_use]
     pub fn new(
         lambda: Lambda,
@@ -77,16 +78,16 @@ impl Gateway {
                 functions,
                 authorizer,
                 cors,
-                remembered: Mutex::default(),
+                authorizer_cache: Mutex::default(),
             }),
         }
     }
 
-    /// Its only route: everything.
+    /// A router that accepts every path.
     pub fn router(self) -> Router {
         Router::new()
             .fallback(receive)
-            .layer(DefaultBodyLimit::max(LARGEST_PAYLOAD))
+            .layer(DefaultBodyLimit::max(MAX_PAYLOAD_BYTES))
             .with_state(self)
     }
 
@@ -95,43 +96,43 @@ impl Gateway {
         if let Some(answer) = cors.and_then(|cors| cors::preflight(cors, &incoming)) {
             return answer;
         }
-        let Some(route) = self.matching(&incoming.method, incoming.uri.path()) else {
-            return own(StatusCode::NOT_FOUND, "Not Found");
+        let Some(route) = self.match_route(&incoming.method, incoming.uri.path()) else {
+            return gateway_error(StatusCode::NOT_FOUND, "Not Found");
         };
         let mut context = self.context(&incoming, &route.key);
         if let Some(authorizer) = self.inner.authorizer.as_ref().filter(|_| route.authorized) {
             match self.authorize(authorizer, &incoming, &route, &context).await {
-                Ok(said) => context["authorizer"] = json!({ "lambda": said }),
+                Ok(caller) => context["authorizer"] = json!({ "lambda": caller }),
                 Err(refusal) => return *refusal,
             }
         }
         let event = event(&incoming, &route, &context);
         let invocation = self.inner.lambda.invoke(route.function, event.to_string().into_bytes());
-        match tokio::time::timeout(LIMIT, invocation).await {
-            Ok(Ok(answer)) => match reply(&answer) {
+        match tokio::time::timeout(INTEGRATION_TIMEOUT, invocation).await {
+            Ok(Ok(answer)) => match function_response(&answer) {
                 Some(mut response) => {
                     if let Some(cors) = cors {
                         cors::replace(cors, &incoming.headers, response.headers_mut());
                     }
                     response
                 }
-                None => own(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error"),
+                None => gateway_error(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error"),
             },
             Ok(Err(error)) => {
                 tracing::error!("{}: {error}", route.function);
-                own(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error")
+                gateway_error(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error")
             }
-            Err(_) => own(StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable"),
+            Err(_) => gateway_error(StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable"),
         }
     }
 
-    fn matching(&self, method: &Method, path: &str) -> Option<Matched<'_>> {
+    fn match_route(&self, method: &Method, path: &str) -> Option<MatchedRoute<'_>> {
         self.inner.functions.iter().find_map(|function| {
-            let fits = |route: &&crate::template::Route| {
+            let has_method = |route: &&crate::template::Route| {
                 route.method == method.as_str() || route.method == "ANY"
             };
-            function.routes.iter().filter(fits).find_map(|route| {
-                Some(Matched {
+            function.routes.iter().filter(has_method).find_map(|route| {
+                Some(MatchedRoute {
                     function: &function.binary,
                     key: format!("{} {}", route.method, route.path),
                     authorized: route.authorized,
@@ -141,19 +142,19 @@ impl Gateway {
         })
     }
 
-    /// What the authorizer says of the caller, now or for the same header before.
+    /// The context of the authorizer's answer, from the cache or from a call of the authorizer. Fails with the gateway's error.
     async fn authorize(
         &self,
         authorizer: &Authorizer,
         incoming: &Incoming,
-        route: &Matched<'_>,
+        route: &MatchedRoute<'_>,
         context: &Value,
     ) -> Result<Value, Box<Response>> {
         let Some(identity) = identity(&incoming.headers, &authorizer.header) else {
-            return Err(Box::new(own(StatusCode::UNAUTHORIZED, "Unauthorized")));
+            return Err(Box::new(gateway_error(StatusCode::UNAUTHORIZED, "Unauthorized")));
         };
-        let said = if let Some(said) = self.recall(authorizer, &identity) {
-            said
+        let answer = if let Some(answer) = self.cached_answer(authorizer, &identity) {
+            answer
         } else {
             let function = self
                 .inner
@@ -163,30 +164,32 @@ impl Gateway {
             let binary = function.map(|function| function.binary.as_str()).unwrap_or_default();
             let event = authorizer_event(incoming, route, context, &identity);
             let answer = self.inner.lambda.invoke(binary, event.to_string().into_bytes()).await;
-            let said = answer
+            let answer = answer
                 .inspect_err(|error| tracing::error!("{binary}: {error}"))
                 .ok()
                 .and_then(|answer| serde_json::from_slice::<Value>(&answer).ok());
-            let failed =
-                || Box::new(own(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error"));
-            let said = said.filter(|said| said["isAuthorized"].is_boolean()).ok_or_else(failed)?;
-            let mut remembered =
-                self.inner.remembered.lock().unwrap_or_else(PoisonError::into_inner);
-            remembered.insert(identity, (self.inner.clock.now(), said.clone()));
-            said
+            let failed = || {
+                Box::new(gateway_error(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error"))
+            };
+            let answer =
+                answer.filter(|answer| answer["isAuthorized"].is_boolean()).ok_or_else(failed)?;
+            let mut cache =
+                self.inner.authorizer_cache.lock().unwrap_or_else(PoisonError::into_inner);
+            cache.insert(identity, (self.inner.clock.now(), answer.clone()));
+            answer
         };
-        if said["isAuthorized"] == true {
-            Ok(said["context"].clone())
+        if answer["isAuthorized"] == true {
+            Ok(answer["context"].clone())
         } else {
-            Err(Box::new(own(StatusCode::FORBIDDEN, "Forbidden")))
+            Err(Box::new(gateway_error(StatusCode::FORBIDDEN, "Forbidden")))
         }
     }
 
-    fn recall(&self, authorizer: &Authorizer, identity: &str) -> Option<Value> {
-        let remembered = self.inner.remembered.lock().unwrap_or_else(PoisonError::into_inner);
-        let (at, said) = remembered.get(identity)?;
-        let age = self.inner.clock.now().duration_since(*at).unsigned_abs();
-        (age < authorizer.remembered).then(|| said.clone())
+    fn cached_answer(&self, authorizer: &Authorizer, identity: &str) -> Option<Value> {
+        let cache = self.inner.authorizer_cache.lock().unwrap_or_else(PoisonError::into_inner);
+        let (answered_at, answer) = cache.get(identity)?;
+        let age = self.inner.clock.now().duration_since(*answered_at).unsigned_abs();
+        (age < authorizer.cache_ttl).then(|| answer.clone())
     }
 
     fn context(&self, incoming: &Incoming, route_key: &str) -> Value {
@@ -227,30 +230,31 @@ async fn receive(
 ) -> Response {
     match body {
         Ok(body) => gateway.answer(Incoming { method, uri, headers, body }).await,
-        Err(_) => own(StatusCode::PAYLOAD_TOO_LARGE, "Request Entity Too Large"),
+        Err(_) => gateway_error(StatusCode::PAYLOAD_TOO_LARGE, "Request Entity Too Large"),
     }
 }
 
-/// The identity source `$request.header.<name>`, if the request has it: all values of the header, joined by a comma.
+/// The identity source `$request.header.<name>`: all values of the header, joined by commas. `None` if the header is missing or
+/// empty.
 fn identity(headers: &HeaderMap, name: &str) -> Option<String> {
     let values = headers.get_all(name).iter();
     let values: Vec<_> = values.map(|value| String::from_utf8_lossy(value.as_bytes())).collect();
     Some(values.join(",")).filter(|identity| !identity.is_empty())
 }
 
-/// The parameters of a path, if it fits the route: `/things/{id}`.
+/// The parameters of a path, if it matches the route, such as `/things/{id}`.
 fn parameters(route: &str, path: &str) -> Option<BTreeMap<String, String>> {
-    let (mut expected, mut found) = (route.split('/'), path.split('/'));
+    let (mut expected, mut actual) = (route.split('/'), path.split('/'));
     let mut parameters = BTreeMap::new();
     loop {
-        match (expected.next(), found.next()) {
+        match (expected.next(), actual.next()) {
             (None, None) => return Some(parameters),
-            (Some(expected), Some(found)) => {
+            (Some(expected), Some(actual)) => {
                 match expected.strip_prefix('{').and_then(|name| name.strip_suffix('}')) {
-                    Some(name) if !found.is_empty() => {
-                        drop(parameters.insert(name.to_owned(), decoded(found)));
+                    Some(name) if !actual.is_empty() => {
+                        drop(parameters.insert(name.to_owned(), decoded(actual)));
                     }
-                    None if expected == found => {}
+                    None if expected == actual => {}
                     Some(_) | None => return None,
                 }
             }
@@ -259,14 +263,15 @@ fn parameters(route: &str, path: &str) -> Option<BTreeMap<String, String>> {
     }
 }
 
-/// An answer of the gateway's own.
-fn own(status: StatusCode, message: &str) -> Response {
+/// An error of the gateway itself.
+fn gateway_error(status: StatusCode, message: &str) -> Response {
     (status, [("content-type", "application/json")], json!({ "message": message }).to_string())
         .into_response()
 }
 
-/// A function's answer: with a `statusCode`, or any JSON, which is then the body of a 200.
-fn reply(answer: &[u8]) -> Option<Response> {
+/// The response from a function's answer. An answer without `statusCode` is the JSON body of a 200. `None` if the answer is
+/// invalid.
+fn function_response(answer: &[u8]) -> Option<Response> {
     let answer: Value = serde_json::from_slice(answer).ok()?;
     let Some(status) = answer.get("statusCode") else {
         return Some(([("content-type", "application/json")], answer.to_string()).into_response());
@@ -296,13 +301,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_path_fits_a_route_or_not() {
+    fn a_path_matches_its_route_only() {
         let id = |path| {
             parameters("/v1/things/{id}", path).and_then(|parameters| parameters.get("id").cloned())
         };
         assert_eq!(id("/v1/things/4711").as_deref(), Some("4711"));
         assert_eq!(id("/v1/things/a%2Fb%20c").as_deref(), Some("a/b c"));
-        for wrong in [
+        for other in [
             "/v1/things",
             "/v1/things/",
             "/v1/things/1/",
@@ -310,12 +315,12 @@ mod tests {
             "/v2/things/1",
             "v1/things/1",
         ] {
-            assert_eq!(id(wrong), None, "{wrong}");
+            assert_eq!(id(other), None, "{other}");
         }
     }
 
     #[test]
-    fn an_identity_source_is_every_value_of_the_header() {
+    fn an_identity_source_has_all_values_of_the_header() {
         for (values, expected) in [
             (&[][..], None),
             (&[""][..], None),
@@ -331,12 +336,16 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_without_status_is_a_body() {
-        assert_eq!(reply(b"{\"a\":1}").unwrap().status(), StatusCode::OK);
+    fn an_answer_without_status_code_is_the_body_of_a_200() {
+        assert_eq!(function_response(b"{\"a\":1}").unwrap().status(), StatusCode::OK);
         assert_eq!(
-            reply(b"{\"statusCode\":201,\"headers\":{\"a\":\"b\"}}").unwrap().headers()["a"],
+            function_response(b"{\"statusCode\":201,\"headers\":{\"a\":\"b\"}}").unwrap().headers()
+                ["a"],
             "b"
         );
-        assert!(reply(b"nothing").is_none() && reply(b"{\"statusCode\":\"x\"}").is_none());
+        assert!(
+            function_response(b"nothing").is_none()
+                && function_response(b"{\"statusCode\":\"x\"}").is_none()
+        );
     }
 }

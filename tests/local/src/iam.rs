@@ -1,20 +1,21 @@
-//! What each function may do: its role, as `template.yaml` has it.
+//! The permissions of each function, from its role in `template.yaml`.
 //!
-//! Resources are called by their logical ids: `Wallets`, `Wallets/index/ByChore`, `NetaxeptTokenSecret`.
+//! Resources are named by their logical ids: `Wallets`, `Wallets/index/ByTask`, `NetaxeptTokenSecret`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 
-use crate::template::{self, Fault, Template};
+use crate::template::{self, Template, TemplateError};
 
-/// An action, such as `dynamodb:GetItem`, and the resource that it is done to.
+/// An action, such as `dynamodb:GetItem`, and its resource.
 pub type Permission = (String, String);
 
-/// What Lambda does by itself with a function's role: it keeps the log, and puts runs that failed on the queue of dead letters.
-pub const BY_LAMBDA: [&str; 3] = ["logs:CreateLogStream", "logs:PutLogEvents", "sqs:SendMessage"];
+/// The actions that Lambda itself uses with a function's role: it writes the log, and sends failed events to the dead-letter queue.
+pub const LAMBDA_ACTIONS: [&str; 3] =
+    ["logs:CreateLogStream", "logs:PutLogEvents", "sqs:SendMessage"];
 
-/// What each function's role allows. Whatever is not here is denied.
+/// The permissions of each function. All other actions are denied.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Policies(BTreeMap<String, BTreeSet<Permission>>);
 
@@ -22,20 +23,20 @@ impl Policies {
     /// Reads every function's role.
     ///
     /// # Errors
-    /// A function without a role of its own; a statement that is anything else than `Effect: Allow` with exact actions and
+    /// Fails if a function has no role of its own, or if a statement is not `Effect: Allow` with exact actions and
     /// resources.
-    pub fn read(template: &Template) -> Result<Self, Fault> {
+    pub fn read(template: &Template) -> Result<Self, TemplateError> {
         let functions = template.resources("AWS::Serverless::Function");
         let role = |(logical_id, function): (&str, &Value)| {
             let granted = permissions(template, function)
-                .map_err(|what| Fault(format!("{logical_id}: {what}")))?;
+                .map_err(|reason| TemplateError(format!("{logical_id}: {reason}")))?;
             let binary = template::binary(function).unwrap_or(logical_id);
             Ok((binary.to_owned(), granted))
         };
         functions.map(role).collect::<Result<_, _>>().map(Self)
     }
 
-    /// Whether a function, called by its binary, may do that.
+    /// Whether a function, named by its binary, has a permission.
     #[must_use]
     pub fn allows(&self, binary: &str, action: &str, resource: &str) -> bool {
         let granted = self.0.get(binary).into_iter().flatten();
@@ -44,13 +45,13 @@ impl Policies {
         permissions.any(|permission| permission == (action, resource))
     }
 
-    /// Everything that a function may do.
+    /// All permissions of a function, named by its binary.
     #[must_use]
     pub fn granted(&self, binary: &str) -> BTreeSet<Permission> {
         self.0.get(binary).cloned().unwrap_or_default()
     }
 
-    /// Every function, by its binary.
+    /// The binaries of all functions.
     pub fn binaries(&self) -> impl Iterator<Item = &str> {
         self.0.keys().map(String::as_str)
     }
@@ -59,71 +60,74 @@ impl Policies {
 fn permissions(template: &Template, function: &Value) -> Result<BTreeSet<Permission>, String> {
     let properties = &function["Properties"];
     if properties.get("Policies").is_some() {
-        return Err("beside its role it has Policies, for which SAM makes another".to_owned());
+        return Err(
+            "it has a Role and also Policies; with Policies, SAM creates another role".to_owned()
+        );
     }
     let role = properties["Role"]["Fn::GetAtt"].as_array();
     let role = role.filter(|path| path.len() == 2 && path[1] == "Arn");
     let role = role.and_then(|path| path[0].as_str());
     let role = role.and_then(|role| template.document()["Resources"].get(role));
-    let role = role.filter(|role| role["Type"] == "AWS::IAM::Role").ok_or("no role of its own")?;
-    only(role["Properties"].as_object(), &["AssumeRolePolicyDocument", "Policies"])?;
+    let role =
+        role.filter(|role| role["Type"] == "AWS::IAM::Role").ok_or("it has no role of its own")?;
+    check_members(role["Properties"].as_object(), &["AssumeRolePolicyDocument", "Policies"])?;
     let mut granted = BTreeSet::new();
-    for policy in list(&role["Properties"]["Policies"]) {
-        only(policy.as_object(), &["PolicyDocument", "PolicyName"])?;
+    for policy in items(&role["Properties"]["Policies"]) {
+        check_members(policy.as_object(), &["PolicyDocument", "PolicyName"])?;
         let document = &policy["PolicyDocument"];
-        only(document.as_object(), &["Statement", "Version"])?;
-        for statement in list(&document["Statement"]) {
-            granted.extend(allowed(statement)?);
+        check_members(document.as_object(), &["Statement", "Version"])?;
+        for statement in items(&document["Statement"]) {
+            granted.extend(statement_permissions(statement)?);
         }
     }
     Ok(granted)
 }
 
-/// What one statement allows: each of its actions on each of its resources.
-fn allowed(statement: &Value) -> Result<Vec<Permission>, String> {
-    only(statement.as_object(), &["Action", "Effect", "Resource", "Sid"])?;
+/// The permissions of one statement: each of its actions on each of its resources.
+fn statement_permissions(statement: &Value) -> Result<Vec<Permission>, String> {
+    check_members(statement.as_object(), &["Action", "Effect", "Resource", "Sid"])?;
     if statement["Effect"] != "Allow" {
-        return Err(format!("{statement} does not allow"));
+        return Err(format!("the effect of {statement} is not Allow"));
     }
-    let (actions, resources) = (list(&statement["Action"]), list(&statement["Resource"]));
+    let (actions, resources) = (items(&statement["Action"]), items(&statement["Resource"]));
     if actions.is_empty() || resources.is_empty() {
-        return Err(format!("{statement} allows nothing"));
+        return Err(format!("{statement} has no action or no resource"));
     }
     let mut granted = Vec::new();
     for resource in resources {
         let resource = resource_name(resource)?;
         for action in actions {
-            granted.push((exact(action)?.to_owned(), resource.clone()));
+            granted.push((without_wildcards(action)?.to_owned(), resource.clone()));
         }
     }
     Ok(granted)
 }
 
-/// The logical id, and what follows the ARN.
+/// The logical id of a resource, and the path after its ARN: `Wallets/index/ByTask`.
 fn resource_name(resource: &Value) -> Result<String, String> {
-    let whole = || format!("the resource {resource} is not played here");
-    let (kind, of) =
-        resource.as_object().and_then(|members| members.iter().next()).ok_or_else(whole)?;
+    let unsupported = || format!("the resource {resource} is not supported");
+    let (kind, argument) =
+        resource.as_object().and_then(|members| members.iter().next()).ok_or_else(unsupported)?;
     match kind.as_str() {
-        "Ref" => Ok(exact(of)?.to_owned()),
-        "Fn::GetAtt" if of[1] == "Arn" => Ok(exact(&of[0])?.to_owned()),
+        "Ref" => Ok(without_wildcards(argument)?.to_owned()),
+        "Fn::GetAtt" if argument[1] == "Arn" => Ok(without_wildcards(&argument[0])?.to_owned()),
         "Fn::Sub" => {
-            let inner = exact(of)?.strip_prefix("${").ok_or_else(whole)?;
-            let (logical_id, path) = inner.split_once(".Arn}").ok_or_else(whole)?;
+            let inner = without_wildcards(argument)?.strip_prefix("${").ok_or_else(unsupported)?;
+            let (logical_id, path) = inner.split_once(".Arn}").ok_or_else(unsupported)?;
             Ok(format!("{logical_id}{path}"))
         }
-        _ => Err(whole()),
+        _ => Err(unsupported()),
     }
 }
 
-/// A text without wildcards.
-fn exact(value: &Value) -> Result<&str, String> {
+/// A string without wildcards.
+fn without_wildcards(value: &Value) -> Result<&str, String> {
     let text = value.as_str().filter(|text| !text.contains(['*', '?']));
-    text.ok_or_else(|| format!("{value} is not exact"))
+    text.ok_or_else(|| format!("{value} is not a string without wildcards"))
 }
 
-/// One, or a list of them.
-fn list(value: &Value) -> &[Value] {
+/// The items of a list. A single value is a list of one item.
+fn items(value: &Value) -> &[Value] {
     match value {
         Value::Array(items) => items,
         Value::Null => &[],
@@ -133,11 +137,11 @@ fn list(value: &Value) -> &[Value] {
     }
 }
 
-/// That nothing is said that we do not understand.
-fn only(members: Option<&Map<String, Value>>, known: &[&str]) -> Result<(), String> {
-    let members = members.ok_or("not a mapping")?;
-    match members.keys().find(|name| !known.contains(&name.as_str())) {
-        Some(unknown) => Err(format!("{unknown} is not played here")),
+/// Checks that all members are supported.
+fn check_members(members: Option<&Map<String, Value>>, supported: &[&str]) -> Result<(), String> {
+    let members = members.ok_or("a value is not a mapping")?;
+    match members.keys().find(|name| !supported.contains(&name.as_str())) {
+        Some(unsupported) => Err(format!("{unsupported} is not supported")),
         None => Ok(()),
     }
 }
@@ -149,25 +153,25 @@ mod tests {
     const STATEMENT: &str =
         "{ Effect: Allow, Action: [d:Get, d:Put], Resource: !GetAtt Things.Arn }";
 
-    fn policies(statement: &str, beside: &str) -> Result<Policies, String> {
+    fn policies(statement: &str, other_properties: &str) -> Result<Policies, String> {
         let text = format!(
             "Resources:
   Things: {{ Type: 'AWS::DynamoDB::Table' }}
   Get:
     Type: AWS::Serverless::Function
     Metadata: {{ BuildProperties: {{ Binary: get-thing }} }}
-    Properties: {{ Role: !GetAtt GetRole.Arn{beside} }}
+    Properties: {{ Role: !GetAtt GetRole.Arn{other_properties} }}
   GetRole:
     Type: AWS::IAM::Role
     Properties:
       AssumeRolePolicyDocument: {{}}
       Policies: [{{ PolicyName: Exact, PolicyDocument: {{ Version: x, Statement: [{statement}] }} }}]"
         );
-        Policies::read(&Template::parse(&text).unwrap()).map_err(|fault| fault.to_string())
+        Policies::read(&Template::parse(&text).unwrap()).map_err(|error| error.to_string())
     }
 
     #[test]
-    fn what_is_granted_is_allowed_and_nothing_else() {
+    fn only_granted_permissions_are_allowed() {
         let policies = policies(STATEMENT, "").unwrap();
         for action in ["d:Get", "d:Put"] {
             assert!(policies.allows("get-thing", action, "Things"));
@@ -181,53 +185,59 @@ mod tests {
     }
 
     #[test]
-    fn every_way_to_name_a_resource() {
-        for (written, name) in [
+    fn all_forms_of_a_resource_are_read() {
+        for (yaml, name) in [
             ("!GetAtt Things.Arn", "Things"),
             ("!Ref Things", "Things"),
             ("[!Ref Others, !Ref Things]", "Things"),
             ("!Sub '${Things.Arn}/index/ByName'", "Things/index/ByName"),
         ] {
-            let statement = format!("{{ Effect: Allow, Action: d:Get, Resource: {written} }}");
+            let statement = format!("{{ Effect: Allow, Action: d:Get, Resource: {yaml} }}");
             let policies = policies(&statement, "").unwrap();
-            assert!(policies.allows("get-thing", "d:Get", name), "{written}");
+            assert!(policies.allows("get-thing", "d:Get", name), "{yaml}");
         }
     }
 
     #[test]
-    fn what_is_not_understood_is_a_fault() {
+    fn an_unsupported_statement_is_an_error() {
         let things = "Resource: !GetAtt Things.Arn";
-        for (statement, fault) in [
-            (format!("{{ Effect: Deny, Action: d:Get, {things} }}"), "does not allow"),
-            (format!("{{ Effect: Allow, NotAction: d:Get, {things} }}"), "NotAction is not"),
-            (format!("{{ Effect: Allow, Action: 'd:*', {things} }}"), "\"d:*\" is not exact"),
-            (format!("{{ Effect: Allow, Action: [], {things} }}"), "allows nothing"),
+        for (statement, expected) in [
+            (format!("{{ Effect: Deny, Action: d:Get, {things} }}"), "is not Allow"),
+            (
+                format!("{{ Effect: Allow, NotAction: d:Get, {things} }}"),
+                "NotAction is not supported",
+            ),
+            (
+                format!("{{ Effect: Allow, Action: 'd:*', {things} }}"),
+                "\"d:*\" is not a string without wildcards",
+            ),
+            (format!("{{ Effect: Allow, Action: [], {things} }}"), "has no action or no resource"),
             (
                 format!("{{ Effect: Allow, Action: d:Get, {things}, Condition: {{}} }}"),
-                "Condition is",
+                "Condition is not supported",
             ),
-            ("{ Effect: Allow, Action: d:Get }".to_owned(), "allows nothing"),
-            ("{ Effect: Allow, Action: d:Get, Resource: '*' }".to_owned(), "is not played here"),
+            ("{ Effect: Allow, Action: d:Get }".to_owned(), "has no action or no resource"),
+            ("{ Effect: Allow, Action: d:Get, Resource: '*' }".to_owned(), "is not supported"),
             (
                 "{ Effect: Allow, Action: d:Get, Resource: !Sub '${Things.Arn}/*' }".to_owned(),
-                "is not exact",
+                "is not a string without wildcards",
             ),
             (
                 "{ Effect: Allow, Action: d:Get, Resource: !Sub 'arn:aws:x' }".to_owned(),
-                "is not played here",
+                "is not supported",
             ),
         ] {
             let error = policies(&statement, "").unwrap_err();
-            assert!(error.contains("Get: ") && error.contains(fault), "{statement}: {error}");
+            assert!(error.contains("Get: ") && error.contains(expected), "{statement}: {error}");
         }
         let error = policies(STATEMENT, ", Policies: []").unwrap_err();
-        assert!(error.contains("Policies, for which SAM"), "{error}");
+        assert!(error.contains("also Policies"), "{error}");
     }
 
     #[test]
-    fn a_role_is_needed() {
+    fn a_function_needs_a_role() {
         let text = "Resources: { Get: { Type: AWS::Serverless::Function, Properties: {} } }";
         let error = Policies::read(&Template::parse(text).unwrap()).unwrap_err();
-        assert_eq!(error.to_string(), "template.yaml: Get: no role of its own");
+        assert_eq!(error.to_string(), "template.yaml: Get: it has no role of its own");
     }
 }

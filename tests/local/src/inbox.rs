@@ -1,6 +1,6 @@
-//! An inbox for notifications, as a caller of the API would have one, checked by the rules of Standard Webhooks.
+//! An inbox that receives notifications, as a caller of the API does, and checks their signatures.
 //!
-//! Written from <https://www.standardwebhooks.com>; the time that counts is the local clock's.
+//! Written from <https://www.standardwebhooks.com>. Timestamps are compared with the local clock.
 
 mod answer;
 mod signature;
@@ -25,25 +25,25 @@ use serde_json::Value;
 
 use crate::clock::{self, Clock};
 use crate::console;
-use crate::doors::{Change, Doors};
-pub use answer::{Answer, NotAnAnswer};
+use crate::side_effects::{SideEffect, SideEffects};
+pub use answer::{Answer, InvalidAnswer};
 pub use signature::{NOTIFICATION_SECRET, Signature};
 
-/// How many notifications are kept.
-const MOST: usize = 1000;
-/// How long a connection is held open that gets no answer.
-const PATIENCE: Duration = Duration::from_mins(1);
-/// Where a redirect leads to. Whoever follows it is seen here.
-const REDIRECTED: &str = "/inbox/redirected";
+/// How many notifications are stored.
+const MAX_NOTIFICATIONS: usize = 1000;
+/// How long a connection without an answer stays open.
+const NO_ANSWER_TIMEOUT: Duration = Duration::from_mins(1);
+/// The target of a redirect. Requests that follow it are recorded too.
+const REDIRECT_PATH: &str = "/inbox/redirected";
 
-/// A notification that came in.
+/// A notification that was received.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Notification {
-    /// When, by the local clock; in JSON in UTC with milliseconds.
-    #[serde(serialize_with = "written")]
+    /// The time of arrival on the local clock; in JSON in UTC with milliseconds.
+    #[serde(serialize_with = "serialize_timestamp")]
     pub received_at: Timestamp,
-    /// `/inbox` or anything below.
+    /// `/inbox`, or a path below it.
     pub path: String,
     /// The header `webhook-id`.
     pub id: Option<String>,
@@ -51,28 +51,28 @@ pub struct Notification {
     pub timestamp: Option<String>,
     /// The header `content-type`.
     pub content_type: Option<String>,
-    /// What is to be thought of the header `webhook-signature`.
+    /// The result of the signature check.
     pub signature: Signature,
-    /// The body; null when it is no JSON.
+    /// The body; null if it is not JSON.
     pub body: Value,
-    /// What the sender was answered.
+    /// The answer to the sender.
     pub answered: Answer,
 }
 
-/// The inbox. Clones are the same.
+/// The inbox. Clones share their state.
 #[derive(Clone)]
 pub struct Inbox {
     inner: Arc<Inner>,
 }
 
 struct Inner {
-    doors: Doors,
+    side_effects: SideEffects,
     clock: Clock,
-    kept: Mutex<Kept>,
+    state: Mutex<InboxState>,
 }
 
 #[derive(Default)]
-struct Kept {
+struct InboxState {
     received: VecDeque<Notification>,
     answers: VecDeque<Answer>,
 }
@@ -81,65 +81,64 @@ impl Inbox {
     /// An empty inbox.
     #[must_use]
     pub fn new(clock: Clock) -> Self {
-        Self::behind(Doors::default(), clock)
+        Self::with_side_effects(SideEffects::default(), clock)
     }
 
-    /// The same, behind these doors.
-    pub(crate) fn behind(doors: Doors, clock: Clock) -> Self {
-        Self { inner: Arc::new(Inner { doors, clock, kept: Mutex::default() }) }
+    /// An empty inbox that records its requests as side effects.
+    pub(crate) fn with_side_effects(side_effects: SideEffects, clock: Clock) -> Self {
+        Self { inner: Arc::new(Inner { side_effects, clock, state: Mutex::default() }) }
     }
 
-    /// The notifications since the start, or since the last [`Self::forget`], oldest first; the last 1000 at most.
+    /// The notifications since the start or since the last [`Self::clear`], oldest first; at most the last 1000.
     #[must_use]
     pub fn received(&self) -> Vec<Notification> {
-        self.kept().received.iter().cloned().collect()
+        self.state().received.iter().cloned().collect()
     }
 
-    /// The next so many notifications are answered so, after those whose answer is settled already. All others are answered
-    /// 202.
+    /// Sets the answer to the next `count` notifications, after those whose answer is set already. All others are answered 202.
     pub fn answer_with(&self, answer: Answer, count: usize) {
-        self.kept().answers.extend(repeat_n(answer, count));
+        self.state().answers.extend(repeat_n(answer, count));
     }
 
-    /// Forgets what was received, and how the next notifications were to be answered.
-    pub fn forget(&self) {
-        *self.kept() = Kept::default();
+    /// Removes the received notifications and the answers that were set.
+    pub fn clear(&self) {
+        *self.state() = InboxState::default();
     }
 
-    /// Its routes, below `/inbox`, and `/inbox-answers`.
+    /// The routes: `/inbox`, all paths below it, and `/inbox-answers`.
     pub(crate) fn router(self) -> Router {
         Router::new()
-            .route("/inbox", get(show).post(receive).delete(forget))
-            .route(REDIRECTED, any(receive))
+            .route("/inbox", get(show).post(receive).delete(clear))
+            .route(REDIRECT_PATH, any(receive))
             .route("/inbox/{*anything}", post(receive))
-            .route("/inbox-answers", post(order))
+            .route("/inbox-answers", post(set_answers))
             .with_state(self)
     }
 
-    fn kept(&self) -> MutexGuard<'_, Kept> {
-        self.inner.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    fn state(&self) -> MutexGuard<'_, InboxState> {
+        self.inner.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Keeps a notification and settles its answer.
-    fn keep(&self, uri: &Uri, headers: &HeaderMap, body: &[u8]) -> Answer {
+    /// Records a notification, and returns its answer.
+    fn record(&self, uri: &Uri, headers: &HeaderMap, body: &[u8]) -> Answer {
         let header = |name: &str| {
             let value = headers.get(name)?;
             Some(String::from_utf8_lossy(value.as_bytes()).into_owned())
         };
         let (id, timestamp) = (header("webhook-id"), header("webhook-timestamp"));
         let received_at = self.inner.clock.now();
-        let given = header("webhook-signature");
-        let signature = Signature::of(
-            (id.as_deref(), timestamp.as_deref(), given.as_deref()),
+        let signatures = header("webhook-signature");
+        let signature = Signature::check(
+            (id.as_deref(), timestamp.as_deref(), signatures.as_deref()),
             body,
             received_at,
         );
-        let mut kept = self.kept();
-        let answered = kept.answers.pop_front().unwrap_or(Answer::Status(StatusCode::ACCEPTED));
-        if kept.received.len() == MOST {
-            kept.received.pop_front();
+        let mut state = self.state();
+        let answered = state.answers.pop_front().unwrap_or(Answer::Status(StatusCode::ACCEPTED));
+        if state.received.len() == MAX_NOTIFICATIONS {
+            state.received.pop_front();
         }
-        kept.received.push_back(Notification {
+        state.received.push_back(Notification {
             received_at,
             path: uri.path().to_owned(),
             id,
@@ -153,8 +152,8 @@ impl Inbox {
     }
 }
 
-fn written<S: Serializer>(at: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(&clock::written(*at))
+fn serialize_timestamp<S: Serializer>(at: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&clock::format_timestamp(*at))
 }
 
 async fn receive(
@@ -164,38 +163,38 @@ async fn receive(
     body: Bytes,
 ) -> Response {
     let answer = async {
-        match inbox.keep(&uri, &headers, &body) {
+        match inbox.record(&uri, &headers, &body) {
             Answer::Status(status) => status.into_response(),
-            Answer::Redirect => (StatusCode::FOUND, [("location", REDIRECTED)]).into_response(),
+            Answer::Redirect => (StatusCode::FOUND, [("location", REDIRECT_PATH)]).into_response(),
             Answer::Nothing => {
-                tokio::time::sleep(PATIENCE).await;
-                crate::broken_connection()
+                tokio::time::sleep(NO_ANSWER_TIMEOUT).await;
+                crate::close_without_response()
             }
         }
     };
-    inbox.inner.doors.pass(Change::new("POST inbox"), answer).await
+    inbox.inner.side_effects.execute(SideEffect::new("POST inbox"), answer).await
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Order {
+struct SetAnswers {
     answer: Answer,
-    #[serde(deserialize_with = "console::count")]
+    #[serde(deserialize_with = "console::deserialize_count")]
     count: usize,
 }
 
-async fn order(State(inbox): State<Inbox>, body: Bytes) -> Response {
+async fn set_answers(State(inbox): State<Inbox>, body: Bytes) -> Response {
     match serde_json::from_slice(&body) {
-        Ok(Order { answer, count }) => {
+        Ok(SetAnswers { answer, count }) => {
             inbox.answer_with(answer, count);
             StatusCode::NO_CONTENT.into_response()
         }
-        Err(fault) => console::refusal(StatusCode::BAD_REQUEST, &fault.to_string()),
+        Err(error) => console::error_response(StatusCode::BAD_REQUEST, &error.to_string()),
     }
 }
 
-async fn forget(State(inbox): State<Inbox>) -> StatusCode {
-    inbox.forget();
+async fn clear(State(inbox): State<Inbox>) -> StatusCode {
+    inbox.clear();
     StatusCode::NO_CONTENT
 }
 
@@ -217,14 +216,14 @@ fn page(received: &[Notification]) -> Html<String> {
                 h1 { "Notifications" }
                 table {
                     tr { th { "received" } th { "path" } th { "id" } th { "signature" } th { "answered" } th { "body" } }
-                    @for one in received {
+                    @for notification in received {
                         tr {
-                            td { (clock::written(one.received_at)) }
-                            td { (one.path) }
-                            td { (one.id.as_deref().unwrap_or_default()) }
-                            td { (one.signature) }
-                            td { (String::from(one.answered)) }
-                            td { code { (one.body.to_string()) } }
+                            td { (clock::format_timestamp(notification.received_at)) }
+                            td { (notification.path) }
+                            td { (notification.id.as_deref().unwrap_or_default()) }
+                            td { (notification.signature) }
+                            td { (String::from(notification.answered)) }
+                            td { code { (notification.body.to_string()) } }
                         }
                     }
                 }

@@ -1,4 +1,4 @@
-//! A token issuer: `OAuth2` client credentials, JWT signed with ES256, keys as JWKS. One address a tenant.
+//! A token issuer: `OAuth2` client credentials, JWT signed with ES256, keys as JWKS. Each tenant has its own address.
 
 mod keys;
 
@@ -19,26 +19,30 @@ use crate::Error;
 use crate::clock::Clock;
 use keys::Keys;
 
-/// The tenants, as parts of the issuer's address.
+/// The tenants, which are path segments of the issuer addresses.
 pub const TENANTS: [&str; 4] = ["internal", "partner", "traveller", "person"];
-/// The audience of tokens, when none is asked for.
+/// The audience of a token if the request has none.
 pub const AUDIENCE: &str = "https://api.entur.io";
-/// This machine, as Docker names it in a container.
+/// The name of this machine in a Docker container.
 const CONTAINER_HOST: &str = "host.docker.internal";
-/// How long a token is good, in seconds, when nothing else is asked for.
-const LIFETIME: i64 = 3600;
+/// The lifetime of a token if the request has none, in seconds.
+const DEFAULT_LIFETIME: i64 = 3600;
 
-const READ: &str = "recurring-payments:les";
-const ALL: [&str; 4] =
-    [READ, "recurring-payments:opprett", "recurring-payments:endre", "recurring-payments:slett"];
+const READ_PERMISSION: &str = "recurring-payments:les";
+const ALL_PERMISSIONS: [&str; 4] = [
+    READ_PERMISSION,
+    "recurring-payments:opprett",
+    "recurring-payments:endre",
+    "recurring-payments:slett",
+];
 
-/// A client that is built in; its secret is its id.
+/// A client. Its secret is equal to its id.
 struct Client {
     id: &'static str,
     tenant: &'static str,
     organisation: Option<u64>,
     permissions: &'static [&'static str],
-    about: &'static str,
+    description: &'static str,
 }
 
 const CLIENTS: [Client; 5] = [
@@ -46,40 +50,46 @@ const CLIENTS: [Client; 5] = [
         id: "partner-demo",
         tenant: "partner",
         organisation: Some(1),
-        permissions: &ALL,
-        about: "organisation 1",
+        permissions: &ALL_PERMISSIONS,
+        description: "organisation 1",
     },
     Client {
         id: "partner-other",
         tenant: "partner",
         organisation: Some(2),
-        permissions: &ALL,
-        about: "organisation 2",
+        permissions: &ALL_PERMISSIONS,
+        description: "organisation 2",
     },
     Client {
         id: "partner-readonly",
         tenant: "partner",
         organisation: Some(1),
-        permissions: &[READ],
-        about: "organisation 1, may only read",
+        permissions: &[READ_PERMISSION],
+        description: "organisation 1, may only read",
     },
     Client {
         id: "traveller-demo",
         tenant: "traveller",
         organisation: None,
-        permissions: &ALL,
-        about: "a customer: takes customer_number in the request",
+        permissions: &ALL_PERMISSIONS,
+        description: "a customer; the request needs customer_number",
     },
     Client {
         id: "internal-demo",
         tenant: "internal",
         organisation: None,
-        permissions: &[ALL[0], ALL[1], ALL[2], ALL[3], "recurring-payments:on-behalf-of"],
-        about: "our own back end, may act on behalf of others",
+        permissions: &[
+            ALL_PERMISSIONS[0],
+            ALL_PERMISSIONS[1],
+            ALL_PERMISSIONS[2],
+            ALL_PERMISSIONS[3],
+            "recurring-payments:on-behalf-of",
+        ],
+        description: "the internal back end, may act on behalf of other organisations",
     },
 ];
 
-/// The issuer. Clones are the same.
+/// The issuer. Clones share their state.
 #[derive(Clone)]
 pub struct Issuer {
     inner: Arc<Inner>,
@@ -91,10 +101,10 @@ struct Inner {
     keys: Keys,
 }
 
-/// What a client asks for. `expires_in`, in seconds, is ours: a negative one gives a token that has expired already. So is
-/// `not_before`, in seconds since 1970: from when on the token is good.
+/// A token request. Two members are extensions of the local service: `expires_in`, the lifetime in seconds, where a negative value
+/// gives an expired token; and `not_before`, the start of the validity in seconds since 1970.
 #[derive(Deserialize)]
-struct Asked {
+struct TokenRequest {
     #[serde(default)]
     grant_type: String,
     #[serde(default)]
@@ -107,27 +117,27 @@ struct Asked {
     not_before: Option<i64>,
 }
 
-/// An error of RFC 6749.
-type Refusal = (StatusCode, &'static str, &'static str);
+/// An error of RFC 6749: status, `error` and `error_description`.
+type OAuthError = (StatusCode, &'static str, &'static str);
 
 impl Issuer {
-    /// An issuer with a key of its own, whose address is this.
+    /// An issuer with this address and a new key.
     ///
     /// # Errors
-    /// No key can be made.
+    /// Fails if no key can be generated.
     pub fn new(address: String, clock: Clock) -> Result<Self, Error> {
         Ok(Self { inner: Arc::new(Inner { address, clock, keys: Keys::new()? }) })
     }
 
-    /// Tokens are signed with a new key from now on, which is not published yet.
+    /// From now on signs tokens with a new key, which is not published yet.
     ///
     /// # Errors
-    /// No key can be made.
+    /// Fails if no key can be generated.
     pub fn rotate(&self) -> Result<(), Error> {
         self.inner.keys.rotate()
     }
 
-    /// Publishes the key that signs, beside those that are published already.
+    /// Publishes the signing key, in addition to the keys that are published already.
     pub fn publish(&self) {
         self.inner.keys.publish();
     }
@@ -138,12 +148,12 @@ impl Issuer {
         self.inner.keys.published()
     }
 
-    /// What the key addresses answer from now on: a status and a body, or the published keys again.
-    pub fn answer_keys(&self, instead: Option<(StatusCode, String)>) {
-        self.inner.keys.answer(instead);
+    /// Sets the response of the key addresses: a status and a body, or, with `None`, the published keys again.
+    pub fn set_keys_response(&self, response: Option<(StatusCode, String)>) {
+        self.inner.keys.set_response(response);
     }
 
-    /// `POST /oauth/token`, the keys, and a page that lists the clients.
+    /// The routes: `POST /oauth/token`, the keys, and a page that lists the clients.
     pub fn router(self) -> Router {
         Router::new()
             .route("/", get(page))
@@ -153,8 +163,8 @@ impl Issuer {
             .with_state(self)
     }
 
-    fn issue(&self, asked: &Asked, address: &str) -> Result<Value, Refusal> {
-        if asked.grant_type != "client_credentials" {
+    fn issue(&self, request: &TokenRequest, address: &str) -> Result<Value, OAuthError> {
+        if request.grant_type != "client_credentials" {
             return Err((
                 StatusCode::BAD_REQUEST,
                 "unsupported_grant_type",
@@ -163,21 +173,21 @@ impl Issuer {
         }
         let client = CLIENTS
             .iter()
-            .find(|client| client.id == asked.client_id && client.id == asked.client_secret);
+            .find(|client| client.id == request.client_id && client.id == request.client_secret);
         let client = client.ok_or((
             StatusCode::UNAUTHORIZED,
             "invalid_client",
-            "no such client_id, or another client_secret",
+            "client_id is unknown, or client_secret is wrong",
         ))?;
         let now = self.inner.clock.now().as_second();
-        let lifetime = asked.expires_in.unwrap_or(LIFETIME);
+        let lifetime = request.expires_in.unwrap_or(DEFAULT_LIFETIME);
         let mut claims = json!({
             "iss": format!("{address}/{}", client.tenant),
             "sub": client.id,
             "azp": client.id,
-            "aud": asked.audience.as_deref().unwrap_or(AUDIENCE),
+            "aud": request.audience.as_deref().unwrap_or(AUDIENCE),
             "iat": now,
-            "nbf": asked.not_before.unwrap_or(now + lifetime.min(0)),
+            "nbf": request.not_before.unwrap_or(now + lifetime.min(0)),
             "exp": now.saturating_add(lifetime),
             "permissions": client.permissions,
         });
@@ -185,15 +195,16 @@ impl Issuer {
             claims["https://entur.io/organisationID"] = json!(organisation);
         }
         if client.tenant == "traveller" {
-            let number = asked.customer_number.as_deref().filter(|number| !number.is_empty());
+            let customer_number =
+                request.customer_number.as_deref().filter(|number| !number.is_empty());
             let missing =
                 (StatusCode::BAD_REQUEST, "invalid_request", "this client needs customer_number");
-            claims["https://entur.io/customerNumber"] = json!(number.ok_or(missing)?);
+            claims["https://entur.io/customerNumber"] = json!(customer_number.ok_or(missing)?);
         }
         let signing = self.inner.keys.signing();
         let header = Header { kid: Some(signing.kid.clone()), ..Header::new(Algorithm::ES256) };
         let failed =
-            (StatusCode::INTERNAL_SERVER_ERROR, "server_error", "the token can not be signed");
+            (StatusCode::INTERNAL_SERVER_ERROR, "server_error", "the token cannot be signed");
         let token = jsonwebtoken::encode(&header, &claims, &signing.key).map_err(|_| failed)?;
         Ok(json!({ "access_token": token, "token_type": "Bearer", "expires_in": lifetime }))
     }
@@ -202,7 +213,7 @@ impl Issuer {
 async fn token(State(issuer): State<Issuer>, headers: HeaderMap, body: Bytes) -> Response {
     let content_type =
         headers.get("content-type").and_then(|header| header.to_str().ok()).unwrap_or_default();
-    let asked: Result<Asked, String> = if content_type.starts_with("application/json") {
+    let request: Result<TokenRequest, String> = if content_type.starts_with("application/json") {
         serde_json::from_slice(&body).map_err(|error| error.to_string())
     } else {
         let pairs = form_urlencoded::parse(&body).into_owned();
@@ -212,19 +223,19 @@ async fn token(State(issuer): State<Issuer>, headers: HeaderMap, body: Bytes) ->
         });
         serde_json::from_value(Value::Object(members.collect())).map_err(|error| error.to_string())
     };
-    let refused = |status, error: &str, description: &str| {
+    let error_response = |status, error: &str, description: &str| {
         (status, Json(json!({ "error": error, "error_description": description }))).into_response()
     };
-    // Functions in a container know the issuer under another name. Who asks for a token under that name gets one for them.
+    // Functions in a container know the issuer by another name. A request to that name gets a token with that issuer.
     let host = headers.get("host").and_then(|header| header.to_str().ok()).unwrap_or_default();
     let address = match host.split(':').next() {
         Some(CONTAINER_HOST) => format!("http://{host}"),
         _ => issuer.inner.address.clone(),
     };
-    match asked.map(|asked| issuer.issue(&asked, &address)) {
+    match request.map(|request| issuer.issue(&request, &address)) {
         Ok(Ok(token)) => ([("cache-control", "no-store")], Json(token)).into_response(),
-        Ok(Err((status, error, description))) => refused(status, error, description),
-        Err(fault) => refused(StatusCode::BAD_REQUEST, "invalid_request", &fault),
+        Ok(Err((status, error, description))) => error_response(status, error, description),
+        Err(reason) => error_response(StatusCode::BAD_REQUEST, "invalid_request", &reason),
     }
 }
 
@@ -249,8 +260,8 @@ async fn page(State(issuer): State<Issuer>) -> Html<String> {
                 h1 { "Token issuer" }
                 p { "POST " code { (issuer.inner.address) "/oauth/token" } " with grant_type=client_credentials, client_id and client_secret (the same as the id)." }
                 table {
-                    tr { th { "client_id" } th { "tenant" } th { "who" } }
-                    @for client in CLIENTS { tr { td { code { (client.id) } } td { (client.tenant) } td { (client.about) } } }
+                    tr { th { "client_id" } th { "tenant" } th { "description" } }
+                    @for client in CLIENTS { tr { td { code { (client.id) } } td { (client.tenant) } td { (client.description) } } }
                 }
             }
         }
@@ -265,13 +276,13 @@ mod tests {
 
     use super::*;
 
-    struct Tokens {
+    struct TestIssuer {
         address: String,
         clock: Clock,
         http: reqwest::Client,
     }
 
-    impl Tokens {
+    impl TestIssuer {
         async fn start() -> Self {
             let listener = crate::listen("the issuer", 0).await.unwrap();
             let (address, clock) = (crate::address(&listener).unwrap(), Clock::default());
@@ -280,7 +291,7 @@ mod tests {
             Self { address, clock, http: crate::http_client().unwrap() }
         }
 
-        async fn ask(&self, client: &str, more: &[(&str, &str)]) -> (u16, Value) {
+        async fn request_token(&self, client: &str, more: &[(&str, &str)]) -> (u16, Value) {
             let mut form = vec![
                 ("grant_type", "client_credentials"),
                 ("client_id", client),
@@ -292,7 +303,7 @@ mod tests {
             (answer.status().as_u16(), answer.json().await.unwrap())
         }
 
-        /// The claims, after a check of the signature with the tenant's published keys.
+        /// Verifies the signature with the tenant's published keys, and returns the claims.
         async fn claims(&self, tenant: &str, answer: &Value) -> Value {
             let url = format!("{}/{tenant}/.well-known/jwks.json", self.address);
             let keys: JwkSet = self.http.get(url).send().await.unwrap().json().await.unwrap();
@@ -306,61 +317,64 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_token_says_who_is_calling() {
-        let tokens = Tokens::start().await;
-        tokens.clock.advance("P1Y").unwrap();
-        let (status, answer) = tokens.ask("partner-demo", &[]).await;
+    async fn a_token_identifies_the_caller() {
+        let issuer = TestIssuer::start().await;
+        issuer.clock.advance("P1Y").unwrap();
+        let (status, answer) = issuer.request_token("partner-demo", &[]).await;
         assert_eq!(
             (status, &answer["token_type"], &answer["expires_in"]),
             (200, &json!("Bearer"), &json!(3600))
         );
-        let claims = tokens.claims("partner", &answer).await;
-        let issued = claims["iat"].as_i64().unwrap();
-        assert!((tokens.clock.now().as_second() - issued).abs() < 60, "it shows the moved clock");
+        let claims = issuer.claims("partner", &answer).await;
+        let issued_at = claims["iat"].as_i64().unwrap();
+        assert!(
+            (issuer.clock.now().as_second() - issued_at).abs() < 60,
+            "the issuer uses the clock that was moved"
+        );
         let expected = json!({
-            "iss": format!("{}/partner", tokens.address),
+            "iss": format!("{}/partner", issuer.address),
             "sub": "partner-demo",
             "azp": "partner-demo",
             "aud": "https://api.entur.io",
-            "iat": issued,
-            "nbf": issued,
-            "exp": issued + 3600,
-            "permissions": ALL,
+            "iat": issued_at,
+            "nbf": issued_at,
+            "exp": issued_at + 3600,
+            "permissions": ALL_PERMISSIONS,
             "https://entur.io/organisationID": 1,
         });
         assert_eq!(claims, expected);
     }
 
     #[tokio::test]
-    async fn a_token_for_functions_in_a_container_names_the_issuer_as_they_do() {
-        let tokens = Tokens::start().await;
+    async fn a_token_from_the_container_host_has_that_host_as_its_issuer() {
+        let issuer = TestIssuer::start().await;
         let form = [
             ("grant_type", "client_credentials"),
             ("client_id", "partner-demo"),
             ("client_secret", "partner-demo"),
         ];
-        for (host, issuer) in [
+        for (host, expected) in [
             ("host.docker.internal:3003", "http://host.docker.internal:3003/partner".to_owned()),
-            ("localhost:3003", format!("{}/partner", tokens.address)),
-            ("host.docker.internal.example", format!("{}/partner", tokens.address)),
+            ("localhost:3003", format!("{}/partner", issuer.address)),
+            ("host.docker.internal.example", format!("{}/partner", issuer.address)),
         ] {
-            let request = tokens.http.post(format!("{}/oauth/token", tokens.address)).form(&form);
+            let request = issuer.http.post(format!("{}/oauth/token", issuer.address)).form(&form);
             let answer = request.header("host", host).send().await.unwrap().json().await.unwrap();
-            assert_eq!(tokens.claims("partner", &answer).await["iss"], issuer, "{host}");
+            assert_eq!(issuer.claims("partner", &answer).await["iss"], expected, "{host}");
         }
     }
 
     #[tokio::test]
-    async fn every_client_has_its_own_rights() {
-        let tokens = Tokens::start().await;
+    async fn every_client_has_its_own_permissions() {
+        let issuer = TestIssuer::start().await;
         for (client, tenant, organisation, permissions) in [
             ("partner-other", "partner", json!(2), 4),
             ("partner-readonly", "partner", json!(1), 1),
             ("internal-demo", "internal", Value::Null, 5),
             ("traveller-demo", "traveller", Value::Null, 4),
         ] {
-            let (_, answer) = tokens.ask(client, &[("customer_number", "4711")]).await;
-            let claims = tokens.claims(tenant, &answer).await;
+            let (_, answer) = issuer.request_token(client, &[("customer_number", "4711")]).await;
+            let claims = issuer.claims(tenant, &answer).await;
             assert_eq!(claims["https://entur.io/organisationID"], organisation, "{client}");
             assert_eq!(claims["permissions"].as_array().unwrap().len(), permissions, "{client}");
             let customer = if tenant == "traveller" { json!("4711") } else { Value::Null };
@@ -369,38 +383,38 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn audience_and_lifetime_are_as_asked() {
-        let tokens = Tokens::start().await;
-        let asked =
-            [("audience", "https://elsewhere.example"), ("expires_in", "-60"), ("not_before", "7")];
-        let (_, answer) = tokens.ask("partner-demo", &asked).await;
-        let claims = tokens.claims("partner", &answer).await;
-        assert_eq!(claims["aud"], "https://elsewhere.example");
+    async fn audience_and_validity_can_be_requested() {
+        let issuer = TestIssuer::start().await;
+        let members =
+            [("audience", "https://other.example"), ("expires_in", "-60"), ("not_before", "7")];
+        let (_, answer) = issuer.request_token("partner-demo", &members).await;
+        let claims = issuer.claims("partner", &answer).await;
+        assert_eq!(claims["aud"], "https://other.example");
         assert_eq!(claims["nbf"], 7);
         assert_eq!(claims["exp"].as_i64().unwrap() - claims["iat"].as_i64().unwrap(), -60);
         let json = json!({ "grant_type": "client_credentials", "client_id": "partner-demo",
             "client_secret": "partner-demo", "expires_in": 5 });
-        let url = format!("{}/oauth/token", tokens.address);
-        let answer = tokens.http.post(url).json(&json).send().await.unwrap();
+        let url = format!("{}/oauth/token", issuer.address);
+        let answer = issuer.http.post(url).json(&json).send().await.unwrap();
         assert_eq!(answer.headers()["cache-control"], "no-store");
         assert_eq!(answer.json::<Value>().await.unwrap()["expires_in"], 5);
     }
 
     #[tokio::test]
-    async fn refusals_are_those_of_rfc_6749() {
-        let tokens = Tokens::start().await;
+    async fn errors_are_those_of_rfc_6749() {
+        let issuer = TestIssuer::start().await;
         for (client, more, status, error) in [
             ("partner-demo", ("client_secret", "wrong"), 401, "invalid_client"),
-            ("nobody", ("audience", "x"), 401, "invalid_client"),
+            ("unknown", ("audience", "x"), 401, "invalid_client"),
             ("partner-demo", ("grant_type", "password"), 400, "unsupported_grant_type"),
             ("partner-demo", ("expires_in", "soon"), 400, "invalid_request"),
             ("traveller-demo", ("audience", "x"), 400, "invalid_request"),
         ] {
-            let (answered, body) = tokens.ask(client, &[more]).await;
-            assert_eq!((answered, body["error"].as_str()), (status, Some(error)), "{client}");
+            let (actual, body) = issuer.request_token(client, &[more]).await;
+            assert_eq!((actual, body["error"].as_str()), (status, Some(error)), "{client}");
             assert!(body["error_description"].is_string());
         }
-        let url = format!("{}/nobody/.well-known/jwks.json", tokens.address);
-        assert_eq!(tokens.http.get(url).send().await.unwrap().status(), 404);
+        let url = format!("{}/unknown/.well-known/jwks.json", issuer.address);
+        assert_eq!(issuer.http.get(url).send().await.unwrap().status(), 404);
     }
 }

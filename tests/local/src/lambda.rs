@@ -1,7 +1,7 @@
-//! AWS Lambda: starts the real function binaries and speaks the Runtime API (2018-06-01) to them.
+//! AWS Lambda: starts the real function binaries and serves the Runtime API (2018-06-01).
 //!
-//! As on Lambda an instance handles one invocation at a time, another is started when all are busy, idle ones stay, a timeout
-//! kills, and whoever dies fails the invocation that it had.
+//! As on Lambda, an instance processes one invocation at a time. Another instance is started when all are busy. Idle instances stay.
+//! A timeout kills the instance. When an instance exits, its invocation fails.
 
 mod runtime_api;
 #[cfg(test)]
@@ -23,35 +23,35 @@ use uuid::Uuid;
 use crate::Error;
 use crate::template::Function;
 
-/// How many instances of one function there can be.
-const MOST_INSTANCES: usize = 8;
-/// How many lines of the functions' logs are kept.
-const MOST_LINES: usize = 10_000;
+/// The highest number of instances of one function.
+const MAX_INSTANCES: usize = 8;
+/// How many log lines are stored.
+const MAX_LINES: usize = 10_000;
 
-/// Why an invocation has no answer.
+/// An invocation failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum NoAnswer {
-    /// The function said that it failed.
+pub enum InvocationError {
+    /// The function reported an error.
     #[error("the function failed: {0}")]
     Failed(String),
-    /// The instance died of it.
+    /// The instance exited.
     #[error("the instance exited")]
     Exited,
-    /// It took longer than the function's timeout.
+    /// The invocation took longer than the function's timeout.
     #[error("the function timed out")]
     TimedOut,
 }
 
-/// A line that a function wrote.
+/// A line of a function's log.
 #[derive(Debug, Clone, Serialize)]
 pub struct LogLine {
-    /// Its binary.
+    /// The function's binary.
     pub function: String,
-    /// The text.
+    /// The text of the line.
     pub line: String,
 }
 
-/// All functions. Clones are the same.
+/// The functions and their instances. Clones share their state.
 #[derive(Clone)]
 pub struct Lambda {
     inner: Arc<Inner>,
@@ -59,7 +59,7 @@ pub struct Lambda {
 
 struct Inner {
     pools: HashMap<String, Pool>,
-    waiting: Mutex<HashMap<String, Waiting>>,
+    pending: Mutex<HashMap<String, PendingInvocation>>,
     instances: Mutex<HashMap<Uuid, Instance>>,
     lines: Mutex<VecDeque<LogLine>>,
     runtime_api: String,
@@ -67,7 +67,7 @@ struct Inner {
     echo: bool,
 }
 
-/// The invocations of one function.
+/// The instances and the queue of one function.
 struct Pool {
     function: Function,
     program: std::path::PathBuf,
@@ -88,17 +88,21 @@ struct Invocation {
     payload: Vec<u8>,
 }
 
-struct Waiting {
+/// An invocation that is not answered yet.
+struct PendingInvocation {
     function: String,
-    answer: oneshot::Sender<Result<Vec<u8>, NoAnswer>>,
+    answer: oneshot::Sender<Result<Vec<u8>, InvocationError>>,
     instance: Option<Uuid>,
 }
 
-/// Whether an instance may begin with an invocation.
-enum Begun {
-    Yes,
-    NobodyWaits,
-    Dead,
+/// The result of assigning an invocation to an instance.
+enum Assignment {
+    /// The instance processes the invocation.
+    Assigned,
+    /// The invocation has timed out.
+    TimedOut,
+    /// The instance has exited.
+    InstanceExited,
 }
 
 struct Instance {
@@ -112,11 +116,11 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Lambda {
-    /// Serves these functions, whose binaries are in a folder; each gets its own variables and these. With `echo`, what they
-    /// write goes to standard error too.
+    /// Serves these functions, whose binaries are in `folder`. `environment` has additional variables for each of them. With
+    /// `echo`, their output is written to standard error too.
     ///
     /// # Errors
-    /// No port is free, or a binary is missing.
+    /// Fails if no port is free, or if a binary is missing.
     pub async fn start(
         functions: Vec<Function>,
         folder: &Path,
@@ -132,7 +136,7 @@ impl Lambda {
         for function in functions {
             let program = folder.join(&function.binary);
             if !program.exists() {
-                return Err(Error::Build(format!("there is no binary {}", function.binary)));
+                return Err(Error::Build(format!("the binary {} is missing", function.binary)));
             }
             let (send, receive) = mpsc::unbounded_channel();
             let (receive, load) = (tokio::sync::Mutex::new(receive), Mutex::default());
@@ -140,7 +144,7 @@ impl Lambda {
         }
         let inner = Inner {
             pools,
-            waiting: Mutex::default(),
+            pending: Mutex::default(),
             instances: Mutex::default(),
             lines: Mutex::default(),
             runtime_api: format!("http://{address}"),
@@ -153,56 +157,56 @@ impl Lambda {
         Ok(lambda)
     }
 
-    /// Has a function, named by its binary, answer an event.
+    /// Invokes a function, named by its binary, with an event, and returns its answer.
     ///
     /// # Errors
-    /// It failed, died or took too long.
-    pub async fn invoke(&self, binary: &str, payload: Vec<u8>) -> Result<Vec<u8>, NoAnswer> {
+    /// Fails if the function reports an error, exits or times out.
+    pub async fn invoke(&self, binary: &str, payload: Vec<u8>) -> Result<Vec<u8>, InvocationError> {
         self.invoke_traced(binary, &new_trace_id(), payload).await
     }
 
-    /// The same, as a part of a trace: a function's requests to `DynamoDB` carry the id on.
+    /// Like [`Self::invoke`], with a trace id, which the function's requests to `DynamoDB` carry too.
     ///
     /// # Errors
-    /// As for [`Self::invoke`].
+    /// The same as for [`Self::invoke`].
     pub async fn invoke_traced(
         &self,
         binary: &str,
         trace_id: &str,
         payload: Vec<u8>,
-    ) -> Result<Vec<u8>, NoAnswer> {
+    ) -> Result<Vec<u8>, InvocationError> {
         let pool = self
             .inner
             .pools
             .get(binary)
-            .ok_or_else(|| NoAnswer::Failed(format!("no function {binary}")))?;
+            .ok_or_else(|| InvocationError::Failed(format!("there is no function {binary}")))?;
         let id = Uuid::new_v4().to_string();
-        let (answer, answered) = oneshot::channel();
-        lock(&self.inner.waiting)
-            .insert(id.clone(), Waiting { function: binary.to_owned(), answer, instance: None });
-        let _counted = Counted::new(pool);
-        self.make_room(pool)?;
+        let (answer, answer_receiver) = oneshot::channel();
+        let pending = PendingInvocation { function: binary.to_owned(), answer, instance: None };
+        lock(&self.inner.pending).insert(id.clone(), pending);
+        let _active = ActiveInvocation::new(pool);
+        self.start_instance_if_needed(pool)?;
         let invocation = Invocation { id: id.clone(), trace_id: trace_id.to_owned(), payload };
-        pool.send.send(invocation).map_err(|_| NoAnswer::Exited)?;
-        if let Ok(answer) = tokio::time::timeout(pool.function.timeout, answered).await {
-            answer.unwrap_or(Err(NoAnswer::Exited))
+        pool.send.send(invocation).map_err(|_| InvocationError::Exited)?;
+        if let Ok(answer) = tokio::time::timeout(pool.function.timeout, answer_receiver).await {
+            answer.unwrap_or(Err(InvocationError::Exited))
         } else {
             let instance =
-                lock(&self.inner.waiting).remove(&id).and_then(|waiting| waiting.instance);
+                lock(&self.inner.pending).remove(&id).and_then(|pending| pending.instance);
             if let Some(instance) = instance {
                 self.kill(instance);
             }
-            Err(NoAnswer::TimedOut)
+            Err(InvocationError::TimedOut)
         }
     }
 
-    /// What the functions wrote, oldest first.
+    /// The log lines of all functions, oldest first; at most the last 10,000.
     #[must_use]
     pub fn lines(&self) -> Vec<LogLine> {
         lock(&self.inner.lines).iter().cloned().collect()
     }
 
-    /// The instances of a function that are alive.
+    /// The running instances of a function.
     #[must_use]
     pub fn instances(&self, binary: &str) -> Vec<Uuid> {
         let instances = lock(&self.inner.instances);
@@ -213,7 +217,7 @@ impl Lambda {
             .collect()
     }
 
-    /// How much memory each instance of each function holds, in kB, where the system says so.
+    /// The resident memory of each instance of each function, in kB, where `/proc` has it.
     #[must_use]
     pub fn resident_kilobytes(&self) -> BTreeMap<String, Vec<u64>> {
         let mut resident: BTreeMap<_, Vec<u64>> = BTreeMap::new();
@@ -229,26 +233,26 @@ impl Lambda {
         resident
     }
 
-    /// Kills an instance (SIGKILL); what it had to answer fails.
+    /// Kills an instance (SIGKILL). Its invocation fails.
     pub fn kill(&self, instance: Uuid) {
         if let Some(instance) = lock(&self.inner.instances).get(&instance) {
             instance.kill.notify_one();
         }
     }
 
-    /// Starts another instance when all are busy.
-    fn make_room(&self, pool: &Pool) -> Result<(), NoAnswer> {
+    /// Starts another instance if all are busy.
+    fn start_instance_if_needed(&self, pool: &Pool) -> Result<(), InvocationError> {
         let mut load = lock(&pool.load);
-        if load.invocations > load.instances && load.instances < MOST_INSTANCES {
+        if load.invocations > load.instances && load.instances < MAX_INSTANCES {
             load.instances += 1;
-            self.launch(pool).inspect_err(|_| load.instances -= 1)?;
+            self.start_instance(pool).inspect_err(|_| load.instances -= 1)?;
         }
         Ok(())
     }
 
-    fn launch(&self, pool: &Pool) -> Result<(), NoAnswer> {
+    fn start_instance(&self, pool: &Pool) -> Result<(), InvocationError> {
         let (id, name) = (Uuid::new_v4(), pool.function.binary.clone());
-        // Until it is known it cannot be told anything: it may ask before this thread goes on.
+        // Locked until the instance is registered: its first request may arrive before this thread continues.
         let mut instances = lock(&self.inner.instances);
         let mut child = Command::new(&pool.program)
             .env_clear()
@@ -268,9 +272,9 @@ impl Lambda {
             .stderr(Stdio::piped())
             .kill_on_drop(true)
             .spawn()
-            .map_err(|error| NoAnswer::Failed(format!("{name}: {error}")))?;
-        self.collect(&name, child.stdout.take());
-        self.collect(&name, child.stderr.take());
+            .map_err(|error| InvocationError::Failed(format!("{name}: {error}")))?;
+        self.collect_output(&name, child.stdout.take());
+        self.collect_output(&name, child.stderr.take());
         let kill = Arc::new(Notify::new());
         let instance = Instance { function: name.clone(), process: child.id(), kill: kill.clone() };
         instances.insert(id, instance);
@@ -279,38 +283,39 @@ impl Lambda {
         Ok(())
     }
 
-    /// Waits for the end of an instance, and fails what it had to answer.
+    /// Waits until an instance exits, and fails its invocation.
     async fn watch(self, id: Uuid, binary: String, mut child: Child, kill: Arc<Notify>) {
         tokio::select! {
             _ = child.wait() => {}
             () = kill.notified() => drop(child.kill().await),
         }
         lock(&self.inner.instances).remove(&id);
-        let last = self.inner.pools.get(&binary).is_some_and(|pool| {
+        let no_instance_left = self.inner.pools.get(&binary).is_some_and(|pool| {
             let mut load = lock(&pool.load);
             load.instances -= 1;
             load.instances == 0
         });
-        let mut waiting = lock(&self.inner.waiting);
-        // The last one that dies, perhaps before it was ready, takes those along that nobody has begun.
-        let is_lost = |one: &Waiting| match one.instance {
+        let mut pending = lock(&self.inner.pending);
+        // When the last instance exits, perhaps before it was ready, the invocations without an instance fail too.
+        let is_lost = |one: &PendingInvocation| match one.instance {
             Some(instance) => instance == id,
-            None => last && one.function == binary,
+            None => no_instance_left && one.function == binary,
         };
-        let had: Vec<String> = waiting
-            .iter()
-            .filter(|(_, waiting)| is_lost(waiting))
-            .map(|(id, _)| id.clone())
-            .collect();
-        for invocation in had {
-            if let Some(waiting) = waiting.remove(&invocation) {
-                // Whoever asked may have gone.
-                waiting.answer.send(Err(NoAnswer::Exited)).unwrap_or_default();
+        let lost: Vec<String> =
+            pending.iter().filter(|(_, one)| is_lost(one)).map(|(id, _)| id.clone()).collect();
+        for invocation in lost {
+            if let Some(one) = pending.remove(&invocation) {
+                // The caller may no longer wait.
+                one.answer.send(Err(InvocationError::Exited)).unwrap_or_default();
             }
         }
     }
 
-    fn collect(&self, function: &str, output: Option<impl AsyncRead + Unpin + Send + 'static>) {
+    fn collect_output(
+        &self,
+        function: &str,
+        output: Option<impl AsyncRead + Unpin + Send + 'static>,
+    ) {
         let Some(output) = output else { return };
         let (lambda, function) = (self.clone(), function.to_owned());
         tokio::spawn(async move {
@@ -319,35 +324,35 @@ impl Lambda {
                 if lambda.inner.echo {
                     tracing::info!("{function}: {line}");
                 }
-                lambda.keep(&function, line);
+                lambda.store_line(&function, line);
             }
         });
     }
 
-    /// An invocation goes to an instance, which is answerable for it from now on.
-    fn begin(&self, id: &str, instance: Uuid) -> Begun {
-        let mut waiting = lock(&self.inner.waiting);
-        let Some(waiting) = waiting.get_mut(id) else { return Begun::NobodyWaits };
-        // Looked up while `waiting` is locked: an instance that dies after this finds the invocation and fails it.
+    /// Assigns an invocation to an instance.
+    fn assign(&self, id: &str, instance: Uuid) -> Assignment {
+        let mut pending = lock(&self.inner.pending);
+        let Some(invocation) = pending.get_mut(id) else { return Assignment::TimedOut };
+        // Checked while `pending` is locked: if the instance exits after this, `watch` finds the invocation and fails it.
         if !lock(&self.inner.instances).contains_key(&instance) {
-            return Begun::Dead;
+            return Assignment::InstanceExited;
         }
-        waiting.instance = Some(instance);
-        Begun::Yes
+        invocation.instance = Some(instance);
+        Assignment::Assigned
     }
 
-    fn keep(&self, function: &str, line: String) {
-        let mut kept = lock(&self.inner.lines);
-        if kept.len() == MOST_LINES {
-            kept.pop_front();
+    fn store_line(&self, function: &str, line: String) {
+        let mut lines = lock(&self.inner.lines);
+        if lines.len() == MAX_LINES {
+            lines.pop_front();
         }
-        kept.push_back(LogLine { function: function.to_owned(), line });
+        lines.push_back(LogLine { function: function.to_owned(), line });
     }
 
-    fn answer(&self, id: &str, answer: Result<Vec<u8>, NoAnswer>) -> StatusCode {
-        match lock(&self.inner.waiting).remove(id) {
-            Some(waiting) => {
-                waiting.answer.send(answer).unwrap_or_default();
+    fn answer(&self, id: &str, answer: Result<Vec<u8>, InvocationError>) -> StatusCode {
+        match lock(&self.inner.pending).remove(id) {
+            Some(pending) => {
+                pending.answer.send(answer).unwrap_or_default();
                 StatusCode::ACCEPTED
             }
             None => StatusCode::BAD_REQUEST,
@@ -355,24 +360,24 @@ impl Lambda {
     }
 }
 
-/// A trace that nobody else has: `Root=1-`, eight hexadecimal digits of the time, which is not told here, and 24 by chance.
+/// A new trace id: `Root=1-`, eight hexadecimal digits for the time, which are always zero here, and 24 random digits.
 #[must_use]
 pub fn new_trace_id() -> String {
-    let chance = Uuid::new_v4().simple().to_string();
-    format!("Root=1-00000000-{};Sampled=0", &chance[..24])
+    let random = Uuid::new_v4().simple().to_string();
+    format!("Root=1-00000000-{};Sampled=0", &random[..24])
 }
 
-/// An invocation counts from the call to the answer, however that ends.
-struct Counted<'a>(&'a Pool);
+/// Counts an invocation as active until it is dropped.
+struct ActiveInvocation<'a>(&'a Pool);
 
-impl<'a> Counted<'a> {
+impl<'a> ActiveInvocation<'a> {
     fn new(pool: &'a Pool) -> Self {
         lock(&pool.load).invocations += 1;
         Self(pool)
     }
 }
 
-impl Drop for Counted<'_> {
+impl Drop for ActiveInvocation<'_> {
     fn drop(&mut self) {
         lock(&self.0.load).invocations -= 1;
     }

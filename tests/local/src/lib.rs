@@ -1,7 +1,7 @@
-//! The whole service on one machine: the real function binaries, with everything around them played here.
+//! The local service: runs the real function binaries on one machine and simulates the services around them.
 //!
-//! Written from the vendors' documents and independent of `shared`, so that one mistake cannot cancel itself out. Tests use
-//! this library; people use the program of the same name.
+//! It is written from the vendors' documents and does not use `shared`, so that a mistake in `shared` is not repeated here and
+//! hidden. Tests use this library; people use the program of the same name.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -18,7 +18,6 @@ use tokio::net::TcpListener;
 pub mod binaries;
 pub mod clock;
 mod console;
-pub mod doors;
 pub mod dynamodb;
 pub mod gateway;
 pub mod iam;
@@ -29,11 +28,11 @@ pub mod netaxept;
 mod openapi;
 pub mod scheduler;
 pub mod secrets;
+pub mod side_effects;
 pub mod template;
 pub mod yaml;
 
 use clock::Clock;
-use doors::Doors;
 use dynamodb::Dynamodb;
 use gateway::Gateway;
 use iam::Policies;
@@ -43,56 +42,56 @@ use lambda::Lambda;
 use netaxept::Netaxept;
 use scheduler::Scheduler;
 use secrets::Secrets;
+use side_effects::SideEffects;
 use template::{Parameters, Template};
 
-/// The key of the hash that gives a wallet its place.
+/// The key of the hash that maps a customer to the slot of the wallet.
 pub const ID_KEY: &str = "the key of this machine, which guards nothing";
 
-/// Why the service does not come up.
+/// The local service cannot be started.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// A port is taken.
-    #[error("{0} can not listen: {1}")]
+    /// A port cannot be used.
+    #[error("the port of {0} cannot be used: {1}")]
     Port(&'static str, std::io::Error),
     /// The functions cannot be built.
-    #[error("the functions can not be built: {0}")]
+    #[error("the functions cannot be built: {0}")]
     Build(String),
     /// The template cannot be read.
     #[error(transparent)]
-    Template(#[from] template::Fault),
+    Template(#[from] template::TemplateError),
     /// The tables cannot be used.
     #[error("DynamoDB: {0}")]
     Data(String),
-    /// Cryptography does not work.
+    /// TLS or signing keys cannot be set up.
     #[error("cryptography: {0}")]
-    Key(String),
+    Cryptography(String),
 }
 
-/// Where it listens, and what it keeps. The default is any free port, and nothing.
+/// Options of the local service. The default uses any free ports and stores nothing on disk.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
-    /// The API's port; console, Netaxept, issuer and Secrets Manager have the next four. 0: any for each.
+    /// The API's port. Console, Netaxept, issuer and Secrets Manager use the next four. 0 means any free port for each.
     pub port: u16,
-    /// `DynamoDB`'s port. 0: any.
+    /// `DynamoDB`'s port. 0 means any free port.
     pub dynamodb_port: u16,
-    /// One more address on which everything that functions call is served, with the same ports: so that functions in a
-    /// container reach it.
+    /// Another address on which the services that functions call listen too, on the same ports: for functions in a container.
     pub containers: Option<IpAddr>,
-    /// The folder that keeps the tables between runs.
+    /// The folder that stores the tables between runs. Without it the tables are in memory.
     pub data: Option<PathBuf>,
-    /// Whether what cargo and the functions write goes to standard error.
+    /// Whether the output of cargo and of the functions is written to standard error.
     pub echo: bool,
-    /// Whether scheduled functions run by themselves. Without it they run only when they are told to.
+    /// Whether scheduled functions run when they are due. Otherwise they run only on request.
     pub schedules: bool,
-    /// Whether the Netaxept sandbox calls the API back when something happened to a transaction.
+    /// Whether the Netaxept sandbox sends callbacks to the API.
     pub callbacks: bool,
-    /// A folder with other function binaries, which are taken as they are. Without it they are built.
+    /// A folder with prebuilt function binaries. Without it the functions are built.
     pub functions: Option<PathBuf>,
-    /// More variables for every function.
+    /// Additional environment variables for every function.
     pub environment: BTreeMap<String, String>,
 }
 
-/// Base addresses, without a trailing slash.
+/// The base addresses, without a trailing slash.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Addresses {
     /// The API.
@@ -109,7 +108,7 @@ pub struct Addresses {
     pub secrets: String,
 }
 
-/// A running service. Clones are the same; it ends with the tokio runtime that it was started in.
+/// A running local service. Clones share their state. It ends with the tokio runtime that it was started in.
 #[derive(Clone)]
 pub struct Local {
     addresses: Addresses,
@@ -122,67 +121,70 @@ pub struct Local {
     inbox: Inbox,
     secrets: Secrets,
     policies: Policies,
-    doors: Doors,
+    side_effects: SideEffects,
 }
 
 impl Local {
-    /// Builds the functions, starts everything, and creates the tables.
+    /// Builds the functions, starts all parts, and creates the tables.
     ///
     /// # Errors
     /// See [`Error`].
     pub async fn start(options: Options) -> Result<Self, Error> {
         let next =
             |offset: u16| if options.port == 0 { 0 } else { options.port.saturating_add(offset) };
-        let api = listen("the API", options.port).await?;
-        let console = listen("the console", next(1)).await?;
-        let nets = listen("Netaxept", next(2)).await?;
-        let issuing = listen("the issuer", next(3)).await?;
-        let keeping = listen("Secrets Manager", next(4)).await?;
-        let database = listen("DynamoDB", options.dynamodb_port).await?;
-        let mut called = Vec::new();
+        let api_listener = listen("the API", options.port).await?;
+        let console_listener = listen("the console", next(1)).await?;
+        let netaxept_listener = listen("Netaxept", next(2)).await?;
+        let issuer_listener = listen("the issuer", next(3)).await?;
+        let secrets_listener = listen("Secrets Manager", next(4)).await?;
+        let dynamodb_listener = listen("DynamoDB", options.dynamodb_port).await?;
+        let mut container_listeners = Vec::new();
         if let Some(address) = options.containers {
-            for (what, listener) in [
-                ("Netaxept", &nets),
-                ("the issuer", &issuing),
-                ("Secrets Manager", &keeping),
-                ("DynamoDB", &database),
+            for (name, listener) in [
+                ("Netaxept", &netaxept_listener),
+                ("the issuer", &issuer_listener),
+                ("Secrets Manager", &secrets_listener),
+                ("DynamoDB", &dynamodb_listener),
             ] {
-                called.push(listen_on(what, address, socket(listener)?.port()).await?);
+                container_listeners.push(listen_on(name, address, socket(listener)?.port()).await?);
             }
         }
         let addresses = Addresses {
-            api: address(&api)?,
-            console: address(&console)?,
-            netaxept: address(&nets)?,
-            issuer: address(&issuing)?,
-            dynamodb: address(&database)?,
-            secrets: address(&keeping)?,
+            api: address(&api_listener)?,
+            console: address(&console_listener)?,
+            netaxept: address(&netaxept_listener)?,
+            issuer: address(&issuer_listener)?,
+            dynamodb: address(&dynamodb_listener)?,
+            secrets: address(&secrets_listener)?,
         };
         let template = Template::read(&binaries::root().join("template.yaml"))?;
         let parameters = parameters(&addresses);
-        let values = template.secrets(&parameters, &generated())?;
-        let functions = template.functions(&parameters, &values)?;
+        let secret_values = template.secrets(&parameters, &generated_secrets())?;
+        let functions = template.functions(&parameters, &secret_values)?;
         let policies = Policies::read(&template)?;
         let folder = match options.functions {
             Some(folder) => folder,
             None => binaries::build(options.echo).await?.to_owned(),
         };
-        let (clock, doors) = (Clock::default(), Doors::default());
-        let dynamodb = Dynamodb::on(database, options.data.as_deref(), doors.clone()).await?;
+        let (clock, side_effects) = (Clock::default(), SideEffects::default());
+        let dynamodb =
+            Dynamodb::start_on(dynamodb_listener, options.data.as_deref(), side_effects.clone())
+                .await?;
         dynamodb.create_tables(&template).await?;
-        let (guard, known) = (policies.clone(), functions.clone());
+        let (guard_policies, guarded) = (policies.clone(), functions.clone());
         dynamodb.guard(move |request| {
-            // Others than functions, tests say, have no role.
-            let is_function = known.iter().any(|function| function.binary == request.function);
-            !is_function || guard.allows(&request.function, &request.action(), &request.resource())
+            // Other clients, such as tests, have no role and are always allowed.
+            let is_function = guarded.iter().any(|function| function.binary == request.function);
+            !is_function
+                || guard_policies.allows(&request.function, &request.action(), &request.resource())
         });
-        let secrets = Secrets::new(values, policies.clone());
+        let secrets = Secrets::new(secret_values, policies.clone());
         let mut variables = environment(&addresses);
         variables.extend(options.environment);
         let lambda = Lambda::start(functions.clone(), &folder, variables, options.echo).await?;
-        let netaxept = Netaxept::behind(doors.clone(), clock.clone());
+        let netaxept = Netaxept::with_side_effects(side_effects.clone(), clock.clone());
         let scheduler = Scheduler::new(lambda.clone(), clock.clone(), &functions);
-        let inbox = Inbox::behind(doors.clone(), clock.clone());
+        let inbox = Inbox::with_side_effects(side_effects.clone(), clock.clone());
         let (authorizer, cors) = (template.authorizer(), template.cors(&parameters)?);
         let gateway = Gateway::new(lambda.clone(), clock.clone(), functions, authorizer, cors);
         let issuer = Issuer::new(addresses.issuer.clone(), clock.clone())?;
@@ -197,41 +199,41 @@ impl Local {
             inbox,
             secrets,
             policies,
-            doors,
+            side_effects,
         };
         let netaxept = local.netaxept.clone().router();
         let (issuer, secrets) = (local.issuer.clone().router(), local.secrets.clone().router());
         let routers = [&netaxept, &issuer, &secrets, &local.dynamodb.router()].map(Clone::clone);
-        for (listener, router) in called.into_iter().zip(routers) {
+        for (listener, router) in container_listeners.into_iter().zip(routers) {
             serve(listener, router);
         }
-        serve(api, gateway.router());
-        serve(console, console::router(local.clone()));
-        serve(nets, netaxept);
-        serve(issuing, issuer);
-        serve(keeping, secrets);
+        serve(api_listener, gateway.router());
+        serve(console_listener, console::router(local.clone()));
+        serve(netaxept_listener, netaxept);
+        serve(issuer_listener, issuer);
+        serve(secrets_listener, secrets);
         if options.callbacks {
-            local.netaxept.call_back(Some(local.callback_address()));
+            local.netaxept.set_callback_address(Some(local.callback_address()));
         }
         if options.schedules {
-            local.scheduler.begin();
+            local.scheduler.start();
         }
         Ok(local)
     }
 
-    /// Where it listens.
+    /// The addresses of all parts.
     #[must_use]
     pub fn addresses(&self) -> &Addresses {
         &self.addresses
     }
 
-    /// The clock of everything.
+    /// The clock of all parts.
     #[must_use]
     pub fn clock(&self) -> &Clock {
         &self.clock
     }
 
-    /// Where Nets calls back. Its end is a secret.
+    /// The address that Nets calls. The last segment of its path is a secret.
     fn callback_address(&self) -> String {
         format!("{}/v1/netaxept/callback/{}", self.addresses.api, netaxept::CALLBACK_SECRET)
     }
@@ -254,53 +256,53 @@ impl Local {
         &self.issuer
     }
 
-    /// Nets.
+    /// The Netaxept sandbox.
     #[must_use]
     pub fn netaxept(&self) -> &Netaxept {
         &self.netaxept
     }
 
-    /// The scheduled functions.
+    /// The scheduler.
     #[must_use]
     pub fn scheduler(&self) -> &Scheduler {
         &self.scheduler
     }
 
-    /// The secrets of the functions.
+    /// Secrets Manager.
     #[must_use]
     pub fn secrets(&self) -> &Secrets {
         &self.secrets
     }
 
-    /// What each function may do.
+    /// The permissions of each function.
     #[must_use]
     pub fn policies(&self) -> &Policies {
         &self.policies
     }
 
-    /// What functions change outside of themselves, to count it and to hold it.
+    /// The side effects of the functions, to list and to hold them.
     #[must_use]
-    pub fn doors(&self) -> &Doors {
-        &self.doors
+    pub fn side_effects(&self) -> &SideEffects {
+        &self.side_effects
     }
 
-    /// The notifications to a caller.
+    /// The inbox, which receives the notifications.
     #[must_use]
     pub fn inbox(&self) -> &Inbox {
         &self.inbox
     }
 }
 
-/// The template's parameters, as an operator would give them.
+/// The template's parameters, as an operator would set them.
 fn parameters(addresses: &Addresses) -> Parameters {
     let issuers: Vec<String> = issuer::TENANTS
         .iter()
         .map(|tenant| format!("{tenant}={}/{tenant}", addresses.issuer))
         .collect();
-    // The console has the API's page, which calls the API from another port: another origin.
+    // The console's API page calls the API from another origin: the port differs.
     let origins =
         format!("{0},{1}", addresses.console, addresses.console.replace("127.0.0.1", "localhost"));
-    let given = [
+    let parameters = [
         ("AllowedOrigins", origins),
         ("CallbackAddresses", "local".to_owned()),
         ("NetaxeptAddress", addresses.netaxept.clone()),
@@ -308,25 +310,25 @@ fn parameters(addresses: &Addresses) -> Parameters {
         ("NetaxeptToken", netaxept::TOKEN.to_owned()),
         ("TokenAudience", issuer::AUDIENCE.to_owned()),
         ("TokenIssuers", issuers.join(" ")),
-        // A request more from each instance, at a time that nobody settles: tests count requests.
+        // Without warm-up: tests count requests, and each instance would send one more at any time.
         ("WarmUp", "none".to_owned()),
     ];
-    given.map(|(name, value)| (name.to_owned(), value)).into()
+    parameters.map(|(name, value)| (name.to_owned(), value)).into()
 }
 
-/// The secrets that AWS would make up.
-fn generated() -> BTreeMap<String, String> {
-    let given = [
+/// The secrets that AWS would generate.
+fn generated_secrets() -> BTreeMap<String, String> {
+    let secrets = [
         ("IdKey", ID_KEY),
         ("CallbackSecret", netaxept::CALLBACK_SECRET),
         ("NotificationSecret", inbox::NOTIFICATION_SECRET),
     ];
-    given.map(|(name, value)| (name.to_owned(), value.to_owned())).into()
+    secrets.map(|(name, value)| (name.to_owned(), value.to_owned())).into()
 }
 
-/// What Lambda itself puts into every function's environment, and where `DynamoDB` and Secrets Manager are.
+/// The environment variables that Lambda sets for every function, and the addresses of `DynamoDB` and Secrets Manager.
 fn environment(addresses: &Addresses) -> BTreeMap<String, String> {
-    let given = [
+    let variables = [
         ("AWS_REGION", "eu-north-1"),
         ("AWS_DEFAULT_REGION", "eu-north-1"),
         ("AWS_LAMBDA_LOG_FORMAT", "JSON"),
@@ -334,38 +336,38 @@ fn environment(addresses: &Addresses) -> BTreeMap<String, String> {
         ("AWS_ENDPOINT_URL_DYNAMODB", &addresses.dynamodb),
         ("AWS_ENDPOINT_URL_SECRETS_MANAGER", &addresses.secrets),
     ];
-    given.map(|(name, value)| (name.to_owned(), value.to_owned())).into()
+    variables.map(|(name, value)| (name.to_owned(), value.to_owned())).into()
 }
 
-/// A client for what listens here: no proxies, no redirects.
+/// An HTTP client for the parts of the local service. It uses no proxy and follows no redirects.
 ///
 /// # Errors
-/// TLS cannot be set up.
+/// Fails if TLS cannot be set up.
 pub fn http_client() -> Result<reqwest::Client, Error> {
-    // The one TLS stack of the workspace. It is there already when this is called again.
+    // The workspace has one TLS provider. Installing it again fails, which does no harm.
     rustls::crypto::ring::default_provider().install_default().unwrap_or_default();
     let client =
         reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build();
-    client.map_err(|error| Error::Key(error.to_string()))
+    client.map_err(|error| Error::Cryptography(error.to_string()))
 }
 
-async fn listen(what: &'static str, port: u16) -> Result<TcpListener, Error> {
-    listen_on(what, Ipv4Addr::LOCALHOST.into(), port).await
+async fn listen(name: &'static str, port: u16) -> Result<TcpListener, Error> {
+    listen_on(name, Ipv4Addr::LOCALHOST.into(), port).await
 }
 
-async fn listen_on(what: &'static str, address: IpAddr, port: u16) -> Result<TcpListener, Error> {
-    TcpListener::bind((address, port)).await.map_err(|error| Error::Port(what, error))
+async fn listen_on(name: &'static str, address: IpAddr, port: u16) -> Result<TcpListener, Error> {
+    TcpListener::bind((address, port)).await.map_err(|error| Error::Port(name, error))
 }
 
 fn serve(listener: TcpListener, router: Router) {
     tokio::spawn(async move { axum::serve(listener, router).await });
 }
 
-/// What leaves a connection without an answer: it breaks before anything is sent.
-fn broken_connection() -> Response {
-    let broken = std::io::Error::from(std::io::ErrorKind::BrokenPipe);
-    // The server sends a head together with the beginning of its body, so that neither is sent.
-    Response::new(Body::from_stream(stream::once(ready(Err::<Bytes, _>(broken)))))
+/// A response that makes the server close the connection without sending anything.
+fn close_without_response() -> Response {
+    let error = std::io::Error::from(std::io::ErrorKind::BrokenPipe);
+    // The server sends the head together with the first part of the body. The body fails, so neither is sent.
+    Response::new(Body::from_stream(stream::once(ready(Err::<Bytes, _>(error)))))
 }
 
 fn socket(listener: &TcpListener) -> Result<SocketAddr, Error> {

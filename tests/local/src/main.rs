@@ -1,4 +1,4 @@
-//! `cargo local`: the whole service on this machine.
+//! `cargo local`: runs the whole service on this machine.
 
 use std::io::Write;
 use std::net::IpAddr;
@@ -13,29 +13,29 @@ use tokio::signal::unix::{SignalKind, signal};
 #[derive(Parser)]
 #[command(bin_name = "cargo local")]
 struct Arguments {
-    /// The API's port; console, Netaxept sandbox, issuer and Secrets Manager have the next four. 0 means any free ports.
+    /// The API's port. Console, Netaxept sandbox, issuer and Secrets Manager use the next four ports. 0 means any free ports.
     #[arg(long, default_value_t = 3000)]
     port: u16,
-    /// The database's port, which speaks as Amazon's does. 0 means any free port.
+    /// The port of the database (`DynamoDB`). 0 means any free port.
     #[arg(long, default_value_t = 8000)]
     dynamodb_port: u16,
-    /// Serves what functions call (Netaxept sandbox, issuer, Secrets Manager, database) on this address as well: Docker's
-    /// bridge, 172.17.0.1, for functions in a container.
+    /// Listens on this address too, for functions in a container. It is usually 172.17.0.1, the address of Docker's bridge. Only
+    /// the services that functions call listen on it: Netaxept sandbox, issuer, Secrets Manager and database.
     #[arg(long)]
     containers: Option<IpAddr>,
-    /// Keeps the table in this folder between runs; without it the table is in memory.
+    /// Stores the tables in this folder between runs. Without this option the tables are in memory.
     #[arg(long)]
     data: Option<PathBuf>,
-    /// Function binaries from this folder, taken as they are, and none built: `target/release`.
+    /// Uses the function binaries in this folder, for example `target/release`, and does not build them.
     #[arg(long)]
     functions: Option<PathBuf>,
-    /// Runs scheduled functions only when the console is told to.
+    /// Runs scheduled functions only on request, in the console or with `POST /schedule/{function}`.
     #[arg(long)]
     no_schedules: bool,
-    /// Keeps the Netaxept sandbox from calling the service back.
+    /// Sends no callbacks from the Netaxept sandbox to the service.
     #[arg(long)]
     no_callbacks: bool,
-    /// Prints one line of JSON with the addresses when everything is ready, and nothing else.
+    /// Prints only one line of JSON with the addresses, when the service is ready.
     #[arg(long)]
     json: bool,
 }
@@ -66,7 +66,7 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
         callbacks: !arguments.no_callbacks,
         ..Options::default()
     };
-    let end = async {
+    let shutdown = async {
         tokio::select! {
             _ = interrupt.recv() => {}
             _ = terminate.recv() => {}
@@ -81,8 +81,8 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
         std::future::pending().await
     };
     tokio::select! {
-        () = end => Ok(()),
-        failed = serve => failed,
+        () = shutdown => Ok(()),
+        result = serve => result,
     }
 }
 
@@ -97,11 +97,11 @@ Token issuer      {issuer}
 DynamoDB          {dynamodb}
 Secrets Manager   {secrets}
 
-Try it:
+Example:
   TOKEN=$(curl -s {issuer}/oauth/token -d grant_type=client_credentials -d client_id=partner-demo \\
     -d client_secret=partner-demo -d audience=https://api.entur.io | sed 's/.*\"access_token\":\"\\([^\"]*\\).*/\\1/')
   curl -i '{api}/v1/recurring-payments?customerNumber=4711' -H \"Authorization: Bearer $TOKEN\"
 
-Ctrl-C ends it."
+Press Ctrl-C to stop."
     )
 }

@@ -1,16 +1,16 @@
-//! Nets' Netaxept: Register, Process, Query, the terminal and the callback, from Nets' documents.
+//! The Netaxept sandbox: Register, Process, Query, the terminal page and callbacks, written from Nets' documents.
 //!
-//! Which rule is held by which test, and what Nets leaves unsaid and is our own choice, stands in this package's README.
+//! The README of this package lists each rule with its test, and the choices of the sandbox where Nets documents nothing.
 
 mod callbacks;
+mod card_data;
 mod exception;
 mod faults;
-mod posted;
+mod session;
 mod terminal;
 #[cfg(test)]
 mod tests;
 mod transaction;
-mod visit;
 mod xml;
 
 use std::collections::BTreeMap;
@@ -26,27 +26,27 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::clock::Clock;
-use crate::doors::{Change, Doors};
+use crate::side_effects::{SideEffect, SideEffects};
 use callbacks::Callbacks;
 use exception::Exception;
 use faults::Faults;
-pub use faults::{Kind, Operation};
+pub use faults::{FaultKind, Operation};
+use session::TerminalRequest;
 use transaction::{Card, Transaction};
-use visit::Visit;
 
-/// The merchant that is built in.
+/// The id of the only merchant.
 pub const MERCHANT_ID: &str = "12000001";
-/// Its secret.
+/// The merchant's token, which authenticates each call.
 pub const TOKEN: &str = "sandbox-token";
-/// What the address ends with that Nets calls back.
+/// The last path segment of the callback address.
 pub const CALLBACK_SECRET: &str = "a-secret-between-nets-and-this-machine";
 
-/// What IIS says of an address that it does not know.
+/// The page of IIS for an unknown path.
 const NOT_FOUND: &str = "<!DOCTYPE html>\r\n<html>\r\n    <head>\r\n        <title>The resource cannot be found.</title>\r\n    </head>\r\n    \
     <body bgcolor=\"white\">\r\n        <h1>Server Error in '/' Application.</h1>\r\n        \
     <h2><i>The resource cannot be found.</i></h2>\r\n        <b>Description:</b> HTTP 404.\r\n    </body>\r\n</html>\r\n";
 
-/// The headers of every reply to a call, as recorded; no charset.
+/// The headers of every reply, as recorded from Nets. The content type has no charset.
 const HEADERS: [(&str, &str); 6] = [
     ("cache-control", "private"),
     ("content-type", "text/xml"),
@@ -56,17 +56,17 @@ const HEADERS: [(&str, &str); 6] = [
     ("x-powered-by", "ASP.NET"),
 ];
 
-/// Parameters by lower-case name. An empty one is absent.
+/// Parameters by lower-case name. Empty parameters are omitted.
 type Parameters = BTreeMap<String, String>;
 
-/// The sandbox. Clones are the same.
+/// The sandbox. Clones share their state.
 #[derive(Clone)]
 pub struct Netaxept {
     inner: Arc<Inner>,
 }
 
 struct Inner {
-    doors: Doors,
+    side_effects: SideEffects,
     clock: Clock,
     transactions: Mutex<BTreeMap<String, Transaction>>,
     faults: Faults,
@@ -74,33 +74,33 @@ struct Inner {
 }
 
 impl Netaxept {
-    /// An empty sandbox.
+    /// Returns a sandbox without transactions.
     #[must_use]
     pub fn new(clock: Clock) -> Self {
-        Self::behind(Doors::default(), clock)
+        Self::with_side_effects(SideEffects::default(), clock)
     }
 
-    /// The same, behind these doors.
-    pub(crate) fn behind(doors: Doors, clock: Clock) -> Self {
+    /// Like [`Self::new`]. Records Register and Process in `side_effects`.
+    pub(crate) fn with_side_effects(side_effects: SideEffects, clock: Clock) -> Self {
         let (transactions, faults) = (Mutex::default(), Faults::default());
         let callbacks = Callbacks::default();
-        Self { inner: Arc::new(Inner { doors, clock, transactions, faults, callbacks }) }
+        Self { inner: Arc::new(Inner { side_effects, clock, transactions, faults, callbacks }) }
     }
 
-    /// Everything is found whatever the case of its path.
+    /// The routes of Nets. Paths are not case-sensitive.
     pub fn router(self) -> Router {
         Router::new().fallback(receive).with_state(self)
     }
 
-    /// What the console has of it.
+    /// The routes of the sandbox at the console.
     pub(crate) fn console_router(&self) -> Router {
         faults::router(self.clone())
     }
 
-    /// Listens on a port of 127.0.0.1, 0 being any: the address, without a trailing slash.
+    /// Listens on `port` of 127.0.0.1; 0 selects a free port. Returns the base address, without a trailing slash.
     ///
     /// # Errors
-    /// The port is taken.
+    /// Fails if the port is in use.
     pub async fn start(port: u16, clock: Clock) -> Result<(Self, String), crate::Error> {
         let listener = crate::listen("Netaxept", port).await?;
         let (sandbox, address) = (Self::new(clock), crate::address(&listener)?);
@@ -109,21 +109,21 @@ impl Netaxept {
         Ok((sandbox, address))
     }
 
-    /// What happened so far, for tests and the console: no secrets.
+    /// Returns all transactions as JSON, without secrets, for tests and the console.
     #[must_use]
     pub fn transactions(&self) -> Value {
-        self.all().iter().map(|(id, transaction)| json!({ "transactionId": id, "transaction": transaction.told() })).collect()
+        self.lock_transactions().iter().map(|(id, transaction)| json!({ "transactionId": id, "transaction": transaction.public_json() })).collect()
     }
 
-    fn all(&self) -> MutexGuard<'_, BTreeMap<String, Transaction>> {
+    fn lock_transactions(&self) -> MutexGuard<'_, BTreeMap<String, Transaction>> {
         self.inner.transactions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn register(&self, parameters: &Parameters) -> Result<xml::Element, Exception> {
         let now = self.inner.clock.now();
         transaction::check_registration(parameters)?;
-        let mut all = self.all();
-        let known = known_card(&all, parameters, now)?;
+        let mut all = self.lock_transactions();
+        let card = card_at_register(&all, parameters, now)?;
         let id = parameters
             .get("transactionid")
             .cloned()
@@ -135,27 +135,27 @@ impl Netaxept {
         let reply = xml::Element::root("RegisterResponse").with("TransactionId", &id);
         let transaction = all
             .entry(id.clone())
-            .or_insert_with(|| Transaction::new(id, parameters.clone(), known, now));
+            .or_insert_with(|| Transaction::new(id, parameters.clone(), card, now));
         if transaction.card.is_some() {
             transaction.run_automatic(now).transpose()?;
-            self.tell_change(transaction);
+            self.send_callback(transaction);
         }
         Ok(reply)
     }
 
     fn process(&self, parameters: &Parameters) -> Result<xml::Element, Exception> {
         let id = parameters.get("transactionid").map(String::as_str).unwrap_or_default();
-        let mut all = self.all();
+        let mut all = self.lock_transactions();
         let transaction =
             all.get_mut(id).ok_or_else(|| Exception::generic("Unable to find transaction"))?;
         let reply = transaction.process(parameters, self.inner.clock.now());
-        self.tell_change(transaction);
+        self.send_callback(transaction);
         reply
     }
 
     fn query(&self, parameters: &Parameters) -> Result<xml::Element, Exception> {
         let id = parameters.get("transactionid").map(String::as_str).unwrap_or_default();
-        let all = self.all();
+        let all = self.lock_transactions();
         let transaction = all
             .get(id)
             .ok_or_else(|| Exception::new("QueryException", "Unable to find transaction"))?;
@@ -169,36 +169,39 @@ impl Netaxept {
         parameters: Parameters,
     ) -> Response {
         let perform = || {
-            let done = credentials(&parameters).and_then(|()| perform(self, &parameters));
-            // Errors too have status 200: so it was recorded.
-            (HEADERS, done.unwrap_or_else(Exception::element).document()).into_response()
+            let result = check_credentials(&parameters).and_then(|()| perform(self, &parameters));
+            // Errors have status 200 too, as recorded.
+            (HEADERS, result.unwrap_or_else(Exception::element).document()).into_response()
         };
-        let passing = self.inner.faults.pass(operation, &parameters, perform);
+        let response = self.inner.faults.apply(operation, &parameters, perform);
         match operation {
             Operation::Register | Operation::Process => {
-                self.inner.doors.pass(Change::new(format!("Netaxept {operation:?}")), passing).await
+                self.inner
+                    .side_effects
+                    .execute(SideEffect::new(format!("Netaxept {operation:?}")), response)
+                    .await
             }
-            Operation::Query | Operation::Terminal => passing.await,
+            Operation::Query | Operation::Terminal => response.await,
         }
     }
 }
 
-/// The card that Register brings, by the pan hash of an earlier transaction or by its number.
-fn known_card(
+/// Returns the card that Register identifies, by the pan hash of an earlier transaction or by its number.
+fn card_at_register(
     all: &BTreeMap<String, Transaction>,
     parameters: &Parameters,
     now: Timestamp,
 ) -> Result<Option<Card>, Exception> {
     let Some(pan_hash) = parameters.get("panhash") else {
-        return transaction::told_card(parameters, now);
+        return transaction::card_from_parameters(parameters, now);
     };
-    let card = all.values().find_map(|transaction| transaction.card_of(pan_hash));
+    let card = all.values().find_map(|transaction| transaction.card_for(pan_hash));
     card.cloned().map(Some).ok_or_else(|| Exception::validation("Unknown pan hash"))
 }
 
-fn credentials(parameters: &Parameters) -> Result<(), Exception> {
-    let given = |name| parameters.get(name).map(String::as_str);
-    match (given("merchantid"), given("token")) {
+fn check_credentials(parameters: &Parameters) -> Result<(), Exception> {
+    let value = |name| parameters.get(name).map(String::as_str);
+    match (value("merchantid"), value("token")) {
         (Some(MERCHANT_ID), Some(TOKEN)) => Ok(()),
         (Some(merchant), Some(_)) => {
             let message = format!("Authentication failed (Test) MerchantId: {merchant}");
@@ -235,7 +238,7 @@ async fn receive(
         "/netaxept/query.aspx" => sandbox.call(Operation::Query, Netaxept::query, both()).await,
         "/terminal/default.aspx" | "/terminal/mobile/default.aspx" => {
             let (method, headers, query, form) = (&method, &headers, &query, &form);
-            sandbox.terminal(&Visit { method, headers, query, form }).await
+            sandbox.terminal(&TerminalRequest { method, headers, query, form }).await
         }
         _ => (StatusCode::NOT_FOUND, Html(NOT_FOUND)).into_response(),
     }

@@ -1,4 +1,4 @@
-//! `openapi.yaml`, as it is and as Swagger UI's page, which tries each operation against the local API.
+//! `openapi.yaml` as a file, and as a page of Swagger UI that can call the local API.
 
 use axum::Router;
 use axum::http::StatusCode;
@@ -8,35 +8,36 @@ use swagger_ui_dist::{ApiDefinition, OpenApiSource, generate_routes};
 
 use crate::{binaries, console};
 
-/// What the page reads: the document with the local API as its only server.
-const OF_THE_PAGE: &str = "/api/openapi.yaml";
+/// The document that the page reads: `openapi.yaml` with the local API as its only server.
+const PAGE_DOCUMENT: &str = "/api/openapi.yaml";
 
-/// Its routes: the document, the page with its assets, and the document that the page reads. `api` is the base address of
-/// the API as it runs.
+/// The routes: the document, the page with its assets, and the document that the page reads. `api` is the base address of the
+/// local API.
 pub(crate) fn router(api: String) -> Router {
     let page = ApiDefinition {
         uri_prefix: "/api",
-        api_definition: OpenApiSource::Uri(OF_THE_PAGE),
+        api_definition: OpenApiSource::Uri(PAGE_DOCUMENT),
         title: Some("Recurring Payments API"),
     };
-    let of_the_page = async move || document(|text| with_server(&text, &api)).await;
+    let page_document = async move || document(|text| with_server(&text, &api)).await;
     Router::new()
         .route("/openapi.yaml", get(async || document(|text| text).await))
-        .route(OF_THE_PAGE, get(of_the_page))
+        .route(PAGE_DOCUMENT, get(page_document))
         .merge(generate_routes(page))
 }
 
-/// The file is read for each request, so that a change is seen at once.
+/// Reads the file for each request, so that a change is visible at once.
 async fn document(change: impl FnOnce(String) -> String) -> Response {
     match tokio::fs::read_to_string(binaries::root().join("openapi.yaml")).await {
         Ok(text) => ([("content-type", "application/yaml")], change(text)).into_response(),
-        Err(error) => {
-            console::refusal(StatusCode::INTERNAL_SERVER_ERROR, &format!("openapi.yaml: {error}"))
-        }
+        Err(error) => console::error_response(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            &format!("openapi.yaml: {error}"),
+        ),
     }
 }
 
-/// The document with another list of servers. Every line at the left margin is a member of the document.
+/// The document with `api` as its only server. A line that is not indented starts a member of the document.
 fn with_server(document: &str, api: &str) -> String {
     let mut changed = String::with_capacity(document.len());
     let mut in_servers = false;

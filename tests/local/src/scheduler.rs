@@ -1,6 +1,6 @@
-//! `EventBridge` Scheduler: runs the functions that the template gives a schedule, on the local clock.
+//! `EventBridge` Scheduler: runs the functions that have a schedule in the template, on the local clock.
 //!
-//! Unlike Amazon's it runs a function once, and not again when that failed.
+//! Unlike AWS, it does not retry a failed run.
 
 #[cfg(test)]
 mod tests;
@@ -13,10 +13,10 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::clock::Clock;
-use crate::lambda::{Lambda, NoAnswer};
+use crate::lambda::{InvocationError, Lambda};
 use crate::template::Function;
 
-/// The scheduler. Clones are the same.
+/// The scheduler. Clones share their state.
 #[derive(Clone)]
 pub struct Scheduler {
     inner: Arc<Inner>,
@@ -28,7 +28,7 @@ struct Inner {
     schedules: Vec<Schedule>,
 }
 
-/// When a function is run.
+/// The schedule of a function.
 #[derive(Debug, Clone)]
 struct Schedule {
     logical_id: String,
@@ -36,22 +36,22 @@ struct Schedule {
     every: Duration,
 }
 
-/// Why there is no result of a scheduled function.
+/// A scheduled function could not be run.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum NotRun {
-    /// The template has no such function, or gives it no schedule.
-    #[error("no scheduled function is called {0}")]
+pub enum RunError {
+    /// The template has no such function, or the function has no schedule.
+    #[error("there is no scheduled function {0}")]
     Unknown(String),
     /// The invocation failed.
     #[error(transparent)]
-    NoAnswer(#[from] NoAnswer),
-    /// The function answered something else than JSON.
-    #[error("the function answered no JSON: {0}")]
-    NoJson(String),
+    Invocation(#[from] InvocationError),
+    /// The answer is not JSON.
+    #[error("the function's answer is not JSON: {0}")]
+    InvalidJson(String),
 }
 
 impl Scheduler {
-    /// A scheduler of those functions that have a schedule. It runs nothing by itself before [`Self::begin`].
+    /// A scheduler for those functions that have a schedule. It runs nothing by itself until [`Self::start`].
     #[must_use]
     pub fn new(lambda: Lambda, clock: Clock, functions: &[Function]) -> Self {
         let schedules = functions.iter().filter_map(|function| {
@@ -70,32 +70,31 @@ impl Scheduler {
         self.inner.schedules.iter().map(|schedule| schedule.binary.as_str())
     }
 
-    /// Runs a function, named by its binary, once and now, and says what it answered.
+    /// Runs a function, named by its binary, once and immediately. Returns its answer.
     ///
     /// # Errors
-    /// See [`NotRun`].
-    pub async fn run(&self, binary: &str) -> Result<Value, NotRun> {
+    /// See [`RunError`].
+    pub async fn run(&self, binary: &str) -> Result<Value, RunError> {
         let schedule = self.inner.schedules.iter().find(|schedule| schedule.binary == binary);
-        self.invoke(schedule.ok_or_else(|| NotRun::Unknown(binary.to_owned()))?).await
+        self.invoke(schedule.ok_or_else(|| RunError::Unknown(binary.to_owned()))?).await
     }
 
-    /// From now on runs every function when its time has come on the local clock, until the tokio runtime ends. To be called
-    /// once.
+    /// From now on runs every function when it is due on the local clock, until the tokio runtime ends. Call this once.
     ///
-    /// A function is not run again before it has answered, and once only after the clock was moved, however far. A failure is
-    /// logged.
-    pub fn begin(&self) {
+    /// The runs of a function do not overlap. When the clock is moved, each function runs once, however far it is moved. Failures
+    /// are logged.
+    pub fn start(&self) {
         for schedule in self.inner.schedules.clone() {
-            let next = schedule.after(self.inner.clock.now());
-            tokio::spawn(self.clone().repeat(schedule, next));
+            let next = schedule.next_after(self.inner.clock.now());
+            tokio::spawn(self.clone().run_repeatedly(schedule, next));
         }
     }
 
-    /// Ends when the clock is at the end of time.
-    async fn repeat(self, schedule: Schedule, mut next: Option<Timestamp>) {
+    /// Runs a function each time it is due. Returns when the next time is after the last possible timestamp.
+    async fn run_repeatedly(self, schedule: Schedule, mut next: Option<Timestamp>) {
         while let Some(instant) = next {
-            self.inner.clock.until(instant).await;
-            next = schedule.after(self.inner.clock.now());
+            self.inner.clock.wait_until(instant).await;
+            next = schedule.next_after(self.inner.clock.now());
             match self.invoke(&schedule).await {
                 Ok(answer) => tracing::debug!("{}: {answer}", schedule.binary),
                 Err(error) => tracing::error!("{}: {error}", schedule.binary),
@@ -103,19 +102,19 @@ impl Scheduler {
         }
     }
 
-    async fn invoke(&self, schedule: &Schedule) -> Result<Value, NotRun> {
+    async fn invoke(&self, schedule: &Schedule) -> Result<Value, RunError> {
         let event = schedule.event(self.inner.clock.now()).to_string();
         let answer = self.inner.lambda.invoke(&schedule.binary, event.into_bytes()).await?;
-        serde_json::from_slice(&answer).map_err(|error| NotRun::NoJson(error.to_string()))
+        serde_json::from_slice(&answer).map_err(|error| RunError::InvalidJson(error.to_string()))
     }
 }
 
 impl Schedule {
-    fn after(&self, now: Timestamp) -> Option<Timestamp> {
+    fn next_after(&self, now: Timestamp) -> Option<Timestamp> {
         now.checked_add(self.every).ok()
     }
 
-    /// What `EventBridge` Scheduler sends when the schedule names no input of its own.
+    /// The event that `EventBridge` Scheduler sends for a schedule without an input.
     fn event(&self, now: Timestamp) -> Value {
         let arn = "arn:aws:scheduler:eu-north-1:000000000000:schedule/default";
         json!({

@@ -1,4 +1,4 @@
-//! Secrets Manager: `GetSecretValue` of the secrets that the template declares, each named by its logical id.
+//! Secrets Manager: `GetSecretValue` for the secrets that the template declares, by their logical ids.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,10 +14,10 @@ use serde_json::{Value, json};
 use crate::dynamodb::caller;
 use crate::iam::Policies;
 
-/// What a function may do to read a secret.
-const READ: &str = "secretsmanager:GetSecretValue";
+/// The action that reads a secret.
+const GET_SECRET_VALUE: &str = "secretsmanager:GetSecretValue";
 
-/// The secrets. Clones are the same.
+/// The secrets. Clones share their state.
 #[derive(Clone)]
 pub struct Secrets {
     inner: Arc<Inner>,
@@ -29,41 +29,42 @@ struct Inner {
     reads: Mutex<Vec<Read>>,
 }
 
-/// A secret was asked for.
+/// A function read a secret.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Read {
-    /// Which function did: its access key is its name.
+    /// The function. Its access key is its name.
     pub function: String,
     /// The secret's logical id.
     pub secret: String,
 }
 
 impl Secrets {
-    /// These values, for those whom the template lets read them.
+    /// Secrets with these values by logical id. `policies` define which function may read which secret.
     #[must_use]
     pub fn new(values: BTreeMap<String, String>, policies: Policies) -> Self {
         let (values, reads) = (Mutex::new(values), Mutex::default());
         Self { inner: Arc::new(Inner { policies, values, reads }) }
     }
 
-    /// Another value: whoever reads it from now on gets that.
+    /// Sets a new value, which all later reads return.
     pub fn rotate(&self, secret: &str, value: &str) {
         lock(&self.inner.values).insert(secret.to_owned(), value.to_owned());
     }
 
-    /// Who read what, in order.
+    /// All reads, in order.
     #[must_use]
     pub fn reads(&self) -> Vec<Read> {
         lock(&self.inner.reads).clone()
     }
 
     pub(crate) fn router(self) -> Router {
-        Router::new().fallback(answer).with_state(self)
+        Router::new().fallback(get_secret_value).with_state(self)
     }
 
     fn get(&self, function: String, secret: String) -> Result<Value, (&'static str, String)> {
-        if !self.inner.policies.allows(&function, READ, &secret) {
-            let message = format!("{function} is not authorized to perform {READ} on {secret}");
+        if !self.inner.policies.allows(&function, GET_SECRET_VALUE, &secret) {
+            let message =
+                format!("{function} is not authorized to perform {GET_SECRET_VALUE} on {secret}");
             return Err(("AccessDeniedException", message));
         }
         let value = lock(&self.inner.values).get(&secret).cloned();
@@ -80,22 +81,22 @@ impl Secrets {
     }
 }
 
-async fn answer(
+async fn get_secret_value(
     State(secrets): State<Secrets>,
     uri: Uri,
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    let asked: Value = serde_json::from_slice(&body).unwrap_or_default();
+    let request: Value = serde_json::from_slice(&body).unwrap_or_default();
     let target = headers.get("x-amz-target").and_then(|target| target.to_str().ok());
-    let found = match (target, asked["SecretId"].as_str()) {
+    let result = match (target, request["SecretId"].as_str()) {
         (Some("secretsmanager.GetSecretValue"), Some(secret)) => {
             secrets.get(caller(&uri, &headers), secret.to_owned())
         }
-        _ => Err(("InvalidRequestException", "only GetSecretValue is played here".to_owned())),
+        _ => Err(("InvalidRequestException", "only GetSecretValue is supported".to_owned())),
     };
     let json = [(CONTENT_TYPE, "application/x-amz-json-1.1")];
-    match found {
+    match result {
         Ok(answer) => (json, Json(answer)).into_response(),
         Err((kind, message)) => {
             let body = json!({ "__type": kind, "message": message });

@@ -1,28 +1,31 @@
-//! YAML as JSON.
+//! Converts YAML to JSON.
 
 use saphyr::{LoadableYamlNode, Scalar, Yaml};
 use serde_json::{Map, Value, json};
 
-/// What is wrong with a text.
+/// A text is not YAML, or cannot be converted to JSON.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
-pub struct Fault(String);
+pub struct YamlError(String);
 
-/// The first document of a text. `tagged` says what a value with a tag such as `!Ref` becomes, if anything.
+/// The first document of a text, as JSON. `tagged` converts a value with a tag such as `!Ref`; `None` means that the tag is unknown.
 ///
 /// # Errors
-/// It is not YAML, or something in it has no counterpart in JSON.
-pub fn document(text: &str, tagged: fn(&str, &Value) -> Option<Value>) -> Result<Value, Fault> {
+/// Fails if the text is not YAML, or if a part of it has no equivalent in JSON.
+pub fn document(text: &str, tagged: fn(&str, &Value) -> Option<Value>) -> Result<Value, YamlError> {
     json_of(&first(text)?, tagged)
 }
 
 /// The first document of a text.
-fn first(text: &str) -> Result<Yaml<'_>, Fault> {
-    let documents = Yaml::load_from_str(text).map_err(|error| Fault(error.to_string()))?;
-    documents.into_iter().next().ok_or_else(|| Fault("it is empty".to_owned()))
+fn first(text: &str) -> Result<Yaml<'_>, YamlError> {
+    let documents = Yaml::load_from_str(text).map_err(|error| YamlError(error.to_string()))?;
+    documents
+        .into_iter()
+        .next()
+        .ok_or_else(|| YamlError("the text has no YAML document".to_owned()))
 }
 
-fn json_of(node: &Yaml<'_>, tagged: fn(&str, &Value) -> Option<Value>) -> Result<Value, Fault> {
+fn json_of(node: &Yaml<'_>, tagged: fn(&str, &Value) -> Option<Value>) -> Result<Value, YamlError> {
     match node {
         Yaml::Value(Scalar::String(text)) => Ok(json!(text)),
         Yaml::Value(Scalar::Integer(number)) => Ok(json!(number)),
@@ -32,18 +35,19 @@ fn json_of(node: &Yaml<'_>, tagged: fn(&str, &Value) -> Option<Value>) -> Result
         Yaml::Sequence(items) => items.iter().map(|item| json_of(item, tagged)).collect(),
         Yaml::Mapping(members) => {
             let member = |(name, value): (&Yaml<'_>, &Yaml<'_>)| {
-                let name =
-                    name.as_str().ok_or_else(|| Fault("a name that is no text".to_owned()))?;
+                let name = name
+                    .as_str()
+                    .ok_or_else(|| YamlError("the name of a member is not a string".to_owned()))?;
                 Ok((name.to_owned(), json_of(value, tagged)?))
             };
             members.iter().map(member).collect::<Result<Map<_, _>, _>>().map(Value::Object)
         }
         Yaml::Tagged(tag, value) => {
-            let fault = || Fault(format!("the tag !{} is not known here", tag.suffix));
-            tagged(&tag.suffix, &json_of(value, tagged)?).ok_or_else(fault)
+            let unknown = || YamlError(format!("the tag !{} is unknown", tag.suffix));
+            tagged(&tag.suffix, &json_of(value, tagged)?).ok_or_else(unknown)
         }
         Yaml::Representation(..) | Yaml::Alias(_) | Yaml::BadValue => {
-            Err(Fault("an alias or a value that is not understood".to_owned()))
+            Err(YamlError("aliases and invalid values are not supported".to_owned()))
         }
     }
 }
@@ -53,7 +57,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_json_has_becomes_json() {
+    fn values_are_converted_to_json() {
         let text = "a: [1, 1.5, true, null, 'x', !T y]\n'b': { c: 2026-11-23, d: NO }";
         let tagged = |tag: &str, value: &Value| Some(json!({ tag: value }));
         let expected = json!({
@@ -64,9 +68,9 @@ mod tests {
     }
 
     #[test]
-    fn what_json_does_not_have_is_refused() {
-        for wrong in ["", "a: [", "1: a", "a: &b 1\nc: *b\n? [d]\n: 2", "!T a"] {
-            assert!(document(wrong, |_, _| None).is_err(), "{wrong:?}");
+    fn values_without_an_equivalent_in_json_are_refused() {
+        for invalid in ["", "a: [", "1: a", "a: &b 1\nc: *b\n? [d]\n: 2", "!T a"] {
+            assert!(document(invalid, |_, _| None).is_err(), "{invalid:?}");
         }
     }
 }

@@ -1,58 +1,58 @@
-//! The configurations: who does what, and what can go wrong meanwhile. Each is explored to its last state.
+//! The configurations: the scripts of the processes, and the bounds of faults and time. All states of each are explored.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::event::Event;
-use crate::nets::Page;
-use crate::operation::{Operation, Place};
-use crate::world::steps::Wait;
+use crate::nets::PageState;
+use crate::operation::{Operation, SequenceNumber};
+use crate::world::steps::ClockStep;
 
+mod builders;
 mod card;
 mod primary;
 mod time;
-mod words;
 
-/// How far a configuration goes.
+/// The bounds of a configuration.
 #[derive(Debug, Clone)]
 pub struct Bounds {
-    /// How often a change is decided before Busy. In the service five times.
-    pub tries: u32,
-    /// How many messages are lost.
+    /// How often a change is decided before Busy. In the service: five times.
+    pub attempts: u32,
+    /// How many messages can be lost.
     pub losses: u8,
-    /// How many functions are killed.
+    /// How many functions can be killed.
     pub kills: u8,
-    /// How often the clock moves.
-    pub steps_of_clock: u8,
-    /// How it can move.
-    pub waits: Vec<Wait>,
+    /// How often the clock can move.
+    pub clock_steps: u8,
+    /// How the clock can move.
+    pub allowed_clock_steps: Vec<ClockStep>,
     /// Whether a client's clock can be two seconds behind.
-    pub skewed: bool,
-    /// Whether the engine says what beat a write, as Amazon's does.
-    pub telling: bool,
-    /// What the customer can do at a page.
-    pub pages: Vec<Page>,
+    pub clock_skew: bool,
+    /// Whether the database returns the stored item when the condition of a write fails, as Amazon's does.
+    pub returns_winner: bool,
+    /// The actions of the customer that are possible on a page.
+    pub customer_actions: Vec<PageState>,
 }
 
-/// Who does what, and what was there before.
+/// The initial state, and the scripts of the processes.
 #[derive(Debug, Clone, Default)]
 pub struct Scenario {
-    /// What has happened before anybody begins.
-    pub before: Vec<Before>,
-    /// Each party's operations, one after the other.
+    /// The steps that lead to the initial state.
+    pub setup: Vec<SetupStep>,
+    /// The operations of each process, in sequence.
     pub scripts: Vec<Vec<Operation>>,
 }
 
-/// Something that has happened before.
+/// A step before the exploration starts.
 #[derive(Debug, Clone, Copy)]
-pub enum Before {
+pub enum SetupStep {
     /// An operation, from beginning to end.
-    Done(Operation),
-    /// The customer entered something at the newest page of this one.
-    Entered(Place, Page),
-    /// The clock moved.
-    Passed(TimeDelta),
-    /// Nets knows the first transaction id of this one from long ago.
-    Remembered(Place),
+    Run(Operation),
+    /// An action of the customer on the newest page of this recurring payment.
+    CustomerActs(SequenceNumber, PageState),
+    /// The clock moves by this duration.
+    AdvanceClock(TimeDelta),
+    /// Nets already has an old transaction with the first id of this recurring payment.
+    OldTransaction(SequenceNumber),
 }
 
 /// One configuration.
@@ -60,88 +60,88 @@ pub enum Before {
 pub struct Configuration {
     /// Its name.
     pub name: &'static str,
-    /// What it is about, in a sentence.
+    /// A description of the cases that it covers.
     pub about: &'static str,
-    /// How far it goes.
+    /// Its bounds.
     pub bounds: Bounds,
-    /// Where it begins.
+    /// Its initial states and scripts.
     pub scenarios: Vec<Scenario>,
-    /// What has to happen in it.
-    pub expects: Vec<Event>,
+    /// The events that must occur at least once.
+    pub expected_events: Vec<Event>,
 }
 
-/// How large a configuration is made.
+/// The size of a configuration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
 pub enum Size {
     /// For `cargo test`, without optimisation.
     Small,
     /// For CI.
     Medium,
-    /// By hand.
+    /// For manual runs.
     Large,
 }
 
-/// Makes a configuration of a size.
-pub type Make = fn(Size) -> Configuration;
+/// Builds a configuration of a given size.
+pub type Builder = fn(Size) -> Configuration;
 
-/// Every configuration, by its name.
-pub const ALL: &[(&str, Make)] = &[
+/// All configurations, by name.
+pub const ALL: &[(&str, Builder)] = &[
     ("primary", primary::primary),
-    ("chains", primary::chains),
-    ("doubt", primary::telling),
-    ("silent", primary::silent),
-    ("keys", primary::keys),
-    ("many", primary::many),
+    ("sequences", primary::sequences),
+    ("uncertain-writes", primary::uncertain_writes),
+    ("conflicts-without-item", primary::conflicts_without_item),
+    ("idempotency-keys", primary::idempotency_keys),
+    ("created-limit", primary::created_limit),
     ("card", card::card),
-    ("found", card::found),
-    ("visits", card::visits),
-    ("repeats", card::repeats),
-    ("told", card::told),
-    ("time", time::time),
-    ("late", time::late),
-    ("absence", time::absence),
+    ("card-kinds", card::card_kinds),
+    ("sessions", card::sessions),
+    ("repeated-terminals", card::repeated_terminals),
+    ("notifications", card::notifications),
+    ("expiry", time::expiry),
+    ("expired-card", time::expired_card),
+    ("abandonment", time::abandonment),
 ];
 
 /// The configuration with this name.
 #[must_use]
 pub fn configuration(name: &str, size: Size) -> Option<Configuration> {
-    ALL.iter().find(|(known, _)| *known == name).map(|(_, make)| make(size))
+    ALL.iter().find(|(known, _)| *known == name).map(|(_, build)| build(size))
 }
 
 impl Default for Bounds {
     fn default() -> Self {
         Self {
-            tries: 3,
+            attempts: 3,
             losses: 0,
             kills: 0,
-            steps_of_clock: 0,
-            waits: Vec::new(),
-            skewed: false,
-            telling: true,
-            pages: vec![Page::Card],
+            clock_steps: 0,
+            allowed_clock_steps: Vec::new(),
+            clock_skew: false,
+            returns_winner: true,
+            customer_actions: vec![PageState::Card],
         }
     }
 }
 
-/// When every scenario begins: a Monday.
+/// The instant at which every scenario starts: a Monday.
 #[must_use]
-pub fn beginning() -> DateTime<Utc> {
+pub fn start_instant() -> DateTime<Utc> {
     DateTime::UNIX_EPOCH + TimeDelta::seconds(1_795_428_000)
 }
 
-/// Every way to give so many parties a script each, whatever their order.
+/// All combinations of one script for each process, without regard to the order of the processes.
 #[must_use]
-pub fn each_of(parties: usize, scripts: &[Vec<Operation>]) -> Vec<Vec<Vec<Operation>>> {
-    if parties == 0 {
+pub fn combinations(processes: usize, scripts: &[Vec<Operation>]) -> Vec<Vec<Vec<Operation>>> {
+    if processes == 0 {
         return vec![Vec::new()];
     }
-    let with = |first: usize| {
-        let rest = each_of(parties - 1, &scripts[first..]);
+    let starting_with = |first: usize| {
+        let rest = combinations(processes - 1, &scripts[first..]);
         rest.into_iter().map(move |rest| {
             let mut all = vec![scripts[first].clone()];
             all.extend(rest);
             all
         })
     };
-    (0..scripts.len()).flat_map(with).collect()
+    (0..scripts.len()).flat_map(starting_with).collect()
 }

@@ -1,24 +1,24 @@
-//! What has to happen somewhere in a configuration, or it shows nothing. Counted where it happens.
+//! Events that must occur at least once in a configuration. Without them, its properties would prove nothing.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 macro_rules! events {
-    ($($(#[$doc:meta])* $name:ident = $words:literal,)*) => {
-        /// Something worth reaching.
+    ($($(#[$doc:meta])* $name:ident = $description:literal,)*) => {
+        /// An event that a configuration can require.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub enum Event {
-            $(#[doc = $words] $name,)*
+            $(#[doc = $description] $name,)*
         }
 
         impl Event {
-            /// All of them.
+            /// All events.
             pub const ALL: &'static [Self] = &[$(Self::$name),*];
 
-            /// What happened.
+            /// The event, as a sentence.
             #[must_use]
-            pub fn words(self) -> &'static str {
+            pub fn description(self) -> &'static str {
                 match self {
-                    $(Self::$name => $words,)*
+                    $(Self::$name => $description,)*
                 }
             }
         }
@@ -26,73 +26,73 @@ macro_rules! events {
 }
 
 events! {
-    Beaten = "a write was beaten",
-    BeatenSilently = "a write was beaten, and the engine did not say by what",
-    Recognised = "a refused write was known for one's own",
-    RecognisedByReading = "a write whose answer was lost was found by reading",
-    RecognisedAtLast = "the last doubtful write was looked up, and found",
-    LeftInDoubt = "the last doubtful write was looked up, and not found",
-    Busy = "somebody was told Busy",
-    Refused = "the rules refused",
-    NothingToWrite = "a change changed nothing, and was not written",
-    Killed = "somebody was killed",
-    KilledWithWrite = "somebody was killed with a write on its way",
-    KilledAfterNets = "somebody was killed after Nets had answered, before that was written down",
-    LateWrite = "a write was made after its sender had given it up",
-    LateRegister = "Nets registered after the sender had given it up",
-    LateVerify = "Nets verified after the sender had given it up",
-    Promoted = "another one became primary because the primary was over",
-    HandedBack = "a choice that was over handed primary back to the choice before it",
-    Overtaken = "a card took primary over from one that never got one",
-    SamePayment = "a key that came again brought the same recurring payment",
-    SameVisit = "a key that came again brought the same visit",
-    IdTaken = "Nets knew the transaction id",
-    NotRegistered = "Nets did not know a visit that was written down",
-    TakenOver = "a request took over the visit of an earlier one with the same key",
-    LeftToTheSchedule = "a visit that may be on its way to Nets was left open",
+    Conflict = "a write conflicted, and the database returned the winner's version",
+    ConflictWithoutItem = "a write conflicted, and the database did not return the winner's version",
+    OwnWriteRecognised = "a refused write was recognised as the writer's own",
+    OwnWriteFoundByRead = "a read found a write whose reply was lost",
+    UncertainWriteFound = "after the last attempt, a read found the uncertain write",
+    UncertainWriteNotFound = "after the last attempt, a read did not find the uncertain write",
+    Busy = "an operation failed with Busy",
+    Refused = "the wallet refused an operation",
+    NothingToWrite = "a change had no effect and was not written",
+    Killed = "a function was killed",
+    KilledWithWrite = "a function was killed while its write was in transit",
+    KilledAfterNets = "a function was killed after Nets answered, before the result was stored",
+    LateWrite = "a write was executed after its sender had stopped waiting",
+    LateRegister = "Nets executed a Register after its sender had stopped waiting",
+    LateVerify = "Nets executed a VERIFY after its sender had stopped waiting",
+    Promoted = "another recurring payment became primary because the primary had ended or expired",
+    PreviousChoiceRestored = "after a chosen primary ended, the previous choice became primary again",
+    ReplacedByCard = "an ACTIVE recurring payment replaced a CREATED primary",
+    CreateRepeated = "a repeated key returned the same recurring payment",
+    OpenRepeated = "a repeated key returned the same session",
+    IdTaken = "Nets already knew the transaction id",
+    NotRegistered = "Nets did not know a stored session",
+    RegistrationResumed = "a request resumed the registration of an earlier request with the same key",
+    RegistrationUncertain = "a session stayed open because its registration was uncertain",
     Verified = "Nets verified a card",
-    AlreadyProcessed = "Nets said that it had verified before",
-    VerifiedBefore = "a look found a card that was verified before",
-    Unclear = "a look brought no clear answer",
-    CustomerCancelled = "a look found that the customer had cancelled",
-    SoftDecline = "a card was declined for now",
-    HardDecline = "a card was declined for good",
-    CardExpired = "a card had expired when it came",
-    SecondCard = "a card came for what had one by then",
-    CardTooLate = "a card came for what was over by then",
+    AlreadyProcessed = "Nets answered VERIFY with \"already processed\"",
+    VerifiedBefore = "a reconciliation found a card that was already verified",
+    Unclear = "a reconciliation got no clear answer",
+    CustomerCancelled = "a reconciliation found that the customer had cancelled",
+    SoftDecline = "a card had a soft decline",
+    HardDecline = "a card had a hard decline",
+    CardExpired = "a card had expired when it was verified",
+    SecondCard = "a card was verified for a recurring payment that already had one",
+    CardTooLate = "a card was verified for a recurring payment that had already ended",
     Activated = "a card was stored",
-    ActivatedBySchedule = "a card was stored by the schedule",
-    Abandoned = "one was abandoned",
-    Expired = "one expired",
-    NotDueAnyMore = "a run of the expiry found nothing due any more",
-    Misled = "an index that misled was put right",
-    Told = "somebody was told",
-    ToldAgain = "somebody was told again",
-    HeardUnheard = "somebody heard, and we did not hear so",
-    GivenUp = "a notification was given up",
+    ActivatedBySchedule = "the schedule stored a card",
+    Abandoned = "a recurring payment was abandoned",
+    Expired = "a recurring payment expired",
+    NothingDue = "the expiry schedule found that nothing was due any more",
+    StaleIndexEntry = "a stale index entry was corrected",
+    Delivered = "a notification was delivered",
+    DeliveryRetried = "a delivery was attempted again",
+    DeliveryReplyLost = "a notification was delivered, and the reply was lost",
+    NotificationExpired = "a notification expired undelivered",
     Erased = "a customer was erased",
-    OlderClock = "somebody wrote after a writer with a later clock",
+    EarlierClock = "a writer's clock was behind the clock of an earlier writer",
 }
 
-/// How often each has happened. Not part of a state: two ways to the same state are one.
+/// How often each event has occurred. Not part of a state: the count depends on the path to it.
 #[derive(Debug)]
-pub struct Seen(Vec<AtomicU64>);
+pub struct EventCounts(Vec<AtomicU64>);
 
-impl Default for Seen {
+impl Default for EventCounts {
     fn default() -> Self {
         Self(Event::ALL.iter().map(|_| AtomicU64::new(0)).collect())
     }
 }
 
-impl Seen {
-    /// It happened.
-    pub fn note(&self, event: Event) {
+impl EventCounts {
+    /// Counts an event.
+    pub fn add(&self, event: Event) {
         self.0[event as usize].fetch_add(1, Ordering::Relaxed);
     }
 
-    /// How often it happened.
+    /// How often the event has occurred.
     #[must_use]
-    pub fn count(&self, event: Event) -> u64 {
+    pub fn get(&self, event: Event) -> u64 {
         self.0[event as usize].load(Ordering::Relaxed)
     }
 }

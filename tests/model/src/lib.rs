@@ -1,95 +1,104 @@
-//! The protocol that keeps a wallet, as a model of which every state is visited.
+//! A model of the wallet's protocol, and a model checker ([`stateright`]) that explores every state of it.
 //!
-//! A test tries some orders of events. This visits all of them, within bounds: 2 to 4 parties on one wallet (clients, Nets'
-//! callback, the two schedules), and between any two of their steps anybody else's, a killed function, a lost message, one
-//! that arrives late, a customer at Nets' page, or a step of the clock. In each state every property of [`breach`] has to hold.
+//! Other tests run some orders of events. The model checker runs all of them, within bounds: two to four processes on one
+//! wallet (clients, Nets' callback, the two schedules). Between any two steps of one process it tries each step of the others,
+//! a killed function, a lost message, a late message, an action of the customer on Nets' page, and a step of the clock. Every
+//! property in [`violation`] must hold in every state.
 //!
-//! # Reading order
+//! # Modules
 //!
-//! | module | what |
+//! | module | content |
 //! |---|---|
-//! | [`operation`] | what a party can set off |
-//! | [`protocol`] | what then runs: `Store::change_found`, `Terminals::open`, `App::complete`, `App::finish`, `Store::settle`, `Teller::tell`, written down once more, line by line, with the same names |
-//! | [`wire`] | how a straight line of code becomes steps: each request that leaves a function is one |
-//! | [`item`], [`nets`] | what the table and Nets make of a request |
-//! | [`world`] | a state, and all that can happen next |
-//! | [`truth`] | api.md §6 once more, written from the page: what is so, whatever the wallet says |
-//! | [`breach`] | the properties |
-//! | [`event`] | what has to happen somewhere, so that nothing holds for want of trouble |
-//! | [`configuration`] | who does what |
-//! | [`flaw`] | rules of the protocol that can be broken, to see that it is found |
+//! | [`operation`] | the operations of a process |
+//! | [`protocol`] | what an operation does: a transcription of `Store::change_loaded`, `Terminals::open`, `App::complete`, `App::finish`, `Store::expire` and `NotificationSender::deliver`, with the same names |
+//! | [`wire`] | how sequential code is divided into steps: each request that leaves a function is one step |
+//! | [`run`] | the progress of an operation |
+//! | [`item`], [`nets`] | how the table and Nets execute a request |
+//! | [`world`] | a state, the steps that are possible in it, and their effects |
+//! | [`annotation`] | the effect of a write in terms of api.md §6 |
+//! | [`specification`] | api.md §6 a second time, written from the contract: the expected state, independent of the wallet |
+//! | [`violation`] | the properties |
+//! | [`event`] | events that must occur at least once, so that no property holds only because nothing happened |
+//! | [`configuration`] | the processes, their operations, and the bounds |
+//! | [`defect`] | defects that can be added to the protocol, as a test of the properties |
+//! | [`model`], [`exploration`], [`report`] | the interface to `stateright`, and the output |
 //!
-//! # What is real
+//! # Code of the service
 //!
-//! The wallet is `shared`'s own: `create`, `update`, `end`, `erase`, `open_terminal`, `take_over`, `setup`, `conclude`,
-//! `begin_tries`, `heard`, `give_up`, `due`, and whatever time does. So are the ids, the visits, the findings, and the words
-//! that Nets' answers are read into. A fault in those rules is found here like one in the protocol.
+//! The model uses the wallet of `shared`: `create`, `update`, `end`, `erase`, `open_terminal`, `resume_registration`, `setup_progress`,
+//! `apply_reconciliation`, `begin_delivery_attempts`, `remove_notification`, `expire_notifications`, `due`, and the rules that depend on
+//! time. It also uses the ids, the terminal sessions, the reconciliations, and the types of Nets' answers. So the model finds an
+//! error in these rules as well as one in the protocol.
 //!
-//! # What is transcribed
+//! # Transcribed code
 //!
-//! `shared/src/storage.rs`, `storage/due.rs`, and of `storage/item.rs` what they depend on: version, ids of writes and the
-//! two indexes; `app.rs`, `app/look.rs`, `app/teller.rs`, `app/terminals.rs`. Whoever changes one of these changes its
-//! transcription. It is kept short, so that both can be read side by side.
+//! These files are transcribed: `shared/src/storage.rs`, `storage/due.rs`, the parts of `storage/item.rs` that they use (the
+//! version, the ids of writes and the two indexes), `app.rs`, `app/reconciliation.rs`, `app/notification_sender.rs` and
+//! `app/terminals.rs`. Change the transcription together with the file. It is short, so that both can be compared side by side.
 //!
-//! # What can happen
+//! # Possible steps
 //!
-//! - A request is carried out and answered. Or it is lost on its way there or back: its sender hears nothing, goes on as it
-//!   would, and the request may still be carried out at any later moment, or never.
-//! - A write is carried out, its answer lost, and the SDK sends it again.
-//! - A function is killed (SIGKILL, its time over, its client gone): what it knew is gone, what it sent may still arrive.
-//! - The engine says what beat a write (`ALL_OLD`), as Amazon's does, or does not, as dynalite.
-//! - The customer enters a good card, one that is over soon, one that is declined for now or for good, or presses cancel; at a
-//!   page whose address somebody was given, for 15 minutes.
-//! - Nets calls back about whatever the customer has done, whenever it likes.
-//! - The clock moves: to when something is due, a millisecond before, by a second, two or 16 minutes, a day, three days, three
-//!   years. A client's clock can be two seconds behind.
-//! - A schedule begins when the index says that something is due; what the index says may have been overtaken by then.
+//! - A request is executed, and its reply arrives. Or the request or its reply is lost: the sender gets no reply and continues,
+//!   and the request may still be executed at any later time, or never.
+//! - A write is executed, its reply is lost, and the SDK sends the write again.
+//! - A function is killed (SIGKILL, timeout, closed connection): its memory is lost, and its last request may still arrive.
+//! - When the condition of a write fails, the database returns the stored item (`ALL_OLD`), as Amazon's does, or it does not, like
+//!   dynalite.
+//! - The customer enters a valid card, a card that expires soon, or a card with a soft or a hard decline, or cancels. This is
+//!   possible for 15 minutes, on a page whose address was returned to a client.
+//! - Nets sends a callback at any time after the customer has acted.
+//! - The clock moves: to the next due time, to a millisecond before it, or by a second, 1, 2 or 16 minutes, 24 or 73 hours, or
+//!   three years. The clock of a client can be two seconds behind.
+//! - A schedule starts when an index has a due entry. The entry may be stale when the schedule reads the wallet.
 //!
-//! # In the end
+//! # Eventual properties
 //!
-//! "In the end the card is there" is checked from every state, not only from those in which a way ends: [`world::aftermath`]
-//! kills everybody, drops what is on its way, and lets the two schedules run on, driven by what the indexes say. Whatever
-//! customers have completed is then ACTIVE, what time took is gone, and whoever is to be told has been. That is stronger than
-//! `stateright`'s `eventually`, which looks at the last state of a way only.
+//! A property such as "a completed card is stored in the end" is checked from every state, not only from final states. For
+//! this, [`world::recovery`] kills all processes, drops all messages, and runs the two schedules as the indexes demand. Then
+//! every completed card has to be stored, every expiry applied, and every notification delivered. This is stronger than
+//! `stateright`'s `eventually`, which considers only the last state of a path.
 //!
-//! # What is left out, and why
+//! # Limits of the model
 //!
-//! - One customer, one slot: wallets do not know of each other, and probes have tests of their own.
-//! - Who may see what: it is decided before anything is changed.
-//! - Pauses between tries: whoever is between two steps waits anyhow, as long as the model likes.
-//! - All ids of writes are remembered, not eight: no bound here has nine writes between one and its recognition. What is said
-//!   then is held by `shared/tests/storage.rs`, and was found by `tests/proofs`.
-//! - A change is tried two or three times, not five. More of the same.
-//! - A function that is killed while it waits to *read* is not a step: what it leaves it would have left before.
-//! - Of two parties with the same script, the first begins first: the other way round is the same with other names.
-//! - Nets' VERIFY is possible for as long as the page's recurring payment waits; in truth for 24 hours after the visit.
-//! - Everything else of the contract that is decided by one read: texts, lists, limits per hour, sixteen ended ones.
+//! - There is one customer and one slot. Wallets are independent of each other, and the probing of slots has tests of its own.
+//! - Access control is not modelled. It is decided before any change.
+//! - Pauses between attempts are not modelled. A process can be delayed between any two of its steps.
+//! - An item keeps the ids of all writes, not of eight. Within the bounds no write is followed by eight others before its writer
+//!   looks for it. `shared/tests/storage.rs` tests this limit.
+//! - A change has two or three attempts, not five.
+//! - A function is not killed while it waits for a read. The state would be the same as before the read was sent.
+//! - Of two processes with the same script, the first starts first. The other order is equivalent.
+//! - VERIFY is possible as long as the recurring payment is CREATED. Nets accepts VERIFY only for 24 hours after the session.
+//! - Rules that depend on a single read are not modelled: texts, lists, rate limits, the limit of sixteen ended recurring
+//!   payments.
 //!
-//! # What is taken for granted
+//! # Assumptions
 //!
-//! - No request lives 30 seconds, and no run of a schedule 90 (`template.yaml`): the clock does not pass them by.
-//! - `DynamoDB`'s conditional write and consistent read are what they are said to be. Nets verifies a transaction once, however
-//!   often it is asked (`netaxept.md` §4); the properties say that we do not lean on it more than two at once have to.
-//! - What Nets was sent and its sender gave up, it begins within 30 seconds or never, if it is a Register.
+//! - No request takes 30 seconds, and no run of a schedule takes 90 (`template.yaml`). The clock does not move further than
+//!   that while one is in progress.
+//! - `DynamoDB`'s conditional writes and consistent reads are correct. Nets verifies a transaction once, even if VERIFY is
+//!   repeated (`netaxept.md` §4). The properties check that the service repeats VERIFY only when two processes run at the same
+//!   time.
+//! - Nets starts a Register within 30 seconds after its sender stopped waiting, or never.
 //!
-//! # Running it
+//! # Usage
 //!
 //! ```sh
-//! cargo test -p model                                      # small bounds, every flaw
-//! cargo run --profile proof --bin model -- --all           # CI's bounds
+//! cargo test -p model                                      # small bounds, every defect
+//! cargo run --profile proof --bin model -- --all           # the bounds of CI
 //! cargo run --profile proof --bin model -- --all --size large
-//! cargo run --profile proof --bin model -- --config card --flaw writes-off-the-young
+//! cargo run --profile proof --bin model -- --config card --defect closes-session-during-registration
 //! ```
 //!
-//! It prints a row for each configuration, and ends with 1 when a property does not hold, with the shortest way to where it
-//! does not, or when something that has to happen never did. `--events` says how often each did. `--depth` stops early.
+//! The program prints one row for each configuration. If a property does not hold, it prints the shortest path to a violation.
+//! It exits with 1 if a property does not hold, or if an expected event never occurs. `--events` prints the number of each
+//! event. `--depth` limits the length of the paths.
 
-pub mod breach;
-pub mod check;
+pub mod annotation;
 pub mod configuration;
+pub mod defect;
 pub mod event;
-pub mod flaw;
-pub mod intent;
+pub mod exploration;
 pub mod item;
 pub mod model;
 pub mod nets;
@@ -97,6 +106,7 @@ pub mod operation;
 pub mod protocol;
 pub mod report;
 pub mod run;
-pub mod truth;
+pub mod specification;
+pub mod violation;
 pub mod wire;
 pub mod world;

@@ -1,37 +1,37 @@
-//! `cargo run --profile proof --bin model -- --all`: explores the configurations, and prints a table.
+//! `cargo run --profile proof --bin model -- --all`: explores the configurations and prints a table.
 
 use std::io::{Write, stdout};
 use std::process::ExitCode;
 
 use clap::Parser;
-use model::check::{Search, explore};
 use model::configuration::{ALL, Size, configuration};
-use model::flaw::Flaw;
+use model::defect::Defect;
+use model::exploration::{SearchOptions, explore};
 use model::report;
 
-/// Explores every state of the wallet's protocol within bounds, and checks its properties in each.
+/// Explores every state of the wallet's protocol within bounds, and checks the properties in each state.
 #[derive(Parser)]
 #[command(bin_name = "model")]
 struct Arguments {
-    /// A configuration; may be given more than once.
+    /// The name of a configuration. The option can be repeated.
     #[arg(long, required_unless_present = "all")]
     config: Vec<String>,
-    /// All configurations.
+    /// Explores all configurations.
     #[arg(long)]
     all: bool,
-    /// How far the bounds go.
+    /// The size of the bounds.
     #[arg(long, value_enum, default_value = "medium")]
     size: Size,
-    /// Not deeper than so many steps. Without it: every state.
+    /// The largest number of steps in a path. Without it, there is no limit.
     #[arg(long)]
     depth: Option<usize>,
-    /// With how many threads.
+    /// The number of threads.
     #[arg(long, default_value_t = 2)]
     threads: usize,
-    /// Breaks a rule of the protocol, to see that it is found.
-    #[arg(long, value_enum)]
-    flaw: Option<Flaw>,
-    /// Says how often everything happened that has to happen.
+    /// A defect to add to the protocol, as a test of the properties.
+    #[arg(long, alias = "flaw", value_enum)]
+    defect: Option<Defect>,
+    /// Prints how often each expected event occurred.
     #[arg(long)]
     events: bool,
 }
@@ -51,20 +51,23 @@ fn main() -> ExitCode {
 }
 
 fn run(out: &mut impl Write, names: &[&str], arguments: &Arguments) -> std::io::Result<bool> {
-    let search =
-        Search { threads: arguments.threads, depth: arguments.depth, flaw: arguments.flaw };
-    let mut good = true;
-    writeln!(out, "{}", report::HEAD)?;
+    let options = SearchOptions {
+        threads: arguments.threads,
+        depth: arguments.depth,
+        defect: arguments.defect,
+    };
+    let mut success = true;
+    writeln!(out, "{}", report::TABLE_HEADER)?;
     for name in names {
         let Some(configuration) = configuration(name, arguments.size) else {
-            writeln!(out, "there is no configuration {name}")?;
+            writeln!(out, "unknown configuration: {name}")?;
             return Ok(false);
         };
-        let outcome = explore(&configuration, search);
-        good &= outcome.is_good();
-        writeln!(out, "{}", report::row(&outcome))?;
-        write!(out, "{}", report::details(&outcome, arguments.events))?;
+        let exploration = explore(&configuration, options);
+        success &= exploration.is_success();
+        writeln!(out, "{}", report::row(&exploration))?;
+        write!(out, "{}", report::details(&exploration, arguments.events))?;
         out.flush()?;
     }
-    Ok(good)
+    Ok(success)
 }

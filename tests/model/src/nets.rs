@@ -1,35 +1,35 @@
-//! Nets, as the service meets it (and as the sandbox in `tests/local/src/netaxept` plays it): a transaction a
-//! visit, registered at most once, verified at most once, and always ready to say what it knows.
+//! Nets, with the behaviour that the service depends on (the sandbox in `tests/local/src/netaxept` has the same): there is one
+//! transaction for each session. It is registered at most once, verified at most once, and can always be queried.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use shared::domain::card::{Card, CardExpiry, LastFour, PaymentType, VerifiedCard};
 use shared::domain::id::TransactionId;
-use shared::domain::terminal::Visit;
+use shared::domain::terminal::TerminalSession;
 use shared::error::Decline;
 use shared::netaxept::{Progress, Registered, Verification};
 use shared::secret::Secret;
 
 use crate::wire::Reply;
 
-/// For how long the page is there (Entur's prose).
-const PAGE: TimeDelta = TimeDelta::minutes(15);
+/// How long a page is available (Entur's prose).
+const PAGE_LIFETIME: TimeDelta = TimeDelta::minutes(15);
 
-/// What the customer did at the page.
+/// The state of a page: the last action of the customer on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Page {
-    /// Nothing yet.
+pub enum PageState {
+    /// No action so far.
     Open,
-    /// Entered a card that is good for years.
+    /// Entered a card that is valid for years.
     Card,
-    /// Entered a card that is over soon.
-    ShortCard,
-    /// Entered a card that the issuer declines once, and then accepts.
-    SlowCard,
-    /// That card, once it was declined.
-    SlowCardAgain,
-    /// Entered a card that the issuer declines.
-    BadCard,
-    /// Pressed cancel.
+    /// Entered a card that expires soon.
+    ExpiringCard,
+    /// Entered a card with a soft decline at the first VERIFY. The second VERIFY succeeds.
+    RetryCard,
+    /// Entered a card with a soft decline, and the first VERIFY has declined it.
+    RetriedCard,
+    /// Entered a card with a hard decline.
+    DeclinedCard,
+    /// Cancelled.
     Cancelled,
 }
 
@@ -38,48 +38,48 @@ pub enum Page {
 pub struct Transaction {
     /// Its id.
     pub id: TransactionId,
-    /// The instant in its order number; none: it is from long ago, when the id meant something else.
+    /// The instant in its order number. None: an old transaction, from an earlier use of the id.
     pub ordered_at: Option<DateTime<Utc>>,
-    /// What the customer did.
-    pub page: Page,
+    /// The state of its page.
+    pub page: PageState,
     /// How often its card was verified.
     pub verified: u8,
 }
 
 impl Transaction {
-    /// Whether the customer has done all that it takes: whoever asks for the card now has it.
+    /// Whether the customer has completed the session, so that VERIFY and Query return a card.
     #[must_use]
     pub fn is_completed(&self) -> bool {
-        self.verified > 0 || matches!(self.page, Page::Card | Page::ShortCard)
+        self.verified > 0 || matches!(self.page, PageState::Card | PageState::ExpiringCard)
     }
 
-    /// Whether VERIFY can change anything, now or when the customer has done something.
+    /// Whether VERIFY can have an effect, now or after an action of the customer.
     #[must_use]
     pub fn can_be_verified(&self) -> bool {
-        self.verified == 0 && !matches!(self.page, Page::Cancelled | Page::BadCard)
+        self.verified == 0 && !matches!(self.page, PageState::Cancelled | PageState::DeclinedCard)
     }
 }
 
-/// Every transaction, by id.
+/// All transactions, in the order of their ids.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Nets(Vec<Transaction>);
 
 impl Nets {
-    /// All of them.
+    /// All transactions.
     pub fn transactions(&self) -> impl Iterator<Item = &Transaction> {
         self.0.iter()
     }
 
-    /// The transaction that a visit is.
+    /// The transaction of a session.
     #[must_use]
-    pub fn of(&self, visit: &Visit) -> Option<&Transaction> {
-        let ordered_at = Some(visit.terminal.opened_at);
-        self.0.iter().find(|one| one.id == visit.transaction_id && one.ordered_at == ordered_at)
+    pub fn of(&self, session: &TerminalSession) -> Option<&Transaction> {
+        let ordered_at = Some(session.terminal.opened_at);
+        self.0.iter().find(|one| one.id == session.transaction_id && one.ordered_at == ordered_at)
     }
 
-    /// A transaction from long ago.
-    pub fn remember(&mut self, id: TransactionId) {
-        self.add(Transaction { id, ordered_at: None, page: Page::Card, verified: 1 });
+    /// Adds an old transaction, from an earlier use of the id.
+    pub fn add_old_transaction(&mut self, id: TransactionId) {
+        self.add(Transaction { id, ordered_at: None, page: PageState::Card, verified: 1 });
     }
 
     fn add(&mut self, transaction: Transaction) {
@@ -91,91 +91,92 @@ impl Nets {
         self.0.iter_mut().find(|one| one.id == id)
     }
 
-    /// Register.
-    pub fn register(&mut self, visit: &Visit) -> Reply {
-        let id = visit.transaction_id;
+    /// Executes Register.
+    pub fn register(&mut self, session: &TerminalSession) -> Reply {
+        let id = session.transaction_id;
         if self.with_id(id).is_some() {
             return Reply::Registered(Registered::IdTaken);
         }
-        let ordered_at = Some(visit.terminal.opened_at);
-        self.add(Transaction { id, ordered_at, page: Page::Open, verified: 0 });
+        let ordered_at = Some(session.terminal.opened_at);
+        self.add(Transaction { id, ordered_at, page: PageState::Open, verified: 0 });
         Reply::Registered(Registered::Yes)
     }
 
-    /// Query.
+    /// Executes Query.
     #[must_use]
-    pub fn query(&self, visit: &Visit) -> Reply {
-        Reply::Progress(match self.of(visit) {
+    pub fn query(&self, session: &TerminalSession) -> Reply {
+        Reply::Progress(match self.of(session) {
             None => Progress::NeverRegistered,
             Some(Transaction { verified: 1.., id, page, .. }) => {
                 Progress::Verified(card(*id, *page))
             }
-            Some(Transaction { page: Page::Cancelled, .. }) => Progress::Cancelled,
+            Some(Transaction { page: PageState::Cancelled, .. }) => Progress::Cancelled,
             Some(_) => Progress::Unverified,
         })
     }
 
-    /// Process VERIFY.
-    pub fn verify(&mut self, visit: &Visit) -> Reply {
-        let Some(one) = self.with_id(visit.transaction_id) else { return Reply::RefusedByNets };
+    /// Executes Process with the operation VERIFY.
+    pub fn verify(&mut self, session: &TerminalSession) -> Reply {
+        let Some(one) = self.with_id(session.transaction_id) else { return Reply::RefusedByNets };
         Reply::Verification(match one.page {
             _ if one.verified > 0 => Verification::AlreadyProcessed,
-            Page::Open => Verification::NoCard,
-            Page::Cancelled => Verification::Cancelled,
-            Page::BadCard => Verification::Declined(Decline::Hard),
-            Page::SlowCard => {
-                one.page = Page::SlowCardAgain;
+            PageState::Open => Verification::NoCard,
+            PageState::Cancelled => Verification::Cancelled,
+            PageState::DeclinedCard => Verification::Declined(Decline::Hard),
+            PageState::RetryCard => {
+                one.page = PageState::RetriedCard;
                 Verification::Declined(Decline::Soft)
             }
-            Page::Card | Page::ShortCard | Page::SlowCardAgain => {
+            PageState::Card | PageState::ExpiringCard | PageState::RetriedCard => {
                 one.verified += 1;
                 Verification::Verified
             }
         })
     }
 
-    /// Whether the customer can still do something at the page of a transaction.
+    /// Whether the page of a transaction is available, and the customer has done nothing on it.
     #[must_use]
     pub fn is_open(&self, id: TransactionId, now: DateTime<Utc>) -> bool {
         self.0.iter().any(|one| {
             one.id == id
-                && one.page == Page::Open
-                && one.ordered_at.is_some_and(|at| now < at + PAGE)
+                && one.page == PageState::Open
+                && one.ordered_at.is_some_and(|at| now < at + PAGE_LIFETIME)
         })
     }
 
-    /// The customer does something at the page.
-    pub fn visit(&mut self, id: TransactionId, does: Page) {
+    /// Applies an action of the customer to the page.
+    pub fn set_page(&mut self, id: TransactionId, page: PageState) {
         if let Some(one) = self.with_id(id) {
-            one.page = does;
+            one.page = page;
         }
     }
 }
 
-/// The last digits of the card that is entered at a visit: each visit has another card.
+/// The last digits of the card that is entered in a session. Each session has another card.
 #[must_use]
 pub fn last_digits(id: TransactionId) -> u16 {
-    // A place and an attempt: the lowest bits of the id, far below 10,000 here.
+    // The lowest bits of the id are the sequence number and the attempt, and both are small here.
     u16::try_from(id.number() % 4096).unwrap_or_default()
 }
 
-/// The month of the card that is over soon: it ends within days of the model's beginning.
-pub const SHORT: (i32, u32) = (2026, 11);
-/// First instant at which the card that is over soon is not good: 2026-12-01T00:00:00Z.
+/// The expiry month of the card that expires soon, a few days after the start of a scenario.
+pub const EXPIRING_CARD_MONTH: (i32, u32) = (2026, 11);
+/// The first instant at which that card is expired: 2026-12-01T00:00:00Z.
 #[must_use]
-pub fn short_card_ends() -> DateTime<Utc> {
+pub fn expiring_card_expires_at() -> DateTime<Utc> {
     DateTime::UNIX_EPOCH + TimeDelta::seconds(1_796_083_200)
 }
 
-/// The month of any other card.
-pub const LONG: (i32, u32) = (2049, 12);
+/// The expiry month of any other card.
+pub const OTHER_CARD_MONTH: (i32, u32) = (2049, 12);
 
-fn card(id: TransactionId, page: Page) -> VerifiedCard {
-    let (year, month) = if page == Page::ShortCard { SHORT } else { LONG };
+fn card(id: TransactionId, page: PageState) -> VerifiedCard {
+    let (year, month) =
+        if page == PageState::ExpiringCard { EXPIRING_CARD_MONTH } else { OTHER_CARD_MONTH };
     let masked = format!("492500******{:04}", last_digits(id));
     #[expect(clippy::expect_used, reason = "four digits, and a month")]
     let (last_four, expiry) = (
-        LastFour::of_masked(&masked).expect("four digits"),
+        LastFour::from_masked(&masked).expect("four digits"),
         CardExpiry::new(year, month).expect("a month"),
     );
     VerifiedCard {

@@ -1,16 +1,16 @@
-//! What clients, Nets and the schedules set off.
+//! The operations of clients, Nets and the schedules.
 
 use std::fmt;
 
-/// A sequence within the one wallet of the model: which recurring payment.
-pub type Place = u16;
+/// The sequence number of a recurring payment in the model's only wallet.
+pub type SequenceNumber = u16;
 
-/// One operation of one party. Parties are small scripts of these.
+/// One operation of a process. The script of a process is a list of operations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Operation {
-    /// `GET`: reads, and writes nothing.
+    /// `GET`: reads the wallet, without a write.
     List,
-    /// `POST`: a new one, perhaps chosen as primary, perhaps with an idempotency key.
+    /// `POST`: creates a recurring payment.
     Create {
         /// `isPrimary`.
         primary: bool,
@@ -18,28 +18,28 @@ pub enum Operation {
         key: Option<u8>,
     },
     /// `PATCH` with `isPrimary: true`.
-    Choose(Place),
+    SetPrimary(SequenceNumber),
     /// `PATCH` with `isPrimary: false`.
-    Unchoose(Place),
-    /// `PATCH` with a nickname.
-    Rename(Place, u8),
+    UnsetPrimary(SequenceNumber),
+    /// `PATCH` with the nickname that has this number.
+    Rename(SequenceNumber, u8),
     /// `DELETE`.
-    End(Place),
-    /// Destroys what is stored of the customer.
+    End(SequenceNumber),
+    /// Erases the customer's data.
     Erase,
     /// `POST …/terminal`.
     Open {
-        /// Of which recurring payment.
-        of: Place,
+        /// The recurring payment.
+        of: SequenceNumber,
         /// `Idempotency-Key`.
         key: Option<u8>,
-        /// With a `callbackUrl`.
-        tell: bool,
+        /// Whether the request has a `callbackUrl`.
+        notify: bool,
     },
     /// `PUT …/authorize`.
-    Authorize(Place),
-    /// Nets calls back about a visit of this one.
-    Callback(Place),
+    Authorize(SequenceNumber),
+    /// Nets' callback about a session of this recurring payment.
+    Callback(SequenceNumber),
     /// A run of `finish-terminals` for the wallet.
     Finish,
     /// A run of `expire-recurring-payments` for the wallet.
@@ -47,13 +47,13 @@ pub enum Operation {
 }
 
 impl Operation {
-    /// Whether it asks Nets what became of visits.
+    /// Whether the operation reconciles sessions with Nets.
     #[must_use]
-    pub fn looks(self) -> bool {
+    pub fn reconciles(self) -> bool {
         matches!(self, Self::Authorize(_) | Self::Callback(_) | Self::Finish)
     }
 
-    /// Whether it is a request, which API Gateway gives 29 seconds, and not a run of a schedule.
+    /// Whether it is a request, which API Gateway limits to 29 seconds, and not a run of a schedule.
     #[must_use]
     pub fn is_request(self) -> bool {
         !matches!(self, Self::Finish | Self::Expire)
@@ -67,9 +67,9 @@ impl fmt::Display for Operation {
             Self::List => write!(f, "list"),
             Self::Create { primary: true, key } => write!(f, "create as primary{}", with(key)),
             Self::Create { primary: false, key } => write!(f, "create{}", with(key)),
-            Self::Choose(of) => write!(f, "choose {of}"),
-            Self::Unchoose(of) => write!(f, "un-choose {of}"),
-            Self::Rename(of, name) => write!(f, "call {of} \"{name}\""),
+            Self::SetPrimary(of) => write!(f, "set {of} as primary"),
+            Self::UnsetPrimary(of) => write!(f, "unset {of} as primary"),
+            Self::Rename(of, name) => write!(f, "rename {of} to \"{name}\""),
             Self::End(of) => write!(f, "end {of}"),
             Self::Erase => write!(f, "erase"),
             Self::Open { of, key, .. } => write!(f, "open a terminal of {of}{}", with(key)),

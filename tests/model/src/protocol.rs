@@ -1,13 +1,13 @@
-//! What runs: the operations of `functions/`, as far as they touch a wallet or Nets.
+//! The operations of `functions/`, as far as they use a wallet or Nets.
 //!
-//! Each file transcribes one of `shared`'s, function by function and with the same names. What is left out: probing of other
-//! slots, who may see what, JSON, and waiting. The wallet's rules are not transcribed: they are `shared`'s own.
+//! Each file transcribes a file of `shared`, function by function and with the same names. The probing of slots, access control,
+//! JSON and pauses are omitted. The rules of the wallet are not transcribed: the model calls those of `shared`.
 
 pub mod app;
 pub mod due;
-pub mod look;
+pub mod notification_sender;
+pub mod reconciliation;
 pub mod storage;
-pub mod teller;
 pub mod terminals;
 
 use chrono::{DateTime, Months, Utc};
@@ -15,89 +15,93 @@ use shared::domain::id::{RecurringPaymentId, Sequence, Slot};
 use shared::domain::text::{CallbackUrl, Nickname};
 use shared::domain::wallet::{Change, NewRecurringPayment};
 
+use crate::annotation::{Annotation, Effect};
 use crate::event::Event;
-use crate::intent::{Deed, Intent};
-use crate::operation::{Operation, Place};
+use crate::operation::{Operation, SequenceNumber};
 use crate::wire::{Stop, Wire};
-use storage::Key;
+use storage::WalletKey;
 
-/// For how long an activated recurring payment is valid: the service's default.
+/// The lifetime of an ACTIVE recurring payment: the default of the service.
 pub const LIFETIME: Months = Months::new(36);
 
-/// Where the one wallet of the model lies.
+/// The slot of the model's only wallet.
 #[must_use]
 pub fn slot() -> Slot {
     Slot::new(7)
 }
 
-/// The id of a recurring payment in it.
+/// The id of a recurring payment in the wallet.
 #[must_use]
-pub fn id(place: Place) -> RecurringPaymentId {
-    // A place is a number of a scenario, far below 1024.
-    RecurringPaymentId::new(slot(), Sequence::try_from(place).unwrap_or(Sequence::NONE))
+pub fn id(sequence: SequenceNumber) -> RecurringPaymentId {
+    // A sequence number in the model is far below the limit of 1024.
+    RecurringPaymentId::new(slot(), Sequence::try_from(sequence).unwrap_or(Sequence::NONE))
 }
 
-/// Sixteen bytes that stand for a key, or for what was asked with it.
+/// Sixteen bytes in place of the hash of an idempotency key or of its request.
 #[must_use]
 pub fn hash(key: u8) -> [u8; 16] {
     [key; 16]
 }
 
-/// The name with this number.
+/// The nickname with this number.
 #[must_use]
 pub fn nickname(name: u8) -> Nickname {
-    Nickname::kept(format!("card {name}"))
+    Nickname::from_stored(format!("card {name}"))
 }
 
-/// Where the ends of setups are told.
+/// The `callbackUrl` of all terminals that have one.
 fn callback_url() -> Option<CallbackUrl> {
-    CallbackUrl::kept("https://shop.example/told").ok()
+    CallbackUrl::from_stored("https://shop.example/hook").ok()
 }
 
-/// What a run that went well has given out.
+/// The result of an operation that succeeded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Given {
-    /// An answer.
-    Answer,
-    /// The address of the page of a visit.
-    Page(shared::domain::terminal::Visit),
+pub enum Success {
+    /// A response without the address of a page.
+    Plain,
+    /// The address of the page of this session.
+    Page(shared::domain::terminal::TerminalSession),
 }
 
-/// Runs an operation as far as it comes.
+/// Runs an operation until it ends or waits for a reply.
 ///
 /// # Errors
-/// `Waits` for a reply; `Fails` with what the caller is told.
-pub fn run(wire: &mut Wire<'_>, operation: Operation, now: DateTime<Utc>) -> Result<Given, Stop> {
-    let answered = match operation {
+/// `Waiting` with a request that has no reply yet, or `Failed` with the error for the caller.
+pub fn run(wire: &mut Wire<'_>, operation: Operation, now: DateTime<Utc>) -> Result<Success, Stop> {
+    let result = match operation {
         Operation::List => {
-            let found = storage::load(wire, Key::Customer, now)?;
+            let found = storage::load(wire, WalletKey::Customer, now)?;
             drop(found.wallet.list(true));
             Ok(())
         }
         Operation::Create { primary, key } => create(wire, primary, key, now),
-        Operation::Choose(of) => update(wire, of, &choice(true), &Deed::Choose(of), now),
-        Operation::Unchoose(of) => update(wire, of, &choice(false), &Deed::Settle, now),
+        Operation::SetPrimary(of) => {
+            update(wire, of, &primary_change(true), &Effect::SetPrimary(of), now)
+        }
+        Operation::UnsetPrimary(of) => {
+            update(wire, of, &primary_change(false), &Effect::TimeOnly, now)
+        }
         Operation::Rename(of, name) => {
             let renamed = Change { nickname: Some(Some(nickname(name))), ..Change::default() };
-            update(wire, of, &renamed, &Deed::Rename(of, name), now)
+            update(wire, of, &renamed, &Effect::Rename(of, name), now)
         }
-        Operation::End(of) => storage::change(wire, Key::Payment, now, |wallet| {
+        Operation::End(of) => storage::change(wire, WalletKey::Payment, now, |wallet| {
             let view = wallet.end(id(of))?;
-            Ok(((), Intent::answered(Deed::End(of), &view)))
+            Ok(((), Annotation::with_response(Effect::End(of), &view)))
         }),
         Operation::Erase => erase(wire, now),
-        Operation::Open { of, key, tell } => {
-            return terminals::open(wire, of, key, tell, now).map(Given::Page);
+        Operation::Open { of, key, notify } => {
+            return terminals::open(wire, of, key, notify, now).map(Success::Page);
         }
-        Operation::Authorize(of) => app::complete(wire, Key::Payment, id(of), now).map(drop),
-        Operation::Callback(of) => app::called_back(wire, id(of), now),
+        Operation::Authorize(of) => app::complete(wire, WalletKey::Payment, id(of), now).map(drop),
+        Operation::Callback(of) => app::receive_callback(wire, id(of), now),
         Operation::Finish => app::finish(wire, now),
-        Operation::Expire => due::settle(wire, now),
+        Operation::Expire => due::expire(wire, now),
     };
-    answered.map(|()| Given::Answer)
+    result.map(|()| Success::Plain)
 }
 
-fn choice(primary: bool) -> Change {
+fn primary_change(primary: bool) -> Change {
     Change { primary: Some(primary), ..Change::default() }
 }
 
@@ -107,39 +111,40 @@ fn create(
     key: Option<u8>,
     now: DateTime<Utc>,
 ) -> Result<(), Stop> {
-    let again = storage::change(wire, Key::Customer, now, |wallet| {
-        let before = wallet.contents().last_sequence;
+    let repeated = storage::change(wire, WalletKey::Customer, now, |wallet| {
+        let last_sequence = wallet.contents().last_sequence;
         let idempotency = key.map(|key| (hash(key), hash(key)));
         let view = wallet.create(NewRecurringPayment { nickname: None, primary, idempotency })?;
-        let place = view.id.sequence().number();
-        let again = wallet.contents().last_sequence == before;
-        let deed = if again { Deed::Settle } else { Deed::Create { place, primary, key } };
-        Ok((again, Intent::answered(deed, &view)))
+        let sequence = view.id.sequence().number();
+        let repeated = wallet.contents().last_sequence == last_sequence;
+        let effect =
+            if repeated { Effect::TimeOnly } else { Effect::Create { sequence, primary, key } };
+        Ok((repeated, Annotation::with_response(effect, &view)))
     });
-    if again? {
-        wire.note(Event::SamePayment);
+    if repeated? {
+        wire.record(Event::CreateRepeated);
     }
     Ok(())
 }
 
 fn update(
     wire: &mut Wire<'_>,
-    of: Place,
+    of: SequenceNumber,
     change: &Change,
-    deed: &Deed,
+    effect: &Effect,
     now: DateTime<Utc>,
 ) -> Result<(), Stop> {
-    storage::change(wire, Key::Payment, now, |wallet| {
+    storage::change(wire, WalletKey::Payment, now, |wallet| {
         let view = wallet.update(id(of), change.clone())?;
-        Ok(((), Intent::answered(deed.clone(), &view)))
+        Ok(((), Annotation::with_response(effect.clone(), &view)))
     })
 }
 
 fn erase(wire: &mut Wire<'_>, now: DateTime<Utc>) -> Result<(), Stop> {
-    storage::change(wire, Key::Customer, now, |wallet| {
+    storage::change(wire, WalletKey::Customer, now, |wallet| {
         wallet.erase();
-        Ok(((), Intent::silent(Deed::Erase)))
+        Ok(((), Annotation::without_response(Effect::Erase)))
     })?;
-    wire.note(Event::Erased);
+    wire.record(Event::Erased);
     Ok(())
 }

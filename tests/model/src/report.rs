@@ -1,131 +1,134 @@
-//! Tells people what was found.
+//! Prints the result of an exploration.
 
 use std::fmt::Write;
 
 use shared::domain::wallet::Wallet;
 use stateright::Path;
 
-use crate::check::Outcome;
-use crate::model::Service;
+use crate::exploration::Exploration;
+use crate::model::ProtocolModel;
 use crate::operation::Operation;
 use crate::protocol::slot;
 use crate::wire::Request;
 use crate::world::World;
 use crate::world::steps::Step;
 
-/// One line for each configuration, for the table.
+/// The row of a configuration in the table.
 #[must_use]
-pub fn row(outcome: &Outcome) -> String {
-    let configuration = &outcome.service.configuration;
+pub fn row(exploration: &Exploration) -> String {
+    let configuration = &exploration.model.configuration;
     let bounds = &configuration.bounds;
-    let parties = configuration.scenarios.iter().map(|scenario| scenario.scripts.len()).max();
+    let processes = configuration.scenarios.iter().map(|scenario| scenario.scripts.len()).max();
     format!(
         "| {} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {:.1} |",
         configuration.name,
         configuration.scenarios.len(),
-        parties.unwrap_or_default(),
-        bounds.tries,
+        processes.unwrap_or_default(),
+        bounds.attempts,
         bounds.losses,
         bounds.kills,
-        bounds.steps_of_clock,
-        outcome.unique,
-        outcome.generated,
-        outcome.depth,
-        outcome.took.as_secs_f64(),
+        bounds.clock_steps,
+        exploration.states,
+        exploration.steps,
+        exploration.depth,
+        exploration.duration.as_secs_f64(),
     )
 }
 
-/// The head of that table.
-pub const HEAD: &str = "\
-| configuration | scenarios | parties | tries | losses | kills | clock steps | states | steps | depth | seconds |
+/// The header of the table.
+pub const TABLE_HEADER: &str = "\
+| configuration | scenarios | processes | attempts | losses | kills | clock steps | states | steps | depth | seconds |
 |---|---|---|---|---|---|---|---|---|---|---|";
 
-/// What happened how often, and what did not hold.
+/// The missing events and the violations. With `events`, the counts of all expected events.
 #[must_use]
-pub fn details(outcome: &Outcome, events: bool) -> String {
+pub fn details(exploration: &Exploration, events: bool) -> String {
     let mut text = String::new();
-    for (event, count) in outcome.reached.iter().filter(|(_, count)| events || *count == 0) {
+    for (event, count) in exploration.event_counts.iter().filter(|(_, count)| events || *count == 0)
+    {
         let _ = match count {
-            0 => writeln!(text, "  NEVER: {}", event.words()),
-            _ => writeln!(text, "  {count:>9} {}", event.words()),
+            0 => writeln!(text, "  NEVER: {}", event.description()),
+            _ => writeln!(text, "  {count:>9} {}", event.description()),
         };
     }
-    for (breach, way) in &outcome.broken {
-        let _ = writeln!(text, "  BROKEN: {}", breach.words());
-        text += &told(&outcome.service, way.clone());
+    for (violation, path) in &exploration.violations {
+        let _ = writeln!(text, "  BROKEN: {}", violation.description());
+        text += &describe_path(&exploration.model, path.clone());
     }
     text
 }
 
-/// A way, step by step.
+/// Describes a path step by step.
 #[must_use]
-pub fn told(service: &Service, way: Path<World, Step>) -> String {
+pub fn describe_path(model: &ProtocolModel, path: Path<World, Step>) -> String {
     let mut text = String::new();
-    let mut before = String::new();
-    for (number, (world, step)) in way.into_vec().into_iter().enumerate() {
-        let scripts = service.scripts(&world);
-        if number == 0 {
-            for (who, script) in scripts.iter().enumerate() {
+    let mut last = String::new();
+    for (index, (world, step)) in path.into_vec().into_iter().enumerate() {
+        let scripts = model.scripts(&world);
+        if index == 0 {
+            for (process, script) in scripts.iter().enumerate() {
                 let script: Vec<_> = script.iter().map(Operation::to_string).collect();
-                let _ = writeln!(text, "    {who}: {}", script.join(", then "));
+                let _ = writeln!(text, "    process {process}: {}", script.join(", then "));
             }
         }
-        let now = stored(&world);
-        if now != before {
-            let _ = writeln!(text, "       {now}");
-            before = now;
+        let wallet = describe_wallet(&world);
+        if wallet != last {
+            let _ = writeln!(text, "       {wallet}");
+            last = wallet;
         }
         if let Some(step) = step {
-            let _ = writeln!(text, "  {:>3}. {}", number + 1, happens(&world, step, scripts));
+            let _ = writeln!(text, "  {:>3}. {}", index + 1, describe_step(&world, step, scripts));
         }
     }
     text
 }
 
-/// What is stored, as callers see it now.
-fn stored(world: &World) -> String {
-    let Some(item) = &world.table else { return "nothing is stored".to_owned() };
+/// Describes the wallet as callers see it now.
+fn describe_wallet(world: &World) -> String {
+    let Some(item) = &world.table else { return "the table is empty".to_owned() };
     let wallet = Wallet::new(slot(), item.contents.clone(), world.now);
     let mut text = format!("version {}, {}:", item.version, world.now.format("%F %T%.3f"));
     for payment in &wallet.contents().payments {
         let primary = if wallet.primary() == Some(payment.sequence) { " primary" } else { "" };
         let _ = write!(text, " {} {}{primary}", payment.sequence.number(), payment.status().name());
         for (attempt, terminal) in payment.terminals() {
-            let due = terminal.look_at.map(|at| format!(" till {}", at.format("%T")));
+            let due = terminal.reconcile_at.map(|at| format!(", due at {}", at.format("%T")));
             let due = due.unwrap_or_default();
-            let _ = write!(text, " (visit {}: {:?}{due})", attempt.number(), terminal.outcome);
+            let _ = write!(text, " (session {}: {:?}{due})", attempt.number(), terminal.outcome);
         }
     }
     text
 }
 
-fn happens(world: &World, step: Step, scripts: &[Vec<Operation>]) -> String {
-    let who = match step {
-        Step::Begin { who, .. } => {
-            let next = scripts[who].get(usize::from(world.parties[who].done));
+fn describe_step(world: &World, step: Step, scripts: &[Vec<Operation>]) -> String {
+    let process = match step {
+        Step::Begin { process, .. } => {
+            let next = scripts[process].get(usize::from(world.processes[process].done));
             let next = next.map(Operation::to_string).unwrap_or_default();
             return format!("{step}: {next}");
         }
-        Step::Answer(who)
-        | Step::Repeat(who)
-        | Step::Lose(who)
-        | Step::LoseReply(who)
-        | Step::Kill(who) => who,
-        Step::Arrive(which) => return format!("{step}: {}", asks(&world.late[which])),
-        Step::Visit(..) | Step::Wait(_) => return step.to_string(),
+        Step::Execute(process)
+        | Step::RepeatWrite(process)
+        | Step::LoseRequest(process)
+        | Step::LoseReply(process)
+        | Step::Kill(process) => process,
+        Step::ExecuteLate(index) => {
+            return format!("{step}: {}", describe_request(&world.late[index]));
+        }
+        Step::CustomerActs(..) | Step::AdvanceClock(_) => return step.to_string(),
     };
-    format!("{step}: {}", asks(&world.request(who)))
+    format!("{step}: {}", describe_request(&world.request(process)))
 }
 
-fn asks(request: &Request) -> String {
+fn describe_request(request: &Request) -> String {
     match request {
         Request::Get => "read".to_owned(),
         Request::Put(put) => {
-            format!("write version {}: {:?}", put.item.version, put.intent.deed)
+            format!("write version {}: {:?}", put.item.version, put.annotation.effect)
         }
-        Request::Register(visit) => format!("Register {}", visit.transaction_id),
-        Request::Query(visit) => format!("Query {}", visit.transaction_id),
-        Request::Verify(visit) => format!("Process VERIFY {}", visit.transaction_id),
-        Request::Tell(notification) => format!("tell {}", notification.id()),
+        Request::Register(session) => format!("Register {}", session.transaction_id),
+        Request::Query(session) => format!("Query {}", session.transaction_id),
+        Request::Verify(session) => format!("Process VERIFY {}", session.transaction_id),
+        Request::Notify(notification) => format!("notification {}", notification.id()),
     }
 }

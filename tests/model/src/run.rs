@@ -1,4 +1,4 @@
-//! A run of an operation: how far it has come.
+//! A run of an operation, and its progress.
 
 use std::hash::{Hash, Hasher};
 
@@ -9,89 +9,97 @@ use shared::netaxept::Progress;
 use crate::event::Event;
 use crate::item::WriteId;
 use crate::operation::Operation;
-use crate::protocol::{self, Given};
-use crate::wire::{Failure, Reply, Request, Setting, Stop, Wire};
+use crate::protocol::{self, Success};
+use crate::wire::{Failure, Reply, Request, RunSettings, Stop, Wire};
 
-/// An operation that somebody has begun.
+/// An operation in progress.
 #[derive(Debug, Clone)]
 pub struct Run {
-    /// Which one.
+    /// The operation.
     pub operation: Operation,
-    /// Its instant: API Gateway's, or the schedule's event's.
+    /// Its instant, from API Gateway or from the event of the schedule.
     pub now: DateTime<Utc>,
-    /// The replies it had.
+    /// The replies so far.
     pub replies: Vec<Reply>,
-    /// The request that it waits with. It follows from the replies.
+    /// The request that waits for a reply. It follows from `replies`.
     pub request: Request,
-    /// Whether that request was sent before, and its reply lost on the way.
+    /// Whether that request was executed before, its reply was lost, and the SDK sends it again.
     pub repeated: bool,
-    /// The version that was there when it began.
-    pub floor: u64,
-    /// What Nets had verified when it began.
-    pub verified: Vec<TransactionId>,
+    /// The version in the table when the run began.
+    pub version_at_begin: u64,
+    /// The transactions that were verified when the run began.
+    pub verified_at_begin: Vec<TransactionId>,
 }
 
-/// What a run has come to.
+/// The progress of a run.
 #[derive(Debug)]
-pub struct Progressed {
-    /// Over, or the request that it waits with.
-    pub came_to: CameTo,
-    /// What happened since the last reply.
+pub struct RunProgress {
+    /// Whether it waits or has ended.
+    pub state: RunState,
+    /// The events since the last reply.
     pub events: Vec<Event>,
-    /// The newest version that it knows of.
+    /// The newest version that it has seen.
     pub version: u64,
-    /// Writes that it takes for done.
-    pub done: Vec<WriteId>,
-    /// A write that it says is not done.
-    pub denied: Option<WriteId>,
+    /// Writes that it reports as done.
+    pub reported_done: Vec<WriteId>,
+    /// The write that it reports as not done.
+    pub reported_not_done: Option<WriteId>,
 }
 
-/// Where a run stands.
+/// The state of a run.
 #[derive(Debug)]
-pub enum CameTo {
-    /// It waits.
-    Waits(Request),
-    /// It went well.
-    Gives(Given),
-    /// It did not.
-    Fails(Failure),
+pub enum RunState {
+    /// It waits for the reply to this request.
+    Waiting(Request),
+    /// It succeeded.
+    Succeeded(Success),
+    /// It failed.
+    Failed(Failure),
 }
 
 impl Run {
-    /// Plays it again from its beginning, with the replies it had.
+    /// Runs the operation again from its beginning, with the replies so far.
     #[must_use]
-    pub fn progress(&self, setting: Setting) -> Progressed {
-        let mut wire = Wire::new(setting, &self.replies);
-        let came_to = match protocol::run(&mut wire, self.operation, self.now) {
-            Ok(given) => CameTo::Gives(given),
-            Err(Stop::Waits(request)) => CameTo::Waits(*request),
-            Err(Stop::Fails(failure)) => CameTo::Fails(failure),
+    pub fn replay(&self, settings: RunSettings) -> RunProgress {
+        let mut wire = Wire::new(settings, &self.replies);
+        let state = match protocol::run(&mut wire, self.operation, self.now) {
+            Ok(success) => RunState::Succeeded(success),
+            Err(Stop::Waiting(request)) => RunState::Waiting(*request),
+            Err(Stop::Failed(failure)) => RunState::Failed(failure),
         };
-        let Wire { events, version, done, denied, .. } = wire;
-        Progressed { came_to, events, version, done, denied }
+        let Wire { events, version, reported_done, reported_not_done, .. } = wire;
+        RunProgress { state, events, version, reported_done, reported_not_done }
     }
 }
 
-/// All that makes a run what it is.
-type Told<'a> = (Operation, DateTime<Utc>, bool, u64, &'a [Reply], &'a [TransactionId]);
+/// The fields of a run that its equality depends on.
+type Identity<'a> = (Operation, DateTime<Utc>, bool, u64, &'a [Reply], &'a [TransactionId]);
 
 impl Run {
-    /// Whether Nets has told it of a card.
+    /// Whether a reply of Nets contained a verified card.
     #[must_use]
-    pub fn has_verified(&self) -> bool {
+    pub fn has_verified_card(&self) -> bool {
         let card = |reply: &Reply| matches!(reply, Reply::Progress(Progress::Verified(_)));
         self.replies.iter().any(card)
     }
 
-    fn told(&self) -> Told<'_> {
-        let Self { operation, now, replies, floor, verified, request: _, repeated } = self;
-        (*operation, *now, *repeated, *floor, replies, verified)
+    fn identity(&self) -> Identity<'_> {
+        let Self {
+            operation,
+            now,
+            replies,
+            version_at_begin,
+            verified_at_begin,
+            request: _,
+            repeated,
+        } = self;
+        (*operation, *now, *repeated, *version_at_begin, replies, verified_at_begin)
     }
 }
 
 impl PartialEq for Run {
     fn eq(&self, other: &Self) -> bool {
-        self.told() == other.told()
+        self.identity() == other.identity()
     }
 }
 
@@ -99,6 +107,6 @@ impl Eq for Run {}
 
 impl Hash for Run {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        self.told().hash(state);
+        self.identity().hash(state);
     }
 }

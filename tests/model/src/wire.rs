@@ -1,91 +1,92 @@
-//! The way out of a function: every request that leaves it, and every reply that it gets, is one step of the model.
+//! The connection of a function to the outside. Each request with its reply is one step of the model.
 //!
-//! The protocol (`protocol`) is written as straight lines, like the code it transcribes. A run of it is the replies it has
-//! had so far: played again from its beginning with these, it comes to the request that it waits with. That works because a
-//! function is nothing but what it was told: its operation, its instant, and the replies.
+//! The protocol (`protocol`) is sequential code, as is the code that it transcribes. A run stores only its replies so far.
+//! It is replayed from its beginning with these replies, up to the first request that has no reply yet. This is possible because
+//! a function is deterministic: it depends only on its operation, its instant and the replies.
 
 use std::slice;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use shared::domain::notification::Notification;
-use shared::domain::terminal::Visit;
+use shared::domain::terminal::TerminalSession;
 use shared::error::Refusal;
 use shared::netaxept::{Progress, Registered, Verification};
 
+use crate::annotation::Annotation;
+use crate::defect::Defect;
 use crate::event::Event;
-use crate::flaw::Flaw;
-use crate::intent::Intent;
 use crate::item::{Item, WriteId};
 
-/// A request on its way.
+/// A request that a function sends.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Request {
     /// The consistent read of the item.
     Get,
     /// The conditional write.
     Put(Arc<Put>),
-    /// Nets: Register.
-    Register(Visit),
-    /// Nets: Query.
-    Query(Visit),
-    /// Nets: Process VERIFY.
-    Verify(Visit),
+    /// Nets' Register.
+    Register(TerminalSession),
+    /// Nets' Query.
+    Query(TerminalSession),
+    /// Nets' Process with the operation VERIFY.
+    Verify(TerminalSession),
     /// A POST to a `callbackUrl`.
-    Tell(Arc<Notification>),
+    Notify(Arc<Notification>),
 }
 
 /// A conditional write.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Put {
-    /// What is to be stored.
+    /// The new item.
     pub item: Arc<Item>,
-    /// The version it is to replace; none: nothing is there.
+    /// The condition: the version to replace. None: there must be no item.
     pub replaces: Option<u64>,
-    /// Which change it is.
-    pub change: WriteId,
+    /// The id of the change: the write id of its first attempt.
+    pub change_id: WriteId,
     /// The writer's instant.
     pub now: DateTime<Utc>,
-    /// What the writer means by it: for the properties.
-    pub intent: Intent,
+    /// The effect of the write. Only the properties read it.
+    pub annotation: Annotation,
 }
 
-/// A reply, or that there is none.
+/// The reply to a request, or its absence.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Reply {
-    /// What was read.
-    Got(Option<Arc<Item>>),
-    /// The put was made.
+    /// The item that was read.
+    Read(Option<Arc<Item>>),
+    /// The put was executed.
     Written,
-    /// The condition did not hold. What is stored, where the engine says so, and whether the SDK had sent the write before.
-    Beaten(Option<Arc<Item>>, bool),
-    /// Nets registered.
+    /// The condition of the put did not hold. Contains the stored item, if the database returns it, and whether the SDK had sent
+    /// the put before.
+    Conflict(Option<Arc<Item>>, bool),
+    /// Nets' answer to Register.
     Registered(Registered),
-    /// What Nets knows.
+    /// Nets' answer to Query.
     Progress(Progress),
-    /// What came of a verification.
+    /// Nets' answer to VERIFY.
     Verification(Verification),
-    /// Nets said no, and did nothing.
+    /// Nets refused the request. It had no effect.
     RefusedByNets,
-    /// A receiver's 202.
-    Heard,
-    /// No reply, or none that is clear.
+    /// The receiver answered 202.
+    Delivered,
+    /// There is no reply, or no clear one.
     Lost,
 }
 
-/// Why a run goes no further for now.
+/// Why a run stops.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Stop {
-    /// It waits for a reply.
-    Waits(Box<Request>),
-    /// It is over.
-    Fails(Failure),
+    /// It waits for the reply to this request.
+    Waiting(Box<Request>),
+    /// It failed.
+    Failed(Failure),
 }
 
-/// What a caller is told when it did not go well.
+/// The error that a caller gets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Failure {
-    /// The rules say no: 404, 409, 429.
+    /// 404, 409 or 429: the rules refuse the request.
     Refused(Refusal),
     /// 409 `RESOURCE_BUSY`.
     Busy,
@@ -95,97 +96,97 @@ pub enum Failure {
 
 impl From<Refusal> for Stop {
     fn from(refusal: Refusal) -> Self {
-        Self::Fails(Failure::Refused(refusal))
+        Self::Failed(Failure::Refused(refusal))
     }
 }
 
-/// What a function is made to know before it starts.
+/// The configuration of a function.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Setting {
+pub struct RunSettings {
     /// How often a change is decided before Busy.
-    pub tries: u32,
-    /// A rule that is broken.
-    pub flaw: Option<Flaw>,
-    /// The first id that its writes have.
+    pub attempts: u32,
+    /// The seeded defect.
+    pub defect: Option<Defect>,
+    /// The first of its write ids.
     pub first_id: u8,
 }
 
-/// How many writes a function can make, at most.
-pub const WRITES_EACH: u8 = 6;
+/// The largest number of write ids that one run can use.
+pub const MAX_WRITES_PER_RUN: u8 = 6;
 
-/// The wire of one run.
+/// The connection of one run.
 #[derive(Debug)]
 pub struct Wire<'a> {
-    setting: Setting,
+    settings: RunSettings,
     replies: slice::Iter<'a, Reply>,
     ids: u8,
-    /// What happened since the last reply.
+    /// The events since the last reply.
     pub events: Vec<Event>,
-    /// The newest version that it knows of.
+    /// The newest version that the function has seen.
     pub version: u64,
-    /// Writes that the function takes for done.
-    pub done: Vec<WriteId>,
-    /// A write that it takes for not done, and says so.
-    pub denied: Option<WriteId>,
+    /// Writes that the function reports as done.
+    pub reported_done: Vec<WriteId>,
+    /// The write that the function reports as not done.
+    pub reported_not_done: Option<WriteId>,
 }
 
 impl<'a> Wire<'a> {
-    /// The wire of a run that had these replies.
+    /// The connection of a run that has had these replies.
     #[must_use]
-    pub fn new(setting: Setting, replies: &'a [Reply]) -> Self {
+    pub fn new(settings: RunSettings, replies: &'a [Reply]) -> Self {
         let replies = replies.iter();
         Self {
-            setting,
+            settings,
             replies,
             ids: 0,
             events: Vec::new(),
             version: 0,
-            done: Vec::new(),
-            denied: None,
+            reported_done: Vec::new(),
+            reported_not_done: None,
         }
     }
 
-    /// How often a change is decided.
+    /// How often a change is decided before Busy.
     #[must_use]
-    pub fn tries(&self) -> u32 {
-        self.setting.tries
+    pub fn attempts(&self) -> u32 {
+        self.settings.attempts
     }
 
-    /// Whether this rule is broken.
+    /// Whether this defect is seeded.
     #[must_use]
-    pub fn has(&self, flaw: Flaw) -> bool {
-        self.setting.flaw == Some(flaw)
+    pub fn has(&self, defect: Defect) -> bool {
+        self.settings.defect == Some(defect)
     }
 
-    /// The broken rule.
+    /// The seeded defect.
     #[must_use]
-    pub fn flaw(&self) -> Option<Flaw> {
-        self.setting.flaw
+    pub fn defect(&self) -> Option<Defect> {
+        self.settings.defect
     }
 
-    /// Something worth counting.
-    pub fn note(&mut self, event: Event) {
+    /// Records an event.
+    pub fn record(&mut self, event: Event) {
         self.events.push(event);
     }
 
-    /// A new random id.
+    /// A new write id.
     ///
     /// # Panics
-    /// The function makes more writes than any can.
+    /// Panics if the run has used all of its write ids.
     pub fn new_write_id(&mut self) -> WriteId {
-        assert!(self.ids < WRITES_EACH, "a function writes more often than there are ids");
+        assert!(self.ids < MAX_WRITES_PER_RUN, "a run has no write id left");
         self.ids += 1;
-        WriteId(self.setting.first_id + self.ids - 1)
+        WriteId(self.settings.first_id + self.ids - 1)
     }
 
-    /// Sends a request, and waits for its reply.
+    /// Sends a request, and returns its reply.
     ///
     /// # Errors
-    /// `Waits` when there is none yet.
-    pub fn ask(&mut self, request: Request) -> Result<&'a Reply, Stop> {
-        let reply = self.replies.next().ok_or_else(|| Stop::Waits(Box::new(request)))?;
+    /// `Waiting` if there is no reply yet.
+    pub fn send(&mut self, request: Request) -> Result<&'a Reply, Stop> {
+        let reply = self.replies.next().ok_or_else(|| Stop::Waiting(Box::new(request)))?;
         self.events.clear();
-        if let Reply::Got(Some(item)) | Reply::Beaten(Some(item), _) = reply {
+        if let Reply::Read(Some(item)) | Reply::Conflict(Some(item), _) = reply {
             self.version = item.version;
         }
         Ok(reply)

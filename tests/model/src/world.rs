@@ -1,10 +1,10 @@
-//! A state of the model: what is stored, what Nets knows, how far everybody has come, what is still on its way, and what is so.
+//! A state of the model: the table, Nets, the processes, the messages in transit, and the expected state.
 
-pub mod aftermath;
+pub mod event_counting;
 pub mod execute;
-pub mod judge;
-pub mod note;
-pub mod possible;
+pub mod next_steps;
+pub mod properties;
+pub mod recovery;
 pub mod steps;
 
 use std::sync::Arc;
@@ -12,121 +12,125 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use shared::domain::id::TransactionId;
 
-use crate::breach::Breaches;
-use crate::event::{Event, Seen};
-use crate::flaw::Flaw;
+use crate::defect::Defect;
+use crate::event::{Event, EventCounts};
 use crate::item::{Item, WriteIds};
 use crate::nets::Nets;
 use crate::run::Run;
-use crate::truth::Truth;
-use crate::wire::{Request, Setting, WRITES_EACH};
+use crate::specification::Specification;
+use crate::violation::Violations;
+use crate::wire::{MAX_WRITES_PER_RUN, Request, RunSettings};
 
-/// Somebody who does one operation after the other: a client, Nets calling back, or a schedule.
+/// A process executes the operations of its script in sequence. It is a client, Nets' callback, or a schedule.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
-pub struct Party {
-    /// How many operations of its script are over.
+pub struct Process {
+    /// How many operations of its script have ended.
     pub done: u8,
-    /// The one that is under way.
+    /// The operation in progress.
     pub run: Option<Arc<Run>>,
 }
 
-impl Party {
-    /// Whether it has begun anything.
+impl Process {
+    /// Whether its first operation has begun.
     #[must_use]
     pub fn has_begun(&self) -> bool {
         self.done > 0 || self.run.is_some()
     }
 }
 
-/// What can still go wrong, or happen.
+/// How many faults and clock steps are still possible.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Left {
-    /// Messages that are lost.
+pub struct Remaining {
+    /// Lost messages.
     pub losses: u8,
-    /// Functions that are killed.
+    /// Killed functions.
     pub kills: u8,
     /// Steps of the clock.
-    pub waits: u8,
+    pub clock_steps: u8,
 }
 
-/// One try to tell something: of which visit, what, and the how manieth.
-pub type Try = (TransactionId, &'static str, u16);
+/// One delivery attempt: the session, the name of the event, and the number of the attempt.
+pub type DeliveryAttempt = (TransactionId, &'static str, u16);
 
 /// A state.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct World {
-    /// Which scenario of the configuration.
+    /// The index of the scenario in the configuration.
     pub scenario: u16,
     /// The clock.
     pub now: DateTime<Utc>,
     /// The item in the table.
     pub table: Option<Arc<Item>>,
-    /// What it was before the last write: only for reads that may be stale.
-    pub before: Option<Arc<Item>>,
-    /// Nets.
+    /// The item before the last write. Only for stale reads.
+    pub previous: Option<Arc<Item>>,
+    /// Nets' transactions.
     pub nets: Nets,
-    /// Visits whose page's address somebody was given.
+    /// The sessions whose page address was returned to a client.
     pub pages: Vec<TransactionId>,
-    /// Everybody.
-    pub parties: Vec<Party>,
-    /// Requests that their senders have given up, and that may still arrive.
+    /// The processes.
+    pub processes: Vec<Process>,
+    /// Requests whose senders have stopped waiting, and that may still arrive.
     pub late: Vec<Request>,
-    /// What can still happen.
-    pub left: Left,
-    /// What is so.
-    pub truth: Arc<Truth>,
-    /// Writes that were made.
+    /// The faults and clock steps that are still possible.
+    pub remaining: Remaining,
+    /// The expected state.
+    pub specification: Arc<Specification>,
+    /// Writes that were executed.
     pub written: WriteIds,
-    /// Writes of which somebody said that they were not made.
-    pub denied: WriteIds,
-    /// Tries to tell something that were made.
-    pub tries: Vec<Try>,
-    /// What does not hold.
-    pub breaches: Breaches,
+    /// Writes that a function reported as not done.
+    pub reported_not_done: WriteIds,
+    /// Delivery attempts that were made.
+    pub attempts: Vec<DeliveryAttempt>,
+    /// The violated properties.
+    pub violations: Violations,
 }
 
-/// What every step needs to know beside the state.
+/// The input of a step beside the state.
 #[derive(Debug, Clone, Copy)]
-pub struct Rules<'a> {
+pub struct StepContext<'a> {
     /// How often a change is decided before Busy.
-    pub tries: u32,
-    /// Whether the engine says what beat a write.
-    pub telling: bool,
-    /// A rule that is broken.
-    pub flaw: Option<Flaw>,
-    /// Where events are counted; not while a scenario is set up, and not in an aftermath.
-    pub seen: Option<&'a Seen>,
+    pub attempts: u32,
+    /// Whether the database returns the stored item when the condition of a write fails.
+    pub returns_winner: bool,
+    /// The seeded defect.
+    pub defect: Option<Defect>,
+    /// The counts of events. None during the setup of a scenario and during recovery.
+    pub counts: Option<&'a EventCounts>,
 }
 
-impl Rules<'_> {
+impl StepContext<'_> {
     /// Counts an event.
-    pub fn note(&self, event: Event) {
-        if let Some(seen) = self.seen {
-            seen.note(event);
+    pub fn count(&self, event: Event) {
+        if let Some(counts) = self.counts {
+            counts.add(event);
         }
     }
 
-    /// Whether nobody else is there: while a scenario is set up, and in an aftermath.
+    /// Whether operations run one after the other: during the setup of a scenario and during recovery.
     #[must_use]
-    pub fn are_alone(&self) -> bool {
-        self.seen.is_none()
+    pub fn is_sequential(&self) -> bool {
+        self.counts.is_none()
     }
 
-    /// Whether this rule is broken.
+    /// Whether this defect is seeded.
     #[must_use]
-    pub fn has(&self, flaw: Flaw) -> bool {
-        self.flaw == Some(flaw)
+    pub fn has(&self, defect: Defect) -> bool {
+        self.defect == Some(defect)
     }
 
-    /// What an operation is made to know: its writes have ids of its own.
+    /// The settings of the operation with this number. The number makes the ids of its writes unique.
     #[must_use]
-    pub fn setting(&self, ordinal: u8) -> Setting {
-        Setting { tries: self.tries, flaw: self.flaw, first_id: ordinal * WRITES_EACH }
+    pub fn run_settings(&self, ordinal: u8) -> RunSettings {
+        RunSettings {
+            attempts: self.attempts,
+            defect: self.defect,
+            first_id: ordinal * MAX_WRITES_PER_RUN,
+        }
     }
 }
 
 impl World {
-    /// The version in the table; 0: nothing is there.
+    /// The version in the table, or 0 if it is empty.
     #[must_use]
     pub fn version(&self) -> u64 {
         self.table.as_ref().map_or(0, |item| item.version)

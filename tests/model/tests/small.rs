@@ -1,96 +1,99 @@
-//! Every configuration, small enough for a build without optimisation: every property holds in every state, and everything
-//! that has to happen does. And the model is no rubber stamp: each rule of the protocol, broken, is found.
+//! All configurations, with bounds that are small enough for a build without optimisation. Every property holds in every state,
+//! and every expected event occurs. The last test shows that the properties detect each seeded defect of the protocol.
 
-#![expect(clippy::unwrap_used, reason = "a test that can not go on has failed")]
+#![expect(clippy::unwrap_used, reason = "a panic fails the test")]
 
-use model::breach::Breach::{
-    self, AskedAgain, CardLost, DeniedAndDone, DoneTwice, FalseAnswer, NoPage, NotAsDone,
-    NotWrittenDown, Overdue, Overwritten, SameTry, StaleAnswer, Unfinished, Untold,
-};
-use model::check::{Search, explore, shortest};
 use model::configuration::{Size, configuration};
-use model::flaw::Flaw;
+use model::defect::Defect;
+use model::exploration::{SearchOptions, explore, find_shortest_violation};
 use model::report;
+use model::violation::Violation::{
+    self, AttemptRepeated, CardLost, CardNotRecovered, DiffersFromSpecification,
+    ExpiryNotRecovered, NotificationNotRecovered, Overwritten, PageWithoutTransaction,
+    RefusedButWritten, RegisteredUnstored, StaleResponse, VerifiedAgain, WrittenTwice,
+    WrongResponse,
+};
 
-const SEARCH: Search = Search { threads: 1, depth: None, flaw: None };
+const OPTIONS: SearchOptions = SearchOptions { threads: 1, depth: None, defect: None };
 
-/// Explores these configurations, every state of them.
-fn holds(names: &[&str]) {
+/// Explores all states of these configurations, and checks that every property holds.
+fn check(names: &[&str]) {
     for name in names {
         let configuration = configuration(name, Size::Small).unwrap();
-        let outcome = explore(&configuration, SEARCH);
-        assert!(outcome.is_good(), "{name}\n{}", report::details(&outcome, true));
+        let exploration = explore(&configuration, OPTIONS);
+        assert!(exploration.is_success(), "{name}\n{}", report::details(&exploration, true));
     }
 }
 
 #[test]
-fn clients_race() {
-    holds(&["primary", "chains", "many"]);
+fn properties_hold_with_concurrent_clients() {
+    check(&["primary", "sequences", "created-limit"]);
 }
 
 #[test]
-fn answers_are_lost() {
-    holds(&["doubt", "silent", "keys"]);
+fn properties_hold_when_replies_are_lost() {
+    check(&["uncertain-writes", "conflicts-without-item", "idempotency-keys"]);
 }
 
 #[test]
-fn a_card_comes() {
-    holds(&["card", "visits"]);
+fn properties_hold_when_a_card_is_completed() {
+    check(&["card", "sessions"]);
 }
 
 #[test]
-fn everybody_looks() {
-    holds(&["found"]);
+fn properties_hold_with_concurrent_reconciliations() {
+    check(&["card-kinds"]);
 }
 
 #[test]
-fn requests_are_repeated() {
-    holds(&["repeats"]);
+fn properties_hold_when_terminal_requests_are_repeated() {
+    check(&["repeated-terminals"]);
 }
 
 #[test]
-fn callers_are_told() {
-    holds(&["told"]);
+fn properties_hold_for_notifications() {
+    check(&["notifications"]);
 }
 
 #[test]
-fn time_passes() {
-    holds(&["time", "late", "absence"]);
+fn properties_hold_when_time_passes() {
+    check(&["expiry", "expired-card", "abandonment"]);
 }
 
-/// Each flaw, where it is found, and which property finds it.
-const FLAWS: &[(Flaw, &str, Breach)] = &[
-    (Flaw::NoCondition, "primary", Overwritten),
-    (Flaw::StaleRead, "primary", StaleAnswer),
-    (Flaw::ForgetsOwnWrite, "doubt", DeniedAndDone),
-    (Flaw::RetriesBlindly, "doubt", DoneTwice),
-    (Flaw::AnotherIdEachTry, "doubt", DoneTwice),
-    (Flaw::DecidesOnce, "primary", NotAsDone),
-    (Flaw::NoLookAfterDoubt, "doubt", DeniedAndDone),
-    (Flaw::AnswersFirst, "primary", FalseAnswer),
-    (Flaw::BeatenWithoutALook, "silent", DeniedAndDone),
-    (Flaw::VerifiesWithoutQuery, "card", AskedAgain),
-    (Flaw::WritesAfterNets, "card", NotWrittenDown),
-    (Flaw::DoubtIsNo, "card", CardLost),
-    (Flaw::TakenIsRegistered, "repeats", NoPage),
-    (Flaw::WritesOffTheYoung, "card", CardLost),
-    (Flaw::WritesOffUnregistered, "repeats", CardLost),
-    (Flaw::TakesOverSilently, "repeats", CardLost),
-    (Flaw::ExpiryNotIndexed, "absence", Overdue),
-    (Flaw::NotIndexed, "card", Unfinished),
-    (Flaw::TriesNotWrittenDown, "told", SameTry),
-    (Flaw::ForgetsUnheard, "told", Untold),
+/// Each defect, the configuration in which it is detected, and the property that detects it.
+const DEFECTS: &[(Defect, &str, Violation)] = &[
+    (Defect::NoCondition, "primary", Overwritten),
+    (Defect::StaleRead, "primary", StaleResponse),
+    (Defect::OwnWriteNotRecognised, "uncertain-writes", RefusedButWritten),
+    (Defect::RetriesWithoutCheck, "uncertain-writes", WrittenTwice),
+    (Defect::NewWriteIdPerAttempt, "uncertain-writes", WrittenTwice),
+    (Defect::DecisionNotRepeated, "primary", DiffersFromSpecification),
+    (Defect::UncertainWriteNotChecked, "uncertain-writes", RefusedButWritten),
+    (Defect::LostReplyCountsAsWritten, "primary", WrongResponse),
+    (Defect::RepeatedPutCountsAsConflict, "conflicts-without-item", RefusedButWritten),
+    (Defect::VerifiesWithoutQuery, "card", VerifiedAgain),
+    (Defect::RegistersBeforeWrite, "card", RegisteredUnstored),
+    (Defect::UnclearCountsAsUnregistered, "card", CardLost),
+    (Defect::TakenIdCountsAsRegistered, "repeated-terminals", PageWithoutTransaction),
+    (Defect::ClosesSessionDuringRegistration, "card", CardLost),
+    (Defect::ClosesSessionAfterFailedRegistration, "repeated-terminals", CardLost),
+    (Defect::ResumeNotWritten, "repeated-terminals", CardLost),
+    (Defect::ExpiryNotIndexed, "abandonment", ExpiryNotRecovered),
+    (Defect::TaskNotIndexed, "card", CardNotRecovered),
+    (Defect::AttemptsNotWritten, "notifications", AttemptRepeated),
+    (Defect::RemovesUndelivered, "notifications", NotificationNotRecovered),
 ];
 
 #[test]
-fn each_flaw_is_found() {
-    for flaw in <Flaw as clap::ValueEnum>::value_variants() {
-        let Some((_, name, breach)) = FLAWS.iter().find(|(known, ..)| known == flaw) else {
-            panic!("{flaw:?} is in no row of the table");
+fn each_seeded_defect_violates_its_property() {
+    for defect in <Defect as clap::ValueEnum>::value_variants() {
+        let Some((_, name, violation)) = DEFECTS.iter().find(|(known, ..)| known == defect) else {
+            panic!("{defect:?} is missing in DEFECTS");
         };
         let configuration = configuration(name, Size::Small).unwrap();
-        let outcome = shortest(&configuration, Search { flaw: Some(*flaw), ..SEARCH });
-        let found: Vec<_> = outcome.broken.iter().map(|(breach, _)| *breach).collect();
-        assert!(found.contains(breach), "{flaw:?} in {name}: {found:?}");
+        let options = SearchOptions { defect: Some(*defect), ..OPTIONS };
+        let exploration = find_shortest_violation(&configuration, options);
+        let found: Vec<_> = exploration.violations.iter().map(|(found, _)| *found).collect();
+        assert!(found.contains(violation), "{defect:?} in {name}: {found:?}");
     }
 }

@@ -1,5 +1,5 @@
 
-/// Whether this fault is to be there: `.ci/faults` adds this to the library of a patched copy.
+/// Returns whether a seeded fault is active. `.ci/faults` appends this to the library in a patched copy.
 pub(crate) fn seeded(fault: &str) -> bool {
     static FAULT: std::sync::LazyLock<Option<String>> =
         std::sync::LazyLock::new(|| std::env::var("SEEDED_FAULT").ok());

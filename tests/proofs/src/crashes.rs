@@ -1,105 +1,110 @@
-//! Crash points: every change that an operation makes outside of itself, with the function killed (SIGKILL) before and after it,
-//! and with a client who asks again and one who does not. All end as if the operation had been done once, or never been asked for.
+//! Crash points: the function is killed (SIGKILL) before and after every side effect of an operation, once with a client that
+//! retries and once with a client that does not. Each run must end as if the operation was done once or never requested.
 
+mod fixture;
 mod outcome;
-mod point;
-mod scene;
-mod stage;
+mod scenario;
+mod trial;
 mod world;
 
 use std::fmt;
 
-use local::doors::Moment;
+use local::side_effects::HoldPoint;
 
 use crate::{Failure, Functions};
 use outcome::Outcome;
-use point::{Client, Crash};
-pub use scene::{SCENES, Scene};
+pub use scenario::{SCENARIOS, Scenario};
+use trial::{Client, Crash};
 use world::World;
 
-/// One crash and how it ended.
+/// One crash and its result.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Row {
-    /// The operation.
-    pub scene: &'static str,
-    /// The change at which its function was killed, and which of the operation's it is.
-    pub change: String,
+    /// The name of the scenario.
+    pub scenario: &'static str,
+    /// The side effect at which the function was killed, with its number within the operation.
+    pub side_effect: String,
     /// `before` or `after`.
     pub moment: &'static str,
-    /// Whether the client asked again.
-    pub again: bool,
-    /// How it ended.
-    pub end: &'static str,
+    /// Whether the client sent the request again.
+    pub retried: bool,
+    /// How the run ended: `done once`, …
+    pub result: &'static str,
 }
 
-/// Every crash.
+/// The crashes of one or all scenarios.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Report {
-    /// One for each.
+    /// One row per crash.
     pub rows: Vec<Row>,
 }
 
-/// Runs one operation's crashes, or all.
+/// Runs the crashes of the scenario `only`, or of all scenarios.
 ///
 /// # Errors
-/// One of them does not end as it has to; or it could not be tried.
+/// Fails with [`Failure::Violation`] if a crash ends in an outcome that is not allowed, and with [`Failure::CannotRun`] if the
+/// scenarios cannot be run.
 pub fn run(functions: &Functions, only: Option<&str>) -> Result<Report, Failure> {
     let runtime = tokio::runtime::Runtime::new().map_err(|error| Failure::cannot_run(&error))?;
-    let chosen = SCENES.iter().filter(|scene| only.is_none_or(|only| scene.name == only));
-    let scenes: Vec<&Scene> = chosen.collect();
-    if scenes.is_empty() {
-        return Err(Failure::CannotRun(format!("no operation is called {only:?}")));
+    let chosen = SCENARIOS.iter().filter(|scenario| only.is_none_or(|only| scenario.name == only));
+    let scenarios: Vec<&Scenario> = chosen.collect();
+    if scenarios.is_empty() {
+        return Err(Failure::CannotRun(format!("there is no operation called {only:?}")));
     }
-    let done = runtime.block_on(async {
+    let result = runtime.block_on(async {
         let mut world = World::start(functions).await?;
         let mut report = Report::default();
-        for scene in scenes {
-            report.rows.extend(crashes(&mut world, scene).await?);
+        for scenario in scenarios {
+            report.rows.extend(crashes(&mut world, scenario).await?);
         }
         Ok(report)
     });
     runtime.shutdown_background();
-    done
+    result
 }
 
-/// How an operation may end.
-struct Ends {
-    never_asked: Outcome,
+/// The outcomes of the runs without a crash. A crash has to end in one of them.
+struct Expectations {
+    not_requested: Outcome,
     done: Outcome,
-    unheard: Outcome,
+    disconnected: Outcome,
     twice: Outcome,
 }
 
-/// All crashes of one operation. Its changes are those that it was seen to make, and they have to be those that the scene names:
-/// so that a new one is not forgotten.
-async fn crashes(world: &mut World, scene: &'static Scene) -> Result<Vec<Row>, Failure> {
-    let (never_asked, _) = point::play(world, scene, None, Client::NEVER_ASKS).await?;
-    let (done, changes) = point::play(world, scene, None, Client::WAITS).await?;
-    let (unheard, _) = point::play(world, scene, None, Client::VANISHES).await?;
-    let (twice, _) = point::play(world, scene, None, Client::ASKS_TWICE).await?;
-    let ends = Ends { never_asked, done, unheard, twice };
-    let seen: Vec<String> = changes.iter().map(ToString::to_string).collect();
-    if seen != scene.changes {
-        let what = format!("{} changed {seen:?}, and not {:?}", scene.name, scene.changes);
+/// Runs all crashes of one scenario. The observed side effects must equal those listed in the scenario, so that a new side effect
+/// cannot be overlooked.
+async fn crashes(world: &mut World, scenario: &'static Scenario) -> Result<Vec<Row>, Failure> {
+    let (not_requested, _) = trial::run(world, scenario, None, Client::SENDS_NOTHING).await?;
+    let (done, side_effects) =
+        trial::run(world, scenario, None, Client::WAITS_FOR_RESPONSE).await?;
+    let (disconnected, _) = trial::run(world, scenario, None, Client::DISCONNECTS).await?;
+    let (twice, _) = trial::run(world, scenario, None, Client::SENDS_TWICE).await?;
+    let expectations = Expectations { not_requested, done, disconnected, twice };
+    let observed: Vec<String> = side_effects.iter().map(ToString::to_string).collect();
+    if observed != scenario.side_effects {
+        let what = format!(
+            "{} has the side effects {observed:?}, expected {:?}",
+            scenario.name, scenario.side_effects
+        );
         return Err(Failure::Violation(what, Vec::new()));
     }
     let mut rows = Vec::new();
-    for (place, change) in seen.iter().enumerate() {
-        for (moment, word) in [(Moment::Before, "before"), (Moment::After, "after")] {
-            for again in [false, true] {
-                let crash = Crash { place, moment, change: change.clone() };
-                let client = if again { Client::ASKS_AGAIN } else { Client::VANISHES };
-                let (outcome, _) = point::play(world, scene, Some(&crash), client).await?;
-                let row = |end| Row {
-                    scene: scene.name,
-                    change: format!("{} {change}", place + 1),
-                    moment: word,
-                    again,
-                    end,
+    for (index, side_effect) in observed.iter().enumerate() {
+        for (moment, moment_name) in [(HoldPoint::Before, "before"), (HoldPoint::After, "after")] {
+            for retried in [false, true] {
+                let crash = Crash { index, moment, side_effect: side_effect.clone() };
+                let client = if retried { Client::RETRIES } else { Client::DISCONNECTS };
+                let (outcome, _) = trial::run(world, scenario, Some(&crash), client).await?;
+                let row = |result| Row {
+                    scenario: scenario.name,
+                    side_effect: format!("{} {side_effect}", index + 1),
+                    moment: moment_name,
+                    retried,
+                    result,
                 };
-                match ends.of(scene, &outcome, again) {
-                    Some(end) => rows.push(row(end)),
-                    None => return Err(ends.violation(&row("otherwise"), &outcome)),
+                match expectations.classify(scenario, &outcome, retried) {
+                    Some(result) => rows.push(row(result)),
+                    None => return Err(expectations.violation(&row("not allowed"), &outcome)),
                 }
             }
         }
@@ -107,29 +112,37 @@ async fn crashes(world: &mut World, scene: &'static Scene) -> Result<Vec<Row>, F
     Ok(rows)
 }
 
-impl Ends {
-    /// How it ended, if that is one of the ways in which it may.
-    fn of(&self, scene: &Scene, outcome: &Outcome, again: bool) -> Option<&'static str> {
+impl Expectations {
+    /// The name of the allowed outcome that `outcome` equals, if any.
+    fn classify(
+        &self,
+        scenario: &Scenario,
+        outcome: &Outcome,
+        retried: bool,
+    ) -> Option<&'static str> {
         if *outcome == self.done {
             return Some("done once");
         }
-        if again {
-            return (scene.may_repeat && *outcome == self.twice).then_some("done twice, as asked");
+        if retried {
+            return (scenario.may_repeat && *outcome == self.twice)
+                .then_some("done twice, as requested");
         }
-        if *outcome == self.never_asked {
-            return Some("never asked");
+        if *outcome == self.not_requested {
+            return Some("never requested");
         }
-        (*outcome == self.unheard).then_some("done, and nobody came")
+        (*outcome == self.disconnected).then_some("done, client disconnected")
     }
 
     fn violation(&self, row: &Row, outcome: &Outcome) -> Failure {
-        let Row { scene, change, moment, again, .. } = row;
-        let again = if *again { "asked again" } else { "nobody asked again" };
-        let what = format!("{scene}: killed {moment} {change}, {again}: ended as {outcome:?}");
+        let Row { scenario, side_effect, moment, retried, .. } = row;
+        let retried = if *retried { "with a retry" } else { "without a retry" };
+        let what = format!(
+            "{scenario}: killed {moment} {side_effect}, {retried}: the outcome is {outcome:?}"
+        );
         let history = vec![
-            format!("never asked: {:?}", self.never_asked),
+            format!("never requested: {:?}", self.not_requested),
             format!("done: {:?}", self.done),
-            format!("done, and nobody came: {:?}", self.unheard),
+            format!("done, client disconnected: {:?}", self.disconnected),
             format!("done twice: {:?}", self.twice),
         ];
         Failure::Violation(what, history)
@@ -140,11 +153,11 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
-            "| operation | change | killed | asked again | ended |\n|---|---|---|---|---|"
+            "| operation | side effect | killed | retried | result |\n|---|---|---|---|---|"
         )?;
-        for Row { scene, change, moment, again, end } in &self.rows {
-            let again = if *again { "yes" } else { "no" };
-            writeln!(f, "| {scene} | {change} | {moment} | {again} | {end} |")?;
+        for Row { scenario, side_effect, moment, retried, result } in &self.rows {
+            let retried = if *retried { "yes" } else { "no" };
+            writeln!(f, "| {scenario} | {side_effect} | {moment} | {retried} | {result} |")?;
         }
         write!(f, "{} crashes: all converge", self.rows.len())
     }

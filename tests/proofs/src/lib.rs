@@ -1,85 +1,85 @@
-//! Two proofs, on the real function binaries: that what many clients see is one order, and that a function may be killed anywhere.
+//! Two proofs on the real function binaries: concurrent operations have one sequential order, and a function can be killed at any
+//! point.
 //!
-//! The functions run in `local`, which plays everything around them. This crate does not use `shared`: what is right is written
-//! down here a second time, from the contract, so that one mistake cannot cancel itself out.
+//! The functions run in `local`, which simulates their environment. This crate does not use `shared`: the rules are written a
+//! second time here, from the contract, so that a mistake in `shared` is not repeated in its check.
 //!
-//! # One order (`order`)
+//! # Sequential order (`order`)
 //!
-//! Many clients list, get, create (with idempotency keys and without, and again with the same), rename, choose, end, erase, open
-//! pages, enter cards, have them declined, cancel, and authorize, for 24 customers at a time, a quarter of it for one of them.
-//! Both schedules run beside them, and Nets calls back. Callers are partners, our own back ends, travellers, and those who must
-//! not see. Their clocks differ by up to 1.4 s.
+//! Concurrent clients list, get, create (with and without idempotency keys, and with repeated keys), rename, make primary, end,
+//! erase, open terminals, enter valid and declined cards, cancel, and authorize. There are 24 customers at a time; a quarter of the
+//! operations are for one of them. Both schedules run concurrently, and Nets sends callbacks. Callers are partners, internal back
+//! ends, travellers, and callers without access. The clocks of callers differ by up to 1.4 s.
 //!
-//! *Trouble.* Answers of the table are lost, its connections break, it fails, throttles, is late (in one phase of eight later
-//! than anybody waits, so that a write is done after it was tried again) or slow, in another phase of eight half of what it is
-//! asked goes wrong, and it would read stale if it were asked for such reads; instances are killed; events are delivered twice, at once or later; clients do not wait and ask again; an authorize of
-//! another window comes while a page is being opened. Some customers' wallets meet in one slot. After each 3,000 operations there
-//! is a moment of quiet: time moves by 17 minutes, the schedules do what is due, and then time may jump by up to three years.
+//! *Injected faults.* Responses of the table are lost, connections break, and requests fail, are throttled, late or slow. In one
+//! phase of eight, late requests exceed the client's timeout, so a write is done after its retry. In another phase of eight, half
+//! of the requests fail. Reads would be stale if a function asked for eventually consistent ones. Instances are killed. Events are
+//! delivered twice, at once or later. Clients time out and retry. A second window calls authorize while a terminal is opened. Some
+//! customers have the same slot. After each 3,000 operations there is an idle period: the clock advances by 17 minutes, the
+//! schedules run, and then the clock can jump by up to three years.
 //!
-//! *Witness.* Every invocation has a trace id, which the SDK sends to the table with each request. So the table's door knows
-//! which version an invocation read, and which it wrote, whatever the function says. A version is the place in the order; nothing
-//! has to be searched, and everything is checked in constant time ([`order::checker`]):
+//! *Check.* Every invocation has a trace id, which the SDK sends to the table with each request. The local service reports every
+//! request, so the checker knows which versions an invocation read and wrote, independent of its response. The version is the
+//! position in the order. No search is necessary, and each check takes constant time ([`order::checker`]):
 //!
-//! - the versions of a wallet are 1, 2, 3, …, each written once, by somebody known, where the customer's wallet belongs;
-//! - each version is what the sequential specification ([`order::spec`]) makes of the one before it, by that call at its instant:
-//!   recurring payments, choices, visits, cards, keys, what is forgotten, both indexes, and where pan hashes are;
-//! - each answer, status and whole body, is what the specification answers at a version that the invocation read or wrote. Of a
-//!   refusal status, type and `errorReason` count, not the words;
-//! - a version is not older than what anybody had been told when the call began;
-//! - a call is done once at most: what was refused or busy has written nothing, what was answered writes no more. A call that was
-//!   answered 503, or whose answer nobody knows because its function was killed, may have been done, and is held against what it
-//!   wrote;
-//! - what looks at Nets can have found follows from what customers did at its pages, which is part of the order. No card that was
-//!   entered in time stays unfetched, and in a moment of quiet nothing is due;
-//! - no function panics, fails or takes too long; at most a fifth of the answers may be 503 or busy.
+//! - The versions of a wallet are 1, 2, 3, …. Each is written once, by a known invocation, in the customer's slot.
+//! - Each version is the result of the sequential specification ([`order::spec`]) for the previous version, the call and its
+//!   instant: recurring payments, choices, sessions, cards, keys, removed entries, both indexes, and which entries have pan hashes.
+//! - Each response (status and whole body) is the specification's response at a version that the invocation read or wrote. Of a
+//!   problem, the status, type and `errorReason` are compared, not the texts.
+//! - A read version is not older than the newest version that a response had shown when the call began.
+//! - A call takes effect at most once. A refused or busy call writes nothing, and there is no write after a response. A call with
+//!   the response 503, or whose response is lost because the function was killed, may have taken effect; its write is checked.
+//! - The result of a reconciliation follows from what customers did on the pages at Nets, which is part of the order. Each card
+//!   that is entered in time is stored, and in an idle period nothing is due.
+//! - No function panics, fails or times out. At most a fifth of the responses may be 503 or busy.
 //!
-//! Where the contract is silent the specification says what README.md calls ours. Clocks that differ: what seems to have ended in
-//! the future ended now.
+//! Where the contract does not define a behaviour, the specification follows the section "Design decisions" of README.md. Because
+//! clocks differ, an end that appears to be in the future counts as now.
 //!
-//! # Crashes (`crashes`)
+//! # Crash points (`crashes`)
 //!
-//! Every operation ([`crashes::SCENES`]) is run undisturbed first: what it changes outside of itself, as it passes `local`'s
-//! doors, has to be what is written down for it, so that a new change is not forgotten. Then, for each change, its function is
-//! killed (SIGKILL) before and after it, with a client who asks again and one who is gone. The schedules do what is due for a
-//! day. It has to end as if the operation had been done once, or, when nobody asked again, as if it had never been asked for, or
-//! as if its answer had reached nobody. Asking again for what has no idempotency key may do it twice, as asked. Always: exactly
-//! one primary among those that are live, no visit verified twice, each notification signed and at most repeated with its id, pan
-//! hashes where they belong, nothing left due.
+//! Every operation ([`crashes::SCENARIOS`]) first runs without a crash. Its side effects, as recorded by `local`, must be those
+//! listed in the scenario, so that a new side effect cannot be overlooked. Then, for each side effect, the function is killed
+//! (SIGKILL) before and after it, once with a client that retries and once with a client that does not. The schedules run for a
+//! day. The outcome must be that the operation was done once. Without a retry it can also be that the operation was never
+//! requested, or was done and the response lost. A retry without an idempotency key may do the operation twice. In all cases:
+//! exactly one of the live recurring payments is primary, no session is verified twice, each notification is signed and is repeated
+//! only with the same id, only ACTIVE recurring payments have pan hashes, and nothing stays due.
 //!
 //! # Limits
 //!
-//! - What callers are told (`callbackUrl`) is in `crashes` alone; the token and its authorizer are in neither: events are made
-//!   here.
-//! - Nets makes no trouble in `order`; `tests/api/doubts.rs` has that.
-//! - Chance is by seed, for clients and trouble. Which request meets which trouble depends on who comes first, so a seed gives
-//!   the same kind of run again, and not the same run.
-//! - Of reads one in eight is compared with what was written, whole; of the others the version counts.
-//! - Every 250,000 operations everything begins anew: so memory does not grow, and cards do not run out of years. Such chapters
-//!   may run side by side (`--services`), each on its own: much of a run's time somebody is waiting to try again.
-//! - The door does not see a write that never arrives, so decisions are counted by what an invocation saw after them. A read or a
-//!   refused write whose answer was lost, and that was repeated, counts twice: then "busy" after four decisions would pass. So
-//!   would "busy" after a fifth write that never arrived, if an earlier one was refused.
-//! - A wallet gives out less than its 1,023 places here; `shared` tests what comes after.
+//! - Notifications (`callbackUrl`) are in `crashes` only. Tokens and the authorizer are in neither proof: events are built here.
+//! - Nets has no faults in `order`; `tests/api/nets_failures.rs` covers these.
+//! - Random numbers of clients and faults come from the seed. Which request gets which fault depends on timing, so a seed repeats
+//!   the same kind of run, not the same run.
+//! - One read in eight is compared as a whole with the written item; of the other reads only the version is compared.
+//! - Every 250,000 operations a new segment begins with a new service and a new clock. This limits memory use and keeps the expiry
+//!   years of cards in one century. Segments can run in parallel (`--services`); most of a run is waiting for retries.
+//! - A write that does not reach the table cannot be observed, so attempts are counted by the reads after them. A read or a refused
+//!   write whose response is lost and that the SDK repeats counts twice: then "busy" after four attempts is accepted. "Busy" after
+//!   a fifth write that did not reach the table is accepted too, if an earlier write was refused.
+//! - A wallet uses less than its 1,023 sequence numbers here; `shared` tests what comes after.
 //!
 //! # Running
 //!
 //! ```sh
-//! cargo test -p proofs                                    # 1,500 operations, and every crash
+//! cargo test -p proofs                                    # 1,500 operations, and every crash point
 //! cargo build --profile proof --package model --package proofs && .ci/release
 //! target/proof/proofs order --operations 200000 --seed 1 --services 4 --functions target/release
 //! target/proof/proofs crashes --functions target/release  # --only authorize
 //! target/proof/proofs order --functions FOLDER --environment NAME=value
 //! ```
 //!
-//! On dynalite 4.0.0, which does one thing at a time and brings no item with a refused condition:
+//! On dynalite 4.0.0, which processes one request at a time and returns no item when a condition fails:
 //!
 //! ```sh
 //! npx dynalite@4.0.0 --host 127.0.0.1 --port 4567 --createTableMs 0 --deleteTableMs 0 &
 //! DYNAMODB_ENGINE=http://127.0.0.1:4567 target/proof/proofs order --operations 12000 --seed 2 --functions target/release
 //! ```
 //!
-//! The program ends with 0 when all is as it has to be, with 1 and one line (before it, what had happened to the wallet) when
-//! something is not, and with 2 when it could not try.
+//! The exit status is 0 without a violation, 1 with a violation (the last line of the output, after the history of the wallet), and
+//! 2 if the proof cannot run.
 
 pub mod crashes;
 pub mod order;
@@ -87,17 +87,17 @@ pub mod order;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-/// Which functions are put to the proof.
+/// The function binaries to test.
 #[derive(Debug, Clone, Default)]
 pub struct Functions {
-    /// The folder of their binaries; none: those of the sources, built if need be.
+    /// Folder of the binaries. If absent, they are built from the sources.
     pub folder: Option<PathBuf>,
-    /// More variables for each of them.
+    /// Additional environment variables of every function.
     pub environment: BTreeMap<String, String>,
 }
 
 impl Functions {
-    /// A local service with them.
+    /// Options of a local service with these functions.
     fn options(&self) -> local::Options {
         local::Options {
             functions: self.folder.clone(),
@@ -107,14 +107,14 @@ impl Functions {
     }
 }
 
-/// Why there is no proof.
+/// The reason why a proof did not succeed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Failure {
-    /// Something is not as it has to be: in one line, and what led to it.
+    /// A violation, in one line, and the events before it.
     #[error("violation: {0}")]
     Violation(String, Vec<String>),
-    /// It could not be tried.
-    #[error("can not run: {0}")]
+    /// The proof cannot run.
+    #[error("cannot run: {0}")]
     CannotRun(String),
 }
 

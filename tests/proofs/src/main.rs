@@ -1,6 +1,6 @@
-//! `proofs`: puts the functions to the proof, and says what came of it.
+//! `proofs`: runs the proofs on the function binaries and prints a report.
 //!
-//! It ends with 0 when all is as it has to be, with 1 and one line when something is not, and with 2 when it could not try.
+//! The exit status is 0 without a violation, 1 with a violation (printed on the last line), and 2 if the proof cannot run.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -8,14 +8,14 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 use proofs::crashes;
-use proofs::order::{self, Report, place};
+use proofs::order::{self, Report, slots};
 use proofs::{Failure, Functions};
 
-/// Against the system's allocator it takes a seventh off the processor time of `order`, outside of the functions.
+/// Compared with the system allocator, mimalloc saves a seventh of the processor time of `order` outside of the functions.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// Puts the functions to the proof.
+/// Runs proofs on the function binaries.
 #[derive(Parser)]
 struct Arguments {
     #[command(subcommand)]
@@ -24,53 +24,53 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Proof {
-    /// Linearizability: many clients, and every answer and version held against one order.
+    /// Linearizability: compares every response and every stored version with one sequential order of the operations.
     Order(Order),
-    /// Crash points: each function killed before and after every change that it makes outside of itself.
+    /// Crash points: kills each function before and after each of its side effects.
     Crashes(Crashes),
-    /// Customers who meet in one slot, among the first so many.
+    /// Prints pairs of customer numbers with the same slot.
     Collisions {
-        /// How many.
-        among: u32,
+        /// How many customer numbers to search.
+        count: u32,
     },
 }
 
 #[derive(Args)]
 struct Order {
-    /// How many operations clients begin.
+    /// Number of operations that clients start.
     #[arg(long, default_value_t = 200_000)]
     operations: u64,
-    /// Where chance begins.
+    /// Seed of the random number generator.
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// How many clients there are at once.
+    /// Number of concurrent clients of each service.
     #[arg(long, default_value_t = 16)]
     clients: usize,
-    /// How many services run side by side, each with a part of the operations: while one waits, another works.
+    /// Number of services that run in parallel, each with a part of the operations.
     #[arg(long, default_value_t = 1)]
     services: u64,
-    /// Makes no trouble.
+    /// Injects no faults and kills no instances.
     #[arg(long)]
-    no_trouble: bool,
+    no_faults: bool,
     #[command(flatten)]
-    functions: Chosen,
+    functions: FunctionArguments,
 }
 
 #[derive(Args)]
 struct Crashes {
-    /// Only this operation, as the table calls it.
+    /// Runs only this operation; the report lists the names.
     #[arg(long)]
     only: Option<String>,
     #[command(flatten)]
-    functions: Chosen,
+    functions: FunctionArguments,
 }
 
 #[derive(Args)]
-struct Chosen {
-    /// A folder with other function binaries, which are taken as they are.
+struct FunctionArguments {
+    /// Folder of function binaries to use instead of building them.
     #[arg(long)]
     functions: Option<PathBuf>,
-    /// A variable for every function, `NAME=value`; may be given more than once.
+    /// Environment variable for every function, `NAME=value`; repeatable.
     #[arg(long, value_parser = variable)]
     environment: Vec<(String, String)>,
 }
@@ -80,14 +80,17 @@ fn variable(text: &str) -> Result<(String, String), String> {
     Ok((name.to_owned(), value.to_owned()))
 }
 
-impl From<Chosen> for Functions {
-    fn from(chosen: Chosen) -> Self {
-        Self { folder: chosen.functions, environment: chosen.environment.into_iter().collect() }
+impl From<FunctionArguments> for Functions {
+    fn from(arguments: FunctionArguments) -> Self {
+        Self {
+            folder: arguments.functions,
+            environment: arguments.environment.into_iter().collect(),
+        }
     }
 }
 
 fn main() -> ExitCode {
-    let (text, code) = match prove(Arguments::parse().proof) {
+    let (text, code) = match run(Arguments::parse().proof) {
         Ok(text) => (text, ExitCode::SUCCESS),
         Err(Failure::Violation(what, history)) => {
             let line = format!("{}\nviolation: {what}", history.join("\n"));
@@ -101,33 +104,33 @@ fn main() -> ExitCode {
     }
 }
 
-fn prove(proof: Proof) -> Result<String, Failure> {
+fn run(proof: Proof) -> Result<String, Failure> {
     match proof {
         Proof::Order(order) => {
-            let Order { operations, seed, clients, services, no_trouble, functions } = order;
-            let (trouble, functions) = (!no_trouble, functions.into());
+            let Order { operations, seed, clients, services, no_faults, functions } = order;
+            let (inject_faults, functions) = (!no_faults, functions.into());
             let options =
-                order::Options { operations, seed, clients, services, trouble, functions };
-            let report = order::run(&options, &tell)?;
+                order::Options { operations, seed, clients, services, inject_faults, functions };
+            let report = order::run(&options, &print_progress)?;
             Ok(format!(
-                "seed {seed}, {operations} operations, {clients} clients at each of {services} services\n{report}"
+                "seed {seed}, {operations} operations, {services} services with {clients} clients each\n{report}"
             ))
         }
         Proof::Crashes(Crashes { only, functions }) => {
             crashes::run(&functions.into(), only.as_deref()).map(|report| report.to_string())
         }
-        Proof::Collisions { among } => {
-            let pairs = place::collisions(among).into_iter();
+        Proof::Collisions { count } => {
+            let pairs = slots::collisions(count).into_iter();
             let lines = pairs.map(|(one, other)| format!("(\"{one}\", \"{other}\"),"));
             Ok(lines.collect::<Vec<_>>().join("\n"))
         }
     }
 }
 
-/// A long run says how far it is.
-fn tell(chapter: u64, report: &Report) {
-    let (answers, seconds) = (report.answers(), report.took.as_secs());
-    let line = format!("chapter {chapter}: {answers} answers, no violation, {seconds} s");
-    // Who does not look does not miss it.
+/// Prints the progress of a long run.
+fn print_progress(segment: u64, report: &Report) {
+    let (responses, seconds) = (report.responses(), report.duration.as_secs());
+    let line = format!("segment {segment}: {responses} responses, no violation, {seconds} s");
+    // The progress is optional: a closed standard error is ignored.
     writeln!(std::io::stderr(), "{line}").unwrap_or_default();
 }

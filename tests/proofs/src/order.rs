@@ -1,70 +1,75 @@
-//! Linearizability: many clients through the real functions, and every answer and every version held against one order.
+//! Linearizability: concurrent clients call the real functions, and every response and stored version is compared with one
+//! sequential order of the operations.
 
-mod chapter;
 pub mod checker;
-mod event;
+mod exchange;
 pub mod item;
+mod lambda;
 mod load;
 mod nets;
 pub mod operation;
-pub mod place;
 mod report;
+mod segment;
+pub mod slots;
 pub mod spec;
-mod watch;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
 
 use crate::{Failure, Functions};
-pub use event::Answer;
-pub(crate) use event::event;
+pub use lambda::Response;
+pub(crate) use lambda::lambda_event;
 pub use report::Report;
 
-/// What is to be run.
+/// The options of a run.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// How many invocations clients begin; repeated ones come on top.
+    /// Number of operations that clients start, without duplicated events.
     pub operations: u64,
-    /// Where chance begins.
+    /// Seed of the random number generator.
     pub seed: u64,
-    /// How many clients each service has at once.
+    /// Number of concurrent clients of each service.
     pub clients: usize,
-    /// How many services there are side by side, each with chapters of its own: while one waits, another works.
+    /// Number of services that run in parallel, each with its own segments.
     pub services: u64,
-    /// Whether trouble is made.
-    pub trouble: bool,
-    /// Which functions.
+    /// Whether faults are injected and instances are killed.
+    pub inject_faults: bool,
+    /// The function binaries.
     pub functions: Functions,
 }
 
-/// After so many operations everything begins anew: table, functions, Nets and clock, so that memory and years do not run out.
-const CHAPTER: u64 = 250_000;
+/// Number of operations after which a new service with a new clock starts. This limits memory use, and keeps the expiry years of
+/// cards in one century.
+const SEGMENT_OPERATIONS: u64 = 250_000;
 
-/// Runs it, and tells of each chapter that is done: its number and what it showed.
+/// Runs the proof. Calls `on_segment` with the number and report of each completed segment.
 ///
 /// # Errors
-/// There is no order, or it could not be run.
-pub fn run(options: &Options, told: &(dyn Fn(u64, &Report) + Sync)) -> Result<Report, Failure> {
+/// Fails with [`Failure::Violation`] if there is no sequential order, and with [`Failure::CannotRun`] if the proof cannot run.
+pub fn run(
+    options: &Options,
+    on_segment: &(dyn Fn(u64, &Report) + Sync),
+) -> Result<Report, Failure> {
     let services = options.services.max(1);
-    let length = options.operations.div_ceil(services).clamp(1, CHAPTER);
-    let (began, next) = (Instant::now(), AtomicU64::new(0));
-    // What ends one chapter ends all.
-    let over = Arc::new(AtomicBool::new(false));
+    let length = options.operations.div_ceil(services).clamp(1, SEGMENT_OPERATIONS);
+    let (started, next) = (Instant::now(), AtomicU64::new(0));
+    // A failure in one segment stops all of them.
+    let stopped = Arc::new(AtomicBool::new(false));
     let serve = || {
         let mut report = Report::default();
-        while !over.load(Ordering::Relaxed) {
+        while !stopped.load(Ordering::Relaxed) {
             let number = next.fetch_add(1, Ordering::Relaxed);
             let operations = options.operations.saturating_sub(number * length).min(length);
             if operations == 0 {
                 break;
             }
-            let chapter = chapter::run(options, number, operations, &over);
-            let chapter = chapter.inspect_err(|_| over.store(true, Ordering::Relaxed))?;
-            if !over.load(Ordering::Relaxed) {
-                told(number, &chapter);
+            let segment = segment::run(options, number, operations, &stopped);
+            let segment = segment.inspect_err(|_| stopped.store(true, Ordering::Relaxed))?;
+            if !stopped.load(Ordering::Relaxed) {
+                on_segment(number, &segment);
             }
-            report.add(chapter);
+            report.merge(segment);
         }
         Ok(report)
     };
@@ -72,12 +77,12 @@ pub fn run(options: &Options, told: &(dyn Fn(u64, &Report) + Sync)) -> Result<Re
         let services: Vec<_> = (0..services).map(|_| scope.spawn(serve)).collect();
         let mut report = Report::default();
         for service in services {
-            let failed = |_| Err(Failure::CannotRun("a service failed".to_owned()));
-            report.add(service.join().unwrap_or_else(failed)?);
+            let failed = |_| Err(Failure::CannotRun("a service thread panicked".to_owned()));
+            report.merge(service.join().unwrap_or_else(failed)?);
         }
         Ok(report)
     })?;
-    report.took = began.elapsed();
-    report.must_show_something()?;
+    report.duration = started.elapsed();
+    report.check_share_of_unclear_responses()?;
     Ok(report)
 }

@@ -1,32 +1,35 @@
-//! The proofs, as small as they fit into every test run. The large ones: see the crate's documentation.
+//! Small runs of both proofs, for every test run. The crate's documentation has the commands for large runs.
 
-#![expect(clippy::print_stdout, reason = "what was shown")]
+#![expect(clippy::print_stdout, reason = "reports of the proofs")]
 
 use proofs::order::Options;
 use proofs::{Failure, Functions, crashes, order};
 
 #[test]
-fn there_is_one_order() {
+fn concurrent_operations_have_one_sequential_order() {
     let functions = Functions::default();
-    let (operations, seed, clients, services, trouble) = (1500, 4711, 8, 1, true);
-    let options = Options { operations, seed, clients, services, trouble, functions };
+    let (operations, seed, clients, services, inject_faults) = (1500, 4711, 8, 1, true);
+    let options = Options { operations, seed, clients, services, inject_faults, functions };
     let report = order::run(&options, &|_, _| ()).unwrap();
     println!("{report}");
-    assert!(report.answers() >= 1500, "{report}");
-    assert!(report.trouble.values().sum::<u64>() > 10 && report.totals.versions > 300, "{report}");
+    assert!(report.responses() >= 1500, "{report}");
+    assert!(report.faults.values().sum::<u64>() > 10 && report.totals.versions > 300, "{report}");
 }
 
-/// Four for each change that each operation makes.
+/// The scenario with most side effects. There are four crashes for each of them. `proofs crashes` runs all scenarios.
 #[test]
-fn every_crash_converges() {
-    let report = crashes::run(&Functions::default(), None).unwrap();
+fn every_crash_of_authorize_converges() {
+    let report = crashes::run(&Functions::default(), Some("authorize")).unwrap();
     println!("{report}");
-    let changes: usize = crashes::SCENES.iter().map(|scene| scene.changes.len()).sum();
-    assert_eq!((report.rows.len(), changes), (4 * 42, 42));
+    let authorize =
+        crashes::SCENARIOS.iter().find(|scenario| scenario.name == "authorize").unwrap();
+    assert_eq!((report.rows.len(), authorize.side_effects.len()), (4 * 4, 4));
+    let all: usize = crashes::SCENARIOS.iter().map(|scenario| scenario.side_effects.len()).sum();
+    assert_eq!(all, 42);
 }
 
 #[test]
-fn what_can_not_be_tried_is_told_from_what_is_wrong() {
+fn a_proof_that_cannot_run_is_not_a_violation() {
     let nowhere = Functions { folder: Some("/nowhere".into()), ..Functions::default() };
     let error = crashes::run(&nowhere, None).unwrap_err();
     assert!(matches!(error, Failure::CannotRun(_)), "{error:?}");

@@ -1,12 +1,12 @@
-//! `Idempotency-Key`, as the IETF draft has it: a string of structured headers (RFC 9651, section 3.3.3). Many clients send
-//! it bare.
+//! `Idempotency-Key`. In the IETF draft the value is a quoted string (RFC 9651, section 3.3.3), but many clients send it without
+//! quotes. Both forms are accepted.
 
 use std::borrow::Cow;
 
-/// How long a key may be, in characters.
-const LONGEST: usize = 255;
+/// The maximum length of a key, in characters.
+const MAX_LENGTH: usize = 255;
 
-/// The key in a header, if there is one: of a quoted one what is between the quotes.
+/// The key in a header value, without quotes. `None` if it is not a valid key.
 pub(super) fn read(header: &str) -> Option<Cow<'_, str>> {
     let text = header.trim_matches([' ', '\t']);
     let key = match text.strip_prefix('"') {
@@ -14,11 +14,11 @@ pub(super) fn read(header: &str) -> Option<Cow<'_, str>> {
         None => Cow::from(text),
     };
     let is_visible = key.bytes().all(|byte| (b' '..=b'~').contains(&byte));
-    let fits = is_visible && !key.trim().is_empty() && key.len() <= LONGEST;
+    let fits = is_visible && !key.trim().is_empty() && key.len() <= MAX_LENGTH;
     fits.then_some(key)
 }
 
-/// Up to the closing quote; a backslash stands before a quote or another backslash. Parameters may follow, and say nothing.
+/// The string up to the closing quote, unescaped. Parameters after the quote are ignored.
 fn unquoted(quoted: &str) -> Option<String> {
     let (mut key, mut letters) = (String::new(), quoted.chars());
     loop {
@@ -37,7 +37,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_quoted_and_a_bare_key_are_one() {
+    fn a_quoted_key_equals_the_bare_key() {
         for (header, key) in [
             ("5f0c1d5e-8d3a-4a53", "5f0c1d5e-8d3a-4a53"),
             ("\"5f0c1d5e-8d3a-4a53\"", "5f0c1d5e-8d3a-4a53"),
@@ -52,7 +52,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_key() {
+    fn invalid_keys_are_refused() {
         let (long, quoted) = ("k".repeat(256), format!("\"{}\"", "k".repeat(256)));
         for header in [
             "", " ", "\"\"", "\" \"", "\"a", "\"", "\"a\"b", r#""a\b""#, r#""a\"#, "a\tb", "ø",

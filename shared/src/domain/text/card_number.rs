@@ -1,4 +1,4 @@
-//! Finds card numbers in texts.
+//! Detects card numbers in text.
 
 use icu_properties::props::{DefaultIgnorableCodePoint, GeneralCategory, NumericType};
 use icu_properties::{CodePointMapData, CodePointMapDataBorrowed, CodePointSetData};
@@ -6,16 +6,18 @@ use icu_properties::{CodePointMapData, CodePointMapDataBorrowed, CodePointSetDat
 const CATEGORIES: CodePointMapDataBorrowed<'static, GeneralCategory> = CodePointMapData::new();
 const NUMERIC_TYPES: CodePointMapDataBorrowed<'static, NumericType> = CodePointMapData::new();
 
-/// Whether any 12 to 19 digits that follow each other pass the Luhn check. Letters end a run of digits; anything else may stand
-/// between them: blanks, punctuation, symbols, marks, and what shows nothing. A date or a year beside a number is only more
-/// digits (ours). Digits are those of any script, and their other forms, such as circled ones.
+/// Returns whether any 12 to 19 consecutive digits pass the Luhn check.
+///
+/// Only a letter ends a run of digits. Spaces, punctuation, symbols, marks and invisible characters between digits are skipped, so
+/// a date or a year beside a number counts as more digits. Digits of every script count, and other forms such as circled
+/// digits.
 #[must_use]
-pub fn may_contain_a_card_number(text: &str) -> bool {
+pub fn may_contain_card_number(text: &str) -> bool {
     let mut digits = Vec::new();
-    for letter in text.chars() {
-        match digit(letter) {
+    for character in text.chars() {
+        match digit(character) {
             Some(digit) => digits.push(digit),
-            None if is_letter(letter) => {
+            None if is_letter(character) => {
                 if has_card_number(&digits) {
                     return true;
                 }
@@ -31,13 +33,13 @@ fn has_card_number(digits: &[u8]) -> bool {
     (12..=19).any(|length| digits.windows(length).any(passes_luhn))
 }
 
-/// Whether these are 12 to 19 digits of which the last is the check digit of the others, as a card number has it.
+/// Returns whether these are 12 to 19 digits that pass the Luhn check.
 pub(crate) fn passes_luhn(digits: &[u8]) -> bool {
     let sum: u32 = digits
         .iter()
         .rev()
         .enumerate()
-        .map(|(place, digit)| match (place % 2, digit) {
+        .map(|(index, digit)| match (index % 2, digit) {
             (0, _) => u32::from(*digit),
             (_, 0..5) => u32::from(digit * 2),
             (_, _) => u32::from(digit * 2 - 9),
@@ -46,39 +48,40 @@ pub(crate) fn passes_luhn(digits: &[u8]) -> bool {
     (12..=19).contains(&digits.len()) && sum.is_multiple_of(10)
 }
 
-/// A letter that is seen as one. Modifier letters are not: they look like dashes and apostrophes (`ー`, `ʼ`).
-fn is_letter(letter: char) -> bool {
+/// Returns whether the character is a visible letter. Modifier letters do not count: they look like dashes and apostrophes
+/// (`ー`, `ʼ`).
+fn is_letter(character: char) -> bool {
     use GeneralCategory::{LowercaseLetter, OtherLetter, TitlecaseLetter, UppercaseLetter};
-    let category = CATEGORIES.get(letter);
+    let category = CATEGORIES.get(character);
     [LowercaseLetter, OtherLetter, TitlecaseLetter, UppercaseLetter].contains(&category)
-        && !CodePointSetData::new::<DefaultIgnorableCodePoint>().contains(letter)
+        && !CodePointSetData::new::<DefaultIgnorableCodePoint>().contains(character)
 }
 
-/// The value of a digit.
-fn digit(letter: char) -> Option<u8> {
-    match NUMERIC_TYPES.get(letter) {
-        NumericType::Decimal => decimal(u32::from(letter)),
+/// The value of a digit, 0 to 9. `None` for any other character.
+fn digit(character: char) -> Option<u8> {
+    match NUMERIC_TYPES.get(character) {
+        NumericType::Decimal => decimal(u32::from(character)),
         NumericType::Digit => OTHER_FORMS.iter().find_map(|(first, value, last)| {
-            let offset = u32::from(letter).checked_sub(u32::from(*first))?;
-            (letter <= *last).then(|| value + u8::try_from(offset).unwrap_or_default())
+            let offset = u32::from(character).checked_sub(u32::from(*first))?;
+            (character <= *last).then(|| value + u8::try_from(offset).unwrap_or_default())
         }),
         NumericType::Numeric => {
-            HAN.chars().zip(0..).find_map(|(han, value)| (han == letter).then_some(value))
+            HAN.chars().zip(0..).find_map(|(han, value)| (han == character).then_some(value))
         }
         _ => None,
     }
 }
 
-/// Decimal digits are encoded from zero to nine (The Unicode Standard, 4.6), so that a row of them begins with a zero, also
-/// where several sets follow each other.
-fn decimal(letter: u32) -> Option<u8> {
+/// The value of a decimal digit. Unicode encodes decimal digits in contiguous ranges from zero to nine (The Unicode Standard, 4.6),
+/// so a row of one or more such ranges begins with a zero.
+fn decimal(character: u32) -> Option<u8> {
     let is_decimal = |before: &u32| NUMERIC_TYPES.get32(*before) == NumericType::Decimal;
-    let before = (0..letter).rev().take_while(is_decimal).count();
+    let before = (0..character).rev().take_while(is_decimal).count();
     u8::try_from(before % 10).ok()
 }
 
-/// The rows of digits that are no decimal ones: first character, its value, last character. Unicode's data have these values as
-/// `Numeric_Value`, which `icu_properties` does not have.
+/// The ranges of non-decimal digits: first character, its value, last character. Unicode has these values as `Numeric_Value`,
+/// which `icu_properties` does not provide.
 const OTHER_FORMS: [(char, u8, char); 21] = [
     ('\u{b2}', 2, '\u{b3}'),
     ('\u{b9}', 1, '\u{b9}'),
@@ -103,7 +106,7 @@ const OTHER_FORMS: [(char, u8, char); 21] = [
     ('\u{1f101}', 0, '\u{1f10a}'),
 ];
 
-/// Digits that are letters: the Han ones, from zero to nine.
+/// The Han characters for zero to nine. Unicode classifies them as letters.
 const HAN: &str = "〇一二三四五六七八九";
 
 #[cfg(test)]
@@ -152,12 +155,12 @@ mod tests {
             "4925000000000004 4925000000000004",
             "4925000000000004 2028",
         ] {
-            assert!(may_contain_a_card_number(text), "{text:?}");
+            assert!(may_contain_card_number(text), "{text:?}");
         }
     }
 
     #[test]
-    fn ordinary_texts_have_none() {
+    fn card_numbers_are_not_found_in_ordinary_text() {
         for text in [
             "",
             "Kort 2",
@@ -177,13 +180,13 @@ mod tests {
             "Visa 💳 1️⃣",
             "一二三",
         ] {
-            assert!(!may_contain_a_card_number(text), "{text:?}");
+            assert!(!may_contain_card_number(text), "{text:?}");
         }
     }
 
-    /// Numbers that card schemes publish for tests; with any other last digit each is none.
+    /// Test numbers that card schemes publish. With any other last digit the check fails.
     #[test]
-    fn a_card_number_is_known_by_its_last_digit() {
+    fn only_the_correct_check_digit_passes_luhn() {
         for number in [
             "4111111111111111",
             "4012888888881881",
@@ -204,18 +207,22 @@ mod tests {
         }
     }
 
-    /// Whatever Unicode calls a digit has a value, and each row of decimal ones goes from zero to nine.
+    /// Every character that Unicode classifies as a digit has a value, and each range of decimal digits goes from zero to nine.
     #[test]
-    fn every_digit_of_unicode_has_its_value() {
+    fn every_unicode_digit_has_a_value() {
         let (mut decimals, mut others) = (0, 0);
-        for letter in '\0'..=char::MAX {
-            match NUMERIC_TYPES.get(letter) {
+        for character in '\0'..=char::MAX {
+            match NUMERIC_TYPES.get(character) {
                 NumericType::Decimal => {
-                    assert_eq!(digit(letter).map(u32::from), Some(decimals % 10), "{letter:?}");
+                    assert_eq!(
+                        digit(character).map(u32::from),
+                        Some(decimals % 10),
+                        "{character:?}"
+                    );
                     decimals += 1;
                 }
                 NumericType::Digit => {
-                    assert!(digit(letter).is_some_and(|value| value < 10), "{letter:?}");
+                    assert!(digit(character).is_some_and(|value| value < 10), "{character:?}");
                     others += 1;
                 }
                 _ => {}
@@ -225,74 +232,77 @@ mod tests {
         let rows =
             OTHER_FORMS.iter().map(|(first, _, last)| u32::from(*last) - u32::from(*first) + 1);
         assert_eq!(rows.sum::<u32>(), others);
-        for (letter, value) in
+        for (character, value) in
             [('²', 2), ('₀', 0), ('⑨', 9), ('🄊', 9), ('〇', 0), ('九', 9), ('٥', 5)]
         {
-            assert_eq!(digit(letter), Some(value), "{letter:?}");
+            assert_eq!(digit(character), Some(value), "{character:?}");
         }
-        for letter in ['/', ':', 'a', 'ø', '½', 'Ⅳ', '十', '\0', char::MAX] {
-            assert_eq!(digit(letter), None, "{letter:?}");
+        for character in ['/', ':', 'a', 'ø', '½', 'Ⅳ', '十', '\0', char::MAX] {
+            assert_eq!(digit(character), None, "{character:?}");
         }
     }
 
-    /// What may stand between two digits.
-    fn between() -> impl Strategy<Value = String> {
-        let any = any::<char>().prop_filter("no letter, no digit", |letter| {
-            digit(*letter).is_none() && !is_letter(*letter)
+    /// Characters that are allowed between two digits.
+    fn separators() -> impl Strategy<Value = String> {
+        let any = any::<char>().prop_filter("no letter, no digit", |character| {
+            digit(*character).is_none() && !is_letter(*character)
         });
         let usual =
             prop::sample::select(" -./·_,:–—\u{a0}\u{200b}\u{200d}😀".chars().collect::<Vec<_>>());
-        let one = prop_oneof![3 => usual, 1 => any];
+        let separator = prop_oneof![3 => usual, 1 => any];
         prop_oneof![
             2 => Just(String::new()),
-            1 => prop::collection::vec(one, 0..4).prop_map(String::from_iter),
+            1 => prop::collection::vec(separator, 0..4).prop_map(String::from_iter),
         ]
     }
 
-    /// A number that passes Luhn, with each digit in any script or form, and anything between two of them.
-    fn written() -> impl Strategy<Value = String> {
+    /// A card number that passes the Luhn check, with digits of any script or form and with separators between them.
+    fn card_numbers() -> impl Strategy<Value = String> {
         let forms: Vec<Vec<char>> = (0..10)
-            .map(|value| ('\0'..=char::MAX).filter(|one| digit(*one) == Some(value)).collect())
+            .map(|value| {
+                ('\0'..=char::MAX).filter(|character| digit(*character) == Some(value)).collect()
+            })
             .collect();
         let forms = Arc::new(forms);
-        let part = (0..10_u8, prop_oneof![Just(0), any::<usize>()], between());
+        let part = (0..10_u8, prop_oneof![Just(0), any::<usize>()], separators());
         prop::collection::vec(part, 12..=19).prop_map(move |mut parts| {
             let digits: Vec<u8> = parts.iter().map(|(value, ..)| *value).collect();
             let (first, last) = (&digits[..digits.len() - 1], parts.len() - 1);
             let check = (0..10).find(|check| passes_luhn(&[first, &[*check]].concat()));
             parts[last].0 = check.unwrap();
-            parts.into_iter().fold(String::new(), |text, (value, which, between)| {
+            parts.into_iter().fold(String::new(), |text, (value, which, separator)| {
                 let forms = &forms[usize::from(value)];
-                format!("{text}{}{between}", forms[which % forms.len()])
+                format!("{text}{}{separator}", forms[which % forms.len()])
             })
         })
     }
 
     /// Words, dates, years and single digits.
-    fn beside() -> impl Strategy<Value = String> {
+    fn other_words() -> impl Strategy<Value = String> {
         let word = prop_oneof![
             "[a-zæøå]{1,8}",
             "[0-9]{1,6}",
             "(0[1-9]|1[0-2])/[2-3][0-9]",
             "20[2-3][0-9]"
         ];
-        prop::collection::vec((word, between()), 0..4)
-            .prop_map(|words| words.into_iter().map(|(word, between)| word + &between).collect())
+        prop::collection::vec((word, separators()), 0..4).prop_map(|words| {
+            words.into_iter().map(|(word, separator)| word + &separator).collect()
+        })
     }
 
     proptest! {
         #![proptest_config(ProptestConfig { cases: 10_000, failure_persistence: None, ..ProptestConfig::default() })]
 
         #[test]
-        fn a_hidden_card_number_is_always_found(before in beside(), number in written(), after in beside()) {
+        fn card_numbers_between_other_words_are_always_found(before in other_words(), number in card_numbers(), after in other_words()) {
             let text = format!("{before}{number}{after}");
-            prop_assert!(may_contain_a_card_number(&text), "{:?}", text);
+            prop_assert!(may_contain_card_number(&text), "{:?}", text);
         }
 
         #[test]
-        fn eleven_digits_between_letters_are_none(parts in prop::collection::vec(("[a-zæøå]{1,3}", "[0-9]{0,11}"), 0..6)) {
+        fn at_most_eleven_digits_between_letters_are_not_a_card_number(parts in prop::collection::vec(("[a-zæøå]{1,3}", "[0-9]{0,11}"), 0..6)) {
             let text: String = parts.into_iter().map(|(word, digits)| word + &digits).collect();
-            prop_assert!(!may_contain_a_card_number(&text), "{:?}", text);
+            prop_assert!(!may_contain_card_number(&text), "{:?}", text);
         }
     }
 }

@@ -1,21 +1,22 @@
-//! What a customer calls a card.
+//! Nicknames of recurring payments.
 
 use icu_properties::props::{
     DefaultIgnorableCodePoint, GeneralCategory, PrependedConcatenationMark, WhiteSpace,
 };
 use icu_properties::{CodePointMapData, CodePointSetData};
 
-use super::card_number::may_contain_a_card_number;
-use crate::error::Flaw;
+use super::card_number::may_contain_card_number;
+use crate::error::Violation;
 
-/// What a customer calls a card: 1 to 64 characters after trimming, of which one is seen, and nothing like a card number.
+/// The customer's name for a recurring payment: 1 to 64 characters after trimming, at least one of them visible, and no card
+/// number.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Nickname(String);
 
 impl Nickname {
-    /// One that was let in before, perhaps under other rules than today's.
+    /// Restores a stored nickname without validation, because the rules may have changed since it was stored.
     #[must_use]
-    pub fn kept(text: String) -> Self {
+    pub fn from_stored(text: String) -> Self {
         Self(text)
     }
 
@@ -27,67 +28,70 @@ impl Nickname {
 }
 
 impl TryFrom<&str> for Nickname {
-    type Error = Flaw;
+    type Error = Violation;
 
-    fn try_from(text: &str) -> Result<Self, Flaw> {
+    fn try_from(text: &str) -> Result<Self, Violation> {
         let text = text.trim();
-        if text.chars().all(shows_nothing) {
-            return Err(Flaw::new("empty", "must not be empty; null clears it"));
+        if text.chars().all(is_invisible) {
+            return Err(Violation::new("empty", "must not be empty; null clears it"));
         }
         if text.chars().count() > 64 {
-            return Err(Flaw::new("too-long", "may have at most 64 characters"));
+            return Err(Violation::new("too-long", "must have at most 64 characters"));
         }
-        if text.chars().any(|letter| turns_direction(letter) || ends_a_line(letter)) {
-            return Err(Flaw::new(
+        if text
+            .chars()
+            .any(|character| is_bidi_control(character) || is_control_or_separator(character))
+        {
+            return Err(Violation::new(
                 "characters",
-                "may have no control characters, no line or paragraph separators, and none that turn the writing direction",
+                "must not contain control characters, line or paragraph separators, or characters that change the writing direction",
             ));
         }
-        if may_contain_a_card_number(text) {
-            return Err(Flaw::new("card-number", "may not have a card number in it"));
+        if may_contain_card_number(text) {
+            return Err(Violation::new("card-number", "must not contain a card number"));
         }
         Ok(Self(text.to_owned()))
     }
 }
 
-/// Control characters, and the separators of lines and paragraphs.
-fn ends_a_line(letter: char) -> bool {
+/// Returns whether the character is a control character, a line separator or a paragraph separator.
+fn is_control_or_separator(character: char) -> bool {
     use GeneralCategory::{Control, LineSeparator, ParagraphSeparator};
-    [Control, LineSeparator, ParagraphSeparator].contains(&category(letter))
+    [Control, LineSeparator, ParagraphSeparator].contains(&category(character))
 }
 
-/// What Unicode calls default-ignorable or white space, and what it calls format or control characters; of the format ones, the
-/// marks that stand before a number (`؀`) are seen. The Braille pattern without a dot is a symbol to Unicode.
-fn shows_nothing(letter: char) -> bool {
-    let category = category(letter);
+/// Returns whether the character is invisible: default-ignorable, white space, a control character, a format character or the empty
+/// Braille pattern, which Unicode classifies as a symbol. Format characters before a number (`؀`) are visible.
+fn is_invisible(character: char) -> bool {
+    let category = category(character);
     let is_format = category == GeneralCategory::Format
-        && !CodePointSetData::new::<PrependedConcatenationMark>().contains(letter);
+        && !CodePointSetData::new::<PrependedConcatenationMark>().contains(character);
     is_format
         || category == GeneralCategory::Control
-        || letter == '\u{2800}'
-        || CodePointSetData::new::<DefaultIgnorableCodePoint>().contains(letter)
-        || CodePointSetData::new::<WhiteSpace>().contains(letter)
+        || character == '\u{2800}'
+        || CodePointSetData::new::<DefaultIgnorableCodePoint>().contains(character)
+        || CodePointSetData::new::<WhiteSpace>().contains(character)
 }
 
-fn category(letter: char) -> GeneralCategory {
-    CodePointMapData::<GeneralCategory>::new().get(letter)
+fn category(character: char) -> GeneralCategory {
+    CodePointMapData::<GeneralCategory>::new().get(character)
 }
 
-fn turns_direction(letter: char) -> bool {
-    matches!(letter, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+fn is_bidi_control(character: char) -> bool {
+    matches!(character, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn flaw(text: &str) -> Option<&'static str> {
-        Nickname::try_from(text).err().map(|flaw| flaw.code)
+    fn violation(text: &str) -> Option<&'static str> {
+        Nickname::try_from(text).err().map(|violation| violation.code)
     }
 
     #[test]
-    fn nicknames() {
-        for (text, kept) in [
+    fn nicknames_are_trimmed_and_validated() {
+        for (text, expected) in [
             ("x", "x"),
             (" Reisekortet\t", "Reisekortet"),
             ("日本のカード", "日本のカード"),
@@ -100,13 +104,13 @@ mod tests {
             ("\u{600}", "\u{600}"),
             (".", "."),
         ] {
-            assert_eq!(Nickname::try_from(text).unwrap().as_str(), kept);
+            assert_eq!(Nickname::try_from(text).unwrap().as_str(), expected);
         }
-        assert_eq!(flaw(&"ø".repeat(64)), None);
-        assert_eq!(flaw(&format!(" {} ", "ø".repeat(64))), None);
-        assert_eq!(flaw(&"ø".repeat(65)), Some("too-long"));
+        assert_eq!(violation(&"ø".repeat(64)), None);
+        assert_eq!(violation(&format!(" {} ", "ø".repeat(64))), None);
+        assert_eq!(violation(&"ø".repeat(65)), Some("too-long"));
         for text in ["a\u{2028}b", "a\u{2029}b", "a\u{85}b", "a\u{b}b"] {
-            assert_eq!(flaw(text), Some("characters"), "{text:?}");
+            assert_eq!(violation(text), Some("characters"), "{text:?}");
         }
         for text in [
             "",
@@ -124,12 +128,12 @@ mod tests {
             "\u{e0020}",
             "\u{202e}",
         ] {
-            assert_eq!(flaw(text), Some("empty"), "{text:?}");
+            assert_eq!(violation(text), Some("empty"), "{text:?}");
         }
         for text in
             ["a\nb", "a\u{0}b", "a\u{202e}b", "a\u{2066}b", "a\u{200f}b", "a\u{61c}b", "a\u{7f}b"]
         {
-            assert_eq!(flaw(text), Some("characters"), "{text:?}");
+            assert_eq!(violation(text), Some("characters"), "{text:?}");
         }
     }
 }

@@ -1,18 +1,19 @@
-//! Web addresses that callers name.
+//! Web addresses that callers send.
 
 use url::Url;
 
 use crate::domain::id::RecurringPaymentId;
-use crate::error::Flaw;
+use crate::error::Violation;
 
-/// Where Nets' page sends the customer back to: `^(https?://).{0,1024}` on the whole text (Entur), and a real address.
+/// The address to which the Nets terminal page redirects the customer. Matches `^(https?://).{0,1024}` as a whole (Entur) and is a
+/// valid URL.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RedirectUrl(Url);
 
 impl RedirectUrl {
-    /// The address with the recurring payment in its query (rule 11); the query and fragment that it had stay.
+    /// The address with `recurringPaymentId` appended to its query (rule 11). Keeps the existing query and fragment.
     #[must_use]
-    pub fn for_payment(&self, id: RecurringPaymentId) -> Url {
+    pub fn with_recurring_payment_id(&self, id: RecurringPaymentId) -> Url {
         let mut url = self.0.clone();
         url.query_pairs_mut().append_pair("recurringPaymentId", &id.to_string());
         url
@@ -20,23 +21,23 @@ impl RedirectUrl {
 }
 
 impl TryFrom<&str> for RedirectUrl {
-    type Error = Flaw;
+    type Error = Violation;
 
-    fn try_from(text: &str) -> Result<Self, Flaw> {
+    fn try_from(text: &str) -> Result<Self, Violation> {
         web_address(text).map(Self)
     }
 }
 
-/// Where the end of a setup is told to: as a redirect's address, with the same length, and without a user's name in it.
+/// The address that receives notifications. The rules of [`RedirectUrl`] apply, and it must not contain a user name or password.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct CallbackUrl(Url);
 
 impl CallbackUrl {
-    /// One that was let in before, perhaps under other rules than today's.
+    /// Restores a stored address without the rules for new ones, because they may have changed since it was stored.
     ///
     /// # Errors
-    /// It is no address at all.
-    pub fn kept(text: &str) -> Result<Self, url::ParseError> {
+    /// Fails if the text is not a URL.
+    pub fn from_stored(text: &str) -> Result<Self, url::ParseError> {
         Url::parse(text).map(Self)
     }
 
@@ -48,28 +49,28 @@ impl CallbackUrl {
 }
 
 impl TryFrom<&str> for CallbackUrl {
-    type Error = Flaw;
+    type Error = Violation;
 
-    fn try_from(text: &str) -> Result<Self, Flaw> {
+    fn try_from(text: &str) -> Result<Self, Violation> {
         let url = web_address(text)?;
         if !url.username().is_empty() || url.password().is_some() {
-            return Err(Flaw::new("user", "may have no user name or password in it"));
+            return Err(Violation::new("user", "must not contain a user name or password"));
         }
         Ok(Self(url))
     }
 }
 
-fn web_address(text: &str) -> Result<Url, Flaw> {
-    const SCHEME: Flaw = Flaw::new("scheme", "must begin with https:// or http://");
+fn web_address(text: &str) -> Result<Url, Violation> {
+    const SCHEME: Violation = Violation::new("scheme", "must begin with https:// or http://");
     let rest =
         text.strip_prefix("https://").or_else(|| text.strip_prefix("http://")).ok_or(SCHEME)?;
     if rest.chars().count() > 1024 {
-        return Err(Flaw::new("too-long", "may have at most 1024 characters after https://"));
+        return Err(Violation::new("too-long", "must have at most 1024 characters after https://"));
     }
     if rest.chars().any(char::is_control) {
-        return Err(Flaw::new("characters", "may have no control characters"));
+        return Err(Violation::new("characters", "must not contain control characters"));
     }
-    Url::parse(text).map_err(|_| Flaw::new("address", "must be a web address"))
+    Url::parse(text).map_err(|_| Violation::new("address", "must be a web address"))
 }
 
 #[cfg(test)]
@@ -77,27 +78,31 @@ mod tests {
     use super::*;
     use crate::domain::id::{Sequence, Slot};
 
-    fn flaw<'a, T: TryFrom<&'a str, Error = Flaw>>(text: &'a str) -> Option<&'static str> {
-        T::try_from(text).err().map(|flaw| flaw.code)
+    fn violation<'a, T: TryFrom<&'a str, Error = Violation>>(
+        text: &'a str,
+    ) -> Option<&'static str> {
+        T::try_from(text).err().map(|violation| violation.code)
     }
 
     #[test]
-    fn callback_addresses_have_no_user() {
+    fn callback_urls_with_a_user_name_or_password_are_rejected() {
         for (text, expected) in [
-            ("https://shop.example/told?a=b@c", None),
+            ("https://shop.example/callback?a=b@c", None),
             ("https://user@shop.example/", Some("user")),
             ("https://:password@shop.example/", Some("user")),
             ("https://user:password@shop.example/", Some("user")),
             ("ftp://shop.example/", Some("scheme")),
         ] {
-            assert_eq!(flaw::<CallbackUrl>(text), expected, "{text}");
+            assert_eq!(violation::<CallbackUrl>(text), expected, "{text}");
         }
     }
 
     #[test]
-    fn redirect_addresses_keep_query_and_fragment() {
+    fn redirect_urls_keep_query_and_fragment() {
         let id = RecurringPaymentId::new(Slot::new(4), Sequence::NONE.next());
-        let with_id = |text: &str| RedirectUrl::try_from(text).unwrap().for_payment(id).to_string();
+        let with_id = |text: &str| {
+            RedirectUrl::try_from(text).unwrap().with_recurring_payment_id(id).to_string()
+        };
         assert_eq!(
             with_id("https://shop.example/done"),
             "https://shop.example/done?recurringPaymentId=4097"
@@ -113,11 +118,11 @@ mod tests {
     }
 
     #[test]
-    fn redirect_addresses_are_web_addresses() {
-        assert_eq!(flaw::<RedirectUrl>(&format!("https://{}", "a".repeat(63))), None);
-        assert_eq!(flaw::<RedirectUrl>(&format!("https://a/{}", "b".repeat(1022))), None);
+    fn redirect_urls_are_validated() {
+        assert_eq!(violation::<RedirectUrl>(&format!("https://{}", "a".repeat(63))), None);
+        assert_eq!(violation::<RedirectUrl>(&format!("https://a/{}", "b".repeat(1022))), None);
         assert_eq!(
-            flaw::<RedirectUrl>(&format!("https://a/{}", "b".repeat(1023))),
+            violation::<RedirectUrl>(&format!("https://a/{}", "b".repeat(1023))),
             Some("too-long")
         );
         for text in [
@@ -129,13 +134,13 @@ mod tests {
             "HTTPS://a",
             "https:/a",
         ] {
-            assert_eq!(flaw::<RedirectUrl>(text), Some("scheme"), "{text:?}");
+            assert_eq!(violation::<RedirectUrl>(text), Some("scheme"), "{text:?}");
         }
         for text in ["https://", "https://a b", "https://[::1", "http://:80"] {
-            assert_eq!(flaw::<RedirectUrl>(text), Some("address"), "{text:?}");
+            assert_eq!(violation::<RedirectUrl>(text), Some("address"), "{text:?}");
         }
         for text in ["https://a/\nb", "https://a/\rb", "https://a/\tb"] {
-            assert_eq!(flaw::<RedirectUrl>(text), Some("characters"), "{text:?}");
+            assert_eq!(violation::<RedirectUrl>(text), Some("characters"), "{text:?}");
         }
     }
 }

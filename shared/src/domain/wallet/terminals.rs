@@ -1,4 +1,4 @@
-//! A card's way into the wallet: visits to Nets' page, and what came of them (rules 5 to 7).
+//! Terminal sessions, their reconciliation, and the activation of cards (rules 5 to 7).
 
 use chrono::{DateTime, Months, TimeDelta, Utc};
 
@@ -7,112 +7,130 @@ use crate::domain::card::VerifiedCard;
 use crate::domain::id::{Attempt, RecurringPaymentId, TransactionId};
 use crate::domain::notification::{Event, Notification};
 use crate::domain::recurring_payment::{RecurringPayment, RecurringStatus, State, View};
-use crate::domain::terminal::{Asked, Closing, Finding, Outcome, Terminal, Visit};
+use crate::domain::terminal::{
+    CloseReason, IdempotencyRecord, Outcome, Reconciliation, Terminal, TerminalSession,
+};
 use crate::domain::text::CallbackUrl;
 use crate::error::{Decline, Refusal};
 
-/// A terminal that was asked for.
+/// The result of a request for a terminal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Opened {
-    /// The visit.
-    pub visit: Visit,
-    /// Whether it was asked for before, with the same key (rule 16).
-    pub again: bool,
+pub struct OpenedTerminal {
+    /// The terminal session.
+    pub session: TerminalSession,
+    /// Whether the request repeats an earlier one with the same idempotency key (rule 16).
+    pub repeated: bool,
 }
 
-/// How far the setup of a recurring payment has come.
+/// The progress of a setup.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Setup {
-    /// It has its card.
-    Done(Box<View>),
-    /// These visits may bring one, oldest first; never empty.
-    Open(Vec<Visit>),
+pub enum SetupProgress {
+    /// The recurring payment is ACTIVE.
+    Completed(Box<View>),
+    /// The open terminal sessions, oldest first. Never empty.
+    AwaitingCard(Vec<TerminalSession>),
 }
 
 impl Wallet {
-    /// Another visit to Nets' page (rule 6). An address that it names is where the end of the setup is told; without one it
-    /// stays what it was. The same idempotency key again, within a day, is the same visit (rule 16), unless Nets never knew
-    /// of it.
+    /// Opens a terminal session (rule 6). A `callback` replaces the stored callback address; `None` keeps it.
+    ///
+    /// A repeated request with the same idempotency key within 24 hours returns the same session (rule 16), unless that session
+    /// was never registered at Nets.
     ///
     /// # Errors
-    /// `NotFound`; `NotAwaitingCard`; `KeyReused`; `NoTerminalLeft` after 16; `TooManyTerminals` after 5 within an hour, or
-    /// 10 of the customer's.
+    /// `NotFound`; `NotAwaitingCard` if it is not CREATED; `IdempotencyKeyReused` if the key was used for another request;
+    /// `NoTerminalLeft` after 16 terminals; `TooManyTerminals` after 5 within an hour, or 10 of the same customer.
     pub fn open_terminal(
         &mut self,
         id: RecurringPaymentId,
-        tell: Option<CallbackUrl>,
-        asked: Option<Asked>,
-    ) -> Result<Opened, Refusal> {
+        callback: Option<CallbackUrl>,
+        idempotency: Option<IdempotencyRecord>,
+    ) -> Result<OpenedTerminal, Refusal> {
         let now = self.now;
-        if let Some((visit, before)) = self.asked_before(id, asked) {
-            let same = asked.is_some_and(|asked| asked.request == before.request);
-            return if same { Ok(Opened { visit, again: true }) } else { Err(Refusal::KeyReused) };
+        if let Some((session, record)) = self.find_session_by_idempotency_key(id, idempotency) {
+            let is_same =
+                idempotency.is_some_and(|idempotency| idempotency.request == record.request);
+            return if is_same {
+                Ok(OpenedTerminal { session, repeated: true })
+            } else {
+                Err(Refusal::IdempotencyKeyReused)
+            };
         }
-        let terminals = self.waiting_mut(id)?.0;
+        let terminals = self.awaiting_card_mut(id)?.0;
         let attempt = Attempt::try_from(terminals.len()).map_err(|_| Refusal::NoTerminalLeft)?;
         let own: Vec<_> = terminals.iter().map(|terminal| terminal.opened_at).collect();
-        let wait = wait(&own, Self::TERMINALS_AN_HOUR, now).max(wait(
-            &self.contents.opened,
-            Self::CUSTOMERS_TERMINALS_AN_HOUR,
-            now,
-        ));
-        if let Some(retry_after_seconds) = wait {
+        let delay = seconds_until_allowed(&own, Self::MAX_TERMINALS_PER_HOUR, now).max(
+            seconds_until_allowed(
+                &self.contents.terminals_opened_at,
+                Self::MAX_CUSTOMER_TERMINALS_PER_HOUR,
+                now,
+            ),
+        );
+        if let Some(retry_after_seconds) = delay {
             return Err(Refusal::TooManyTerminals { retry_after_seconds });
         }
-        let terminal = Terminal { asked, ..Terminal::opened(now) };
-        let (terminals, callback) = self.waiting_mut(id)?;
+        let terminal = Terminal { idempotency, ..Terminal::opened(now) };
+        let (terminals, stored_callback) = self.awaiting_card_mut(id)?;
         terminals.push(terminal);
-        if tell.is_some() {
-            *callback = tell;
+        if callback.is_some() {
+            *stored_callback = callback;
         }
-        let opened = &mut self.contents.opened;
-        opened.push(now);
-        let surplus = opened.len().saturating_sub(Self::CUSTOMERS_TERMINALS_AN_HOUR);
-        opened.drain(..surplus);
-        let visit = Visit { transaction_id: TransactionId::new(id, attempt), terminal };
-        Ok(Opened { visit, again: false })
+        let opened_at = &mut self.contents.terminals_opened_at;
+        opened_at.push(now);
+        let surplus = opened_at.len().saturating_sub(Self::MAX_CUSTOMER_TERMINALS_PER_HOUR);
+        opened_at.drain(..surplus);
+        let session = TerminalSession { transaction_id: TransactionId::new(id, attempt), terminal };
+        Ok(OpenedTerminal { session, repeated: false })
     }
 
-    /// Writes down that a request is going to register a visit that another one opened and did not register, so that no look
-    /// writes it off meanwhile. Whether it is still open.
+    /// Prepares a session for another attempt to register it at Nets: postpones its reconciliation, so that the reconciliation does
+    /// not close it meanwhile. Returns whether the session is still open.
     ///
     /// # Errors
     /// `NotFound`.
-    pub fn take_over(&mut self, visit: &Visit) -> Result<bool, Refusal> {
+    pub fn resume_registration(&mut self, session: &TerminalSession) -> Result<bool, Refusal> {
         let now = self.now;
-        Ok(self.keep_open(visit, |terminal| terminal.taken_over(now))?.is_some())
+        Ok(self
+            .update_open_session(session, |terminal| terminal.postponed_for_registration(now))?
+            .is_some())
     }
 
-    /// The visit that was asked for with this key within its day, and what was asked.
-    fn asked_before(&self, id: RecurringPaymentId, asked: Option<Asked>) -> Option<(Visit, Asked)> {
-        let key = asked?.key;
+    /// The session that was opened with this idempotency key within the last 24 hours, with its idempotency record.
+    fn find_session_by_idempotency_key(
+        &self,
+        id: RecurringPaymentId,
+        idempotency: Option<IdempotencyRecord>,
+    ) -> Option<(TerminalSession, IdempotencyRecord)> {
+        let key = idempotency?.key;
         let payment = &self.contents.payments[self.find(id).ok()?];
-        let remembered = |visit: &Visit| {
-            visit.terminal.outcome != Outcome::Failed
-                && self.now < visit.terminal.opened_at + RecurringPayment::KEY_LIFETIME
+        let has_valid_key = |session: &TerminalSession| {
+            session.terminal.outcome != Outcome::Failed
+                && self.now < session.terminal.opened_at + RecurringPayment::KEY_LIFETIME
         };
-        self.visits(payment).filter(remembered).find_map(|visit| {
-            Some((visit, visit.terminal.asked.filter(|before| before.key == key)?))
+        self.sessions(payment).filter(has_valid_key).find_map(|session| {
+            Some((session, session.terminal.idempotency.filter(|record| record.key == key)?))
         })
     }
 
-    /// How far the setup has come, and which visits Nets has to be asked about.
+    /// Returns the progress of the setup, with the sessions that have to be reconciled.
     ///
     /// # Errors
-    /// `NotFound`; `NotAwaitingCard` when it is EXPIRED or CANCELLED; and when no visit can bring a card any more, what the
-    /// newest came to: `NoTerminal`, `TerminalCancelled`, `Declined` or `CardExpired` (rule 5).
-    pub fn setup(&self, id: RecurringPaymentId) -> Result<Setup, Refusal> {
+    /// `NotFound`; `NotAwaitingCard` if it is EXPIRED or CANCELLED. If no session is open, the outcome of the newest one:
+    /// `NoTerminal`, `TerminalCancelled`, `Declined` or `CardExpired` (rule 5).
+    pub fn setup_progress(&self, id: RecurringPaymentId) -> Result<SetupProgress, Refusal> {
         let payment = &self.contents.payments[self.find(id)?];
         let terminals = match &payment.state {
             State::Created { terminals, .. } => terminals,
-            State::Active { .. } => return Ok(Setup::Done(Box::new(self.view_of(payment)))),
+            State::Active { .. } => {
+                return Ok(SetupProgress::Completed(Box::new(self.view_of(payment))));
+            }
             State::Expired { .. } | State::Cancelled { .. } => {
                 return Err(Refusal::NotAwaitingCard);
             }
         };
-        let open: Vec<Visit> = self.open_visits(payment).collect();
+        let open: Vec<TerminalSession> = self.open_sessions(payment).collect();
         if !open.is_empty() {
-            return Ok(Setup::Open(open));
+            return Ok(SetupProgress::AwaitingCard(open));
         }
         Err(
             match terminals
@@ -129,90 +147,102 @@ impl Wallet {
         )
     }
 
-    /// Writes down what a look at a visit brought: the one rule for request, callback and schedule. That Nets does not know a
-    /// visit says nothing before a look at it is due: see [`Terminal::unknown`]. A card that has expired when it arrives ends the
-    /// visit as declined.
+    /// Applies the result of a reconciliation. Requests, Nets' callback and the scheduled functions all use this method.
+    ///
+    /// A session that Nets does not know is closed only if its reconciliation is due: see
+    /// [`Terminal::closed_if_never_registered`]. A card that has already expired closes the session as declined.
     ///
     /// # Errors
-    /// `NotFound`; `NotAwaitingCard` when there is a card, and the recurring payment is EXPIRED or CANCELLED by now.
-    pub fn conclude(
+    /// `NotFound`; `NotAwaitingCard` if there is a card, but the recurring payment is EXPIRED or CANCELLED by now.
+    pub fn apply_reconciliation(
         &mut self,
-        visit: &Visit,
-        finding: &Finding,
+        session: &TerminalSession,
+        reconciliation: &Reconciliation,
         lifetime: Months,
     ) -> Result<(), Refusal> {
         let now = self.now;
-        match finding {
-            Finding::Card(card) => self.keep_card(visit, card, lifetime),
-            Finding::Closed(Closing::NeverRegistered) => {
-                self.keep_open(visit, |terminal| terminal.unknown(now)).map(drop)
+        match reconciliation {
+            Reconciliation::Card(card) => self.store_card(session, card, lifetime),
+            Reconciliation::Closed(CloseReason::NeverRegistered) => self
+                .update_open_session(session, |terminal| terminal.closed_if_never_registered(now))
+                .map(drop),
+            Reconciliation::Closed(close_reason) => self.close_terminal(session, *close_reason),
+            Reconciliation::Pending => {
+                self.update_open_session(session, |terminal| terminal.rescheduled(now)).map(drop)
             }
-            Finding::Closed(closing) => self.close_terminal(visit, *closing),
-            Finding::Waiting => self.keep_open(visit, |terminal| terminal.looked(now)).map(drop),
-            Finding::Unclear => self.keep_open(visit, |terminal| terminal.unclear(now)).map(drop),
+            Reconciliation::Unclear => self
+                .update_open_session(session, |terminal| terminal.rescheduled_soon(now))
+                .map(drop),
         }
     }
 
-    /// Stores the card that a visit brought, if it has not expired. What a visit came to first stays: a card that had expired for
-    /// a request is not stored by another one with an earlier clock.
-    fn keep_card(
+    /// Stores the card of a session, or closes the session if the card has expired. The first outcome stays: if one request found
+    /// the card expired, another one with an earlier clock does not store it.
+    fn store_card(
         &mut self,
-        visit: &Visit,
+        session: &TerminalSession,
         card: &VerifiedCard,
         lifetime: Months,
     ) -> Result<(), Refusal> {
-        let id = visit.transaction_id.recurring_payment_id();
+        let id = session.transaction_id.recurring_payment_id();
         let payment = &self.contents.payments[self.find(id)?];
-        let is_over = self.visits(payment).any(|known| {
-            known.transaction_id == visit.transaction_id
-                && known.terminal.opened_at == visit.terminal.opened_at
-                && known.terminal.outcome == Outcome::CardExpired
+        let had_expired = self.sessions(payment).any(|stored| {
+            stored.transaction_id == session.transaction_id
+                && stored.terminal.opened_at == session.terminal.opened_at
+                && stored.terminal.outcome == Outcome::CardExpired
         });
-        if is_over {
+        if had_expired {
             return Ok(());
         }
-        match self.activate(visit.transaction_id, card.clone(), lifetime) {
-            Err(Refusal::CardExpired) => self.close_terminal(visit, Closing::CardExpired),
+        match self.activate(session.transaction_id, card.clone(), lifetime) {
+            Err(Refusal::CardExpired) => self.close_terminal(session, CloseReason::CardExpired),
             activated => activated.map(drop),
         }
     }
 
-    /// Writes down what came of a visit, and has a card told that was declined for good or has expired. A visit whose outcome is known
-    /// already, or no longer matters, is left alone.
+    /// Stores why a session closed. Adds a notification if the card was declined permanently or has expired. Does not change a
+    /// session that is no longer open.
     ///
     /// # Errors
     /// `NotFound`.
-    pub fn close_terminal(&mut self, visit: &Visit, closing: Closing) -> Result<(), Refusal> {
+    pub fn close_terminal(
+        &mut self,
+        session: &TerminalSession,
+        close_reason: CloseReason,
+    ) -> Result<(), Refusal> {
         let now = self.now;
-        let closed = self.keep_open(visit, |terminal| terminal.closed(closing, now))?;
+        let closed =
+            self.update_open_session(session, |terminal| terminal.closed(close_reason, now))?;
         let event = match closed.map(|closed| closed.outcome) {
             Some(Outcome::Declined) => Event::Declined,
             Some(Outcome::CardExpired) => Event::CardExpired,
             Some(Outcome::Open | Outcome::Failed | Outcome::Cancelled) | None => return Ok(()),
         };
-        if let (_, Some(to)) = self.waiting_mut(visit.transaction_id.recurring_payment_id())? {
-            let to = to.clone();
-            self.tell(Notification::new(to, visit.transaction_id, event, now));
+        if let (_, Some(callback_url)) =
+            self.awaiting_card_mut(session.transaction_id.recurring_payment_id())?
+        {
+            let callback_url = callback_url.clone();
+            self.enqueue(Notification::new(callback_url, session.transaction_id, event, now));
         }
         Ok(())
     }
 
-    /// Replaces a visit that is open; another one is left alone. What it is now, if it was replaced.
-    fn keep_open(
+    /// Updates a session if it is open, and returns the updated session. Returns `None` otherwise.
+    fn update_open_session(
         &mut self,
-        visit: &Visit,
-        become_: impl FnOnce(Terminal) -> Terminal,
+        session: &TerminalSession,
+        update: impl FnOnce(Terminal) -> Terminal,
     ) -> Result<Option<Terminal>, Refusal> {
-        let attempt = usize::from(visit.transaction_id.attempt().number());
-        match self.waiting_mut(visit.transaction_id.recurring_payment_id()) {
+        let attempt = usize::from(session.transaction_id.attempt().number());
+        match self.awaiting_card_mut(session.transaction_id.recurring_payment_id()) {
             Ok((terminals, _)) => {
-                // The same instant: after a thousand recurring payments the same id could be another visit.
+                // Compares the instant too, because ids are reused after 1,023 recurring payments.
                 let same = terminals
                     .get_mut(attempt)
-                    .filter(|terminal| terminal.opened_at == visit.terminal.opened_at);
+                    .filter(|terminal| terminal.opened_at == session.terminal.opened_at);
                 let open = same.filter(|terminal| terminal.outcome == Outcome::Open);
                 Ok(open.map(|terminal| {
-                    *terminal = become_(*terminal);
+                    *terminal = update(*terminal);
                     *terminal
                 }))
             }
@@ -221,18 +251,18 @@ impl Wallet {
         }
     }
 
-    /// The card that a visit brought: CREATED becomes ACTIVE. ACTIVE already: nothing changes, the first card counts (rule 6).
+    /// Stores the card of a session: CREATED becomes ACTIVE. Does not change one that is already ACTIVE, because the first card
+    /// counts (rule 6).
     ///
     /// # Errors
-    /// `NotFound`; `NotAwaitingCard` when it is EXPIRED or CANCELLED by now; `CardExpired` when the card would be EXPIRED at once
-    /// (rule 9).
+    /// `NotFound`; `NotAwaitingCard` if it is EXPIRED or CANCELLED; `CardExpired` if the card has expired (rule 9).
     pub fn activate(
         &mut self,
-        visit: TransactionId,
+        session: TransactionId,
         card: VerifiedCard,
         lifetime: Months,
     ) -> Result<View, Refusal> {
-        let (id, now) = (visit.recurring_payment_id(), self.now);
+        let (id, now) = (session.recurring_payment_id(), self.now);
         match self.view(id)?.status {
             RecurringStatus::Active => self.view(id),
             RecurringStatus::Expired | RecurringStatus::Cancelled => Err(Refusal::NotAwaitingCard),
@@ -241,17 +271,18 @@ impl Wallet {
                 if card.card.has_expired(at) {
                     return Err(Refusal::CardExpired);
                 }
-                if let (_, Some(to)) = self.waiting_mut(id)? {
-                    let activated = Notification::new(to.clone(), visit, Event::Activated, now);
-                    self.tell(activated);
+                if let (_, Some(callback_url)) = self.awaiting_card_mut(id)? {
+                    let activated =
+                        Notification::new(callback_url.clone(), session, Event::Activated, now);
+                    self.enqueue(activated);
                 }
-                self.replace(id, |payment| payment.activated(card, at, lifetime))
+                self.update_payment(id, |payment| payment.activated(card, at, lifetime))
             }
         }
     }
 
-    /// Now, or just after the last activation when that is not over yet: two in one millisecond, or under clocks that differ,
-    /// keep their order, so that a new card never takes the primary away from one that was there before.
+    /// The wallet's instant, but at least one millisecond after the last activation. So activations keep their order within one
+    /// millisecond and if clocks differ, and a new card never replaces an older one as primary.
     fn activation_instant(&self) -> DateTime<Utc> {
         let activations = self
             .contents
@@ -261,27 +292,29 @@ impl Wallet {
         activations.max().map_or(self.now, |last| self.now.max(last + TimeDelta::milliseconds(1)))
     }
 
-    /// The visits that the service has to look at by now, oldest first (rule 7).
+    /// The sessions whose reconciliation is due, oldest first (rule 7).
     #[must_use]
-    pub fn visits_due(&self) -> Vec<Visit> {
-        let open = self.contents.payments.iter().flat_map(|payment| self.open_visits(payment));
-        open.filter(|visit| visit.terminal.look_at.is_some_and(|look_at| look_at <= self.now))
-            .collect()
+    pub fn due_sessions(&self) -> Vec<TerminalSession> {
+        let open = self.contents.payments.iter().flat_map(|payment| self.open_sessions(payment));
+        open.filter(|session| {
+            session.terminal.reconcile_at.is_some_and(|reconcile_at| reconcile_at <= self.now)
+        })
+        .collect()
     }
 
-    /// When terminals were opened within the hour: all that matters of it.
-    pub fn opened_lately(&self) -> impl Iterator<Item = DateTime<Utc>> {
+    /// When terminals were opened within the last hour. Older instants are not needed any more.
+    pub fn terminals_opened_within_hour(&self) -> impl Iterator<Item = DateTime<Utc>> {
         let hour_ago = self.now - TimeDelta::hours(1);
-        self.contents.opened.iter().copied().filter(move |at| hour_ago < *at)
+        self.contents.terminals_opened_at.iter().copied().filter(move |at| hour_ago < *at)
     }
 
-    /// The visits of a recurring payment that waits for a card, and where its end is told.
-    fn waiting_mut(
+    /// The sessions and the callback address of a CREATED recurring payment.
+    fn awaiting_card_mut(
         &mut self,
         id: RecurringPaymentId,
     ) -> Result<(&mut Vec<Terminal>, &mut Option<CallbackUrl>), Refusal> {
-        let place = self.find(id)?;
-        match &mut self.contents.payments[place].state {
+        let index = self.find(id)?;
+        match &mut self.contents.payments[index].state {
             State::Created { terminals, callback } => Ok((terminals, callback)),
             State::Active { .. } | State::Expired { .. } | State::Cancelled { .. } => {
                 Err(Refusal::NotAwaitingCard)
@@ -289,29 +322,36 @@ impl Wallet {
         }
     }
 
-    /// The visits of a recurring payment that waits for a card, oldest first.
-    fn visits<'a>(&self, payment: &'a RecurringPayment) -> impl Iterator<Item = Visit> + use<'a> {
+    /// The sessions of a recurring payment, oldest first. Empty if it is not CREATED.
+    fn sessions<'a>(
+        &self,
+        payment: &'a RecurringPayment,
+    ) -> impl Iterator<Item = TerminalSession> + use<'a> {
         let id = RecurringPaymentId::new(self.slot, payment.sequence);
-        payment.terminals().map(move |(attempt, terminal)| Visit {
+        payment.terminals().map(move |(attempt, terminal)| TerminalSession {
             transaction_id: TransactionId::new(id, attempt),
             terminal: *terminal,
         })
     }
 
-    /// Those of them that may still bring one.
-    pub(super) fn open_visits<'a>(
+    /// The open sessions of a recurring payment, oldest first.
+    pub(super) fn open_sessions<'a>(
         &self,
         payment: &'a RecurringPayment,
-    ) -> impl Iterator<Item = Visit> + use<'a> {
-        self.visits(payment).filter(|visit| visit.terminal.outcome == Outcome::Open)
+    ) -> impl Iterator<Item = TerminalSession> + use<'a> {
+        self.sessions(payment).filter(|session| session.terminal.outcome == Outcome::Open)
     }
 }
 
-/// How many seconds until fewer than so many of these instants, oldest first, are within the hour; none: that is so now.
-fn wait(instants: &[DateTime<Utc>], most: usize, now: DateTime<Utc>) -> Option<u32> {
-    let first = instants.iter().rev().nth(most - 1)?;
+/// The seconds until fewer than `max` of these instants, oldest first, are within the last hour, rounded up. `None` if this is
+/// already the case.
+fn seconds_until_allowed(
+    instants: &[DateTime<Utc>],
+    max: usize,
+    now: DateTime<Utc>,
+) -> Option<u32> {
+    let first = instants.iter().rev().nth(max - 1)?;
     let left = *first + TimeDelta::hours(1) - now;
-    // A started second is a second.
     let seconds = (left.num_milliseconds() + 999) / 1000;
     u32::try_from(seconds).ok().filter(|seconds| *seconds > 0)
 }

@@ -1,4 +1,4 @@
-//! What time and number alone make of a wallet: rules 8, 9 and 14.
+//! Changes that depend only on time and on the number of recurring payments: rules 8, 9 and 14.
 
 use chrono::{DateTime, Utc};
 
@@ -7,69 +7,71 @@ use crate::domain::id::Sequence;
 use crate::domain::notification::Notification;
 use crate::domain::recurring_payment::{RecurringPayment, RecurringStatus, StatusReason};
 
-/// When the service has something to do for a wallet by itself, the first instant of each kind.
+/// When the service next has to process a wallet without a request, for each kind of work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Due {
-    /// When time makes something else of a recurring payment.
+    /// When a recurring payment next changes by time alone.
     pub expiry: Option<DateTime<Utc>>,
-    /// When a terminal has to be looked at, or somebody to be told something.
-    pub chore: Option<DateTime<Utc>>,
+    /// When the next background task is due: a reconciliation or a delivery attempt.
+    pub task: Option<DateTime<Utc>>,
 }
 
 impl Wallet {
-    /// When the service next has something to do by itself. As of now nothing of the first kind is overdue; of the second may be.
+    /// Returns when the wallet next has to be processed. `expiry` is always after the wallet's instant; `task` can be overdue.
     #[must_use]
     pub fn due(&self) -> Due {
         let payments = &self.contents.payments;
-        let looks = payments
+        let reconciliations = payments
             .iter()
-            .flat_map(|payment| self.open_visits(payment))
-            .filter_map(|visit| visit.terminal.look_at);
-        let tries = self.contents.notifications.iter().map(Notification::due_at);
+            .flat_map(|payment| self.open_sessions(payment))
+            .filter_map(|session| session.terminal.reconcile_at);
+        let attempts = self.contents.notifications.iter().map(Notification::due_at);
         Due {
             expiry: payments.iter().filter_map(RecurringPayment::due_at).min(),
-            chore: looks.chain(tries).min(),
+            task: reconciliations.chain(attempts).min(),
         }
     }
 
-    /// Carries out what time and number alone decide: rules 8, 9 and 14.
-    pub(super) fn settle(&mut self) {
+    /// Applies rules 8, 9 and 14 as of the wallet's instant.
+    pub(super) fn apply_time(&mut self) {
         let now = self.now;
-        for place in 0..self.contents.payments.len() {
-            self.replace_at(place, |payment| payment.settled(now));
+        for index in 0..self.contents.payments.len() {
+            self.update_payment_at(index, |payment| payment.with_time_applied(now));
         }
-        let waiting = |payment: &RecurringPayment| payment.status() == RecurringStatus::Created;
+        let is_created = |payment: &RecurringPayment| payment.status() == RecurringStatus::Created;
         let payments = &self.contents.payments;
-        let oldest: Vec<usize> =
-            (0..payments.len()).filter(|place| waiting(&payments[*place])).collect();
-        for place in &oldest[..oldest.len().saturating_sub(Self::OPEN)] {
-            self.replace_at(*place, |payment| payment.cancelled(StatusReason::Abandoned, now));
+        let created: Vec<usize> =
+            (0..payments.len()).filter(|index| is_created(&payments[*index])).collect();
+        for index in &created[..created.len().saturating_sub(Self::MAX_CREATED)] {
+            self.update_payment_at(*index, |payment| {
+                payment.cancelled(StatusReason::Abandoned, now)
+            });
         }
-        self.keep_ended(Self::ENDED);
+        self.delete_surplus_ended(Self::MAX_ENDED);
         let payments = &self.contents.payments;
-        let live = |sequence: &Sequence| {
+        let is_live = |sequence: &Sequence| {
             payments.iter().any(|payment| payment.sequence == *sequence && payment.is_live())
         };
-        self.contents.choices.retain(live);
+        self.contents.choices.retain(is_live);
     }
 
-    /// Forgets those whose time is over, and the oldest of the ended ones while more than so many are left: in the order in
-    /// which they ended, as if somebody had looked each time.
-    pub(super) fn keep_ended(&mut self, most: usize) {
+    /// Deletes recurring payments after their retention, and the oldest ended ones while more than `max` are left. Processes them
+    /// in the order in which they ended, so that the result does not depend on how often the wallet was updated.
+    pub(super) fn delete_surplus_ended(&mut self, max: usize) {
         let (now, payments) = (self.now, &mut self.contents.payments);
-        // Under clocks that differ something may have ended just after now.
+        // If clocks differ, `ended_at` can be slightly later than `now`.
         let ended_at = |payment: &RecurringPayment| payment.ended_at().map(|at| at.min(now));
         let mut instants: Vec<_> = payments.iter().filter_map(ended_at).collect();
         instants.sort_unstable();
         for at in instants.into_iter().chain([now]) {
-            payments.retain(|payment| !payment.is_forgotten(at));
-            let by_then =
+            payments.retain(|payment| !payment.is_past_retention(at));
+            let ended_by_then =
                 |payment: &RecurringPayment| ended_at(payment).filter(|ended_at| *ended_at <= at);
-            while payments.iter().filter_map(by_then).count() > most {
+            while payments.iter().filter_map(ended_by_then).count() > max {
                 let ended = payments
                     .iter()
                     .enumerate()
-                    .filter_map(|(place, payment)| Some((by_then(payment)?, place)));
+                    .filter_map(|(index, payment)| Some((ended_by_then(payment)?, index)));
                 if let Some((_, oldest)) = ended.min() {
                     payments.remove(oldest);
                 }

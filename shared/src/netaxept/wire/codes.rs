@@ -1,10 +1,10 @@
-//! The one table of response codes, and what a code means to us.
+//! The table of response codes.
 
 use crate::error::Decline;
 
-/// What a response code means to us.
+/// The class of a response code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in super::super) enum Meaning {
+pub(in super::super) enum ResponseClass {
     Accepted,
     Cancelled,
     Declined(Decline),
@@ -12,22 +12,22 @@ pub(in super::super) enum Meaning {
     Unclear,
 }
 
-pub(super) const SOFT: Meaning = Meaning::Declined(Decline::Soft);
-pub(super) const HARD: Meaning = Meaning::Declined(Decline::Hard);
+pub(super) const SOFT: ResponseClass = ResponseClass::Declined(Decline::Soft);
+pub(super) const HARD: ResponseClass = ResponseClass::Declined(Decline::Hard);
 
-/// The one table of response codes, by source and code (netaxept.md §6.3 and §6.4; what is soft and what is hard is ours).
-/// `01` and `05` are sources of old data.
-pub(super) const CODES: [(&[&str], &[&str], Meaning); 10] = [
-    (&["Netaxept"], &["OK", "00"], Meaning::Accepted),
-    (&["Netaxept", "Terminal", "01", "05"], &["17"], Meaning::Cancelled),
-    // Nets has it already, or says that it has not got it: only a look tells.
-    (&["Netaxept"], &["25", "86", "97", "98"], Meaning::AlreadyProcessed),
-    // Nets' own blocks for cards that were tried too often: for now, and for ever.
+/// All known response codes, by source and code (netaxept.md §6.3 and §6.4). Which declines are soft or hard is our decision.
+/// `01` and `05` are sources in old data.
+pub(super) const CODES: [(&[&str], &[&str], ResponseClass); 10] = [
+    (&["Netaxept"], &["OK", "00"], ResponseClass::Accepted),
+    (&["Netaxept", "Terminal", "01", "05"], &["17"], ResponseClass::Cancelled),
+    // The transaction is processed already, or Nets cannot find it. Query it to find out.
+    (&["Netaxept"], &["25", "86", "97", "98"], ResponseClass::AlreadyProcessed),
+    // Nets' own blocks after too many attempts with a card: temporary and permanent.
     (&["Netaxept", "Issuer"], &["TB"], SOFT),
     (&["Netaxept", "Issuer"], &["PB"], HARD),
-    // 99 is "several errors": Nets did answer that it failed, and asks not to be asked again.
+    // 99 is "several errors": the operation failed, and Nets asks not to retry it.
     (&["Netaxept", "Terminal"], &["14", "30", "84", "99", "MZ"], HARD),
-    (&["Netaxept", "Terminal"], &["96"], Meaning::Unclear),
+    (&["Netaxept", "Terminal"], &["96"], ResponseClass::Unclear),
     (&["Issuer"], &["05", "19", "31", "51", "61", "65", "68", "91", "92", "96"], SOFT),
     (
         &["Issuer"],
@@ -38,33 +38,33 @@ pub(super) const CODES: [(&[&str], &[&str], Meaning); 10] = [
         ],
         HARD,
     ),
-    (&["Transport", "Module"], &["01", "06", "30"], Meaning::Unclear),
+    (&["Transport", "Module"], &["01", "06", "30"], ResponseClass::Unclear),
 ];
 
-/// What a code means, and whether we have met it. A code of the issuer's that we have not is a refusal all the same; of
-/// anybody else's, we cannot tell.
-pub(super) fn meaning(source: &str, code: &str) -> (Meaning, bool) {
-    let row = |(sources, codes, _): &&(&[&str], &[&str], Meaning)| {
+/// The class of a code, and whether the code is in the table. An unknown code of the issuer is a hard decline. An unknown code of
+/// another source is unclear.
+pub(super) fn classify(source: &str, code: &str) -> (ResponseClass, bool) {
+    let row = |(sources, codes, _): &&(&[&str], &[&str], ResponseClass)| {
         sources.contains(&source) && codes.contains(&code)
     };
     match CODES.iter().find(row) {
-        Some((_, _, meaning)) => (*meaning, true),
+        Some((_, _, class)) => (*class, true),
         None if source == "Issuer" => (HARD, false),
-        None => (Meaning::Unclear, false),
+        None => (ResponseClass::Unclear, false),
     }
 }
 
-/// What a code means. One that we have not met is logged, so that the table can grow.
-pub(super) fn told(source: &str, code: &str) -> Meaning {
-    let (meaning, met) = meaning(source, code);
-    if !met {
-        let (source, code) = (short(source), short(code));
-        tracing::warn!(source, code, "a response code of Nets' that is not in the table");
+/// The class of a code. Logs a warning if the code is not in the table, so that it can be added.
+pub(super) fn classify_and_warn(source: &str, code: &str) -> ResponseClass {
+    let (class, is_known) = classify(source, code);
+    if !is_known {
+        let (source, code) = (truncate(source), truncate(code));
+        tracing::warn!(source, code, "Nets returned a response code that is not in the table");
     }
-    meaning
+    class
 }
 
-/// As much of a stranger's word as belongs into a line of the log.
-pub(super) fn short(text: &str) -> String {
+/// The first 32 characters of a text from Nets, for the log.
+pub(super) fn truncate(text: &str) -> String {
     text.chars().take(32).collect()
 }

@@ -1,18 +1,18 @@
-//! Nets' exceptions.
+//! Exceptions: Nets' error replies.
 
 use std::fmt;
 
 use roxmltree::Node;
 
-use super::Garbled;
-use super::codes::{Meaning, short, told};
-use super::xml::{only, text_at};
+use super::ParseError;
+use super::codes::{ResponseClass, classify_and_warn, truncate};
+use super::xml::{single, text_at};
 use crate::secret::Secret;
 
-/// Nets' refusal; comes with HTTP status 200.
+/// An error reply of Nets. Its HTTP status is 200.
 #[derive(Debug)]
 pub(in super::super) struct Exception {
-    pub(in super::super) kind: Kind,
+    pub(in super::super) kind: ExceptionKind,
     message: String,
     result: Option<ResponseResult>,
 }
@@ -24,9 +24,9 @@ struct ResponseResult {
     text: String,
 }
 
-/// The nine exceptions of Nets' contract, and whatever else may come.
+/// The nine exception types of Nets' contract. `Other` is any other type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in super::super) enum Kind {
+pub(in super::super) enum ExceptionKind {
     Authentication,
     Bbs,
     Generic,
@@ -40,13 +40,14 @@ pub(in super::super) enum Kind {
 }
 
 impl Exception {
-    pub(super) fn read(root: Node<'_, '_>) -> Result<Self, Garbled> {
-        let error = only(root, "Error")?.ok_or(Garbled::Missing("Error"))?;
+    pub(super) fn read(root: Node<'_, '_>) -> Result<Self, ParseError> {
+        let error = single(root, "Error")?.ok_or(ParseError::Missing("Error"))?;
         let kind = error.attributes().find(|attribute| attribute.name() == "type");
-        let result = match only(error, "Result")? {
+        let result = match single(error, "Result")? {
             None => None,
             Some(result) => {
-                let text = |name| Ok::<_, Garbled>(text_at(result, &[name])?.unwrap_or_default());
+                let text =
+                    |name| Ok::<_, ParseError>(text_at(result, &[name])?.unwrap_or_default());
                 Some(ResponseResult {
                     source: text("ResponseSource")?,
                     code: text("ResponseCode")?,
@@ -55,56 +56,60 @@ impl Exception {
             }
         };
         let name = kind.map(|attribute| attribute.value()).unwrap_or_default();
-        let kind = Kind::named(name);
-        if kind == Kind::Other {
-            tracing::warn!(kind = short(name), "an exception of Nets' that is not in its contract");
+        let kind = ExceptionKind::from_name(name);
+        if kind == ExceptionKind::Other {
+            let kind = truncate(name);
+            tracing::warn!(kind, "Nets returned an exception type that is not in its contract");
         }
         let message = text_at(error, &["Message"])?.unwrap_or_default();
         Ok(Self { kind, message, result })
     }
 
-    /// The same, should Nets have repeated a secret that it was asked with.
-    pub(super) fn without(self, secret: &Secret) -> Self {
-        let hidden = |text: String| text.replace(secret.expose(), "[secret]");
+    /// Replaces a secret of the request that Nets repeats in its reply.
+    pub(super) fn redact(self, secret: &Secret) -> Self {
+        let redacted = |text: String| text.replace(secret.expose(), "[secret]");
         Self {
             kind: self.kind,
-            message: hidden(self.message),
+            message: redacted(self.message),
             result: self.result.map(|result| ResponseResult {
-                source: hidden(result.source),
-                code: hidden(result.code),
-                text: hidden(result.text),
+                source: redacted(result.source),
+                code: redacted(result.code),
+                text: redacted(result.text),
             }),
         }
     }
 
-    /// What the response code means, where there is one. Nothing is accepted by an exception.
-    pub(super) fn meaning(&self) -> Option<Meaning> {
+    /// The class of the response code, if there is one. An exception is never accepted.
+    pub(super) fn class(&self) -> Option<ResponseClass> {
         let result = self.result.as_ref()?;
-        let meaning = told(&result.source, &result.code);
-        Some(if meaning == Meaning::Accepted { Meaning::Unclear } else { meaning })
+        let meaning = classify_and_warn(&result.source, &result.code);
+        Some(if meaning == ResponseClass::Accepted { ResponseClass::Unclear } else { meaning })
     }
 
-    /// "Unable to find transaction", as `QueryException` or as `GenericError`: both were seen.
+    /// Whether the message is "Unable to find transaction". Nets sends it as `QueryException` or as `GenericError`.
     pub(in super::super) fn is_unknown_transaction(&self) -> bool {
-        matches!(self.kind, Kind::Query | Kind::Generic)
+        matches!(self.kind, ExceptionKind::Query | ExceptionKind::Generic)
             && self.message.contains("Unable to find transaction")
     }
 
-    /// "Issuer is undetermined": no card was entered.
-    pub(in super::super) fn is_no_card(&self) -> bool {
-        self.kind == Kind::Validation && self.message.contains("Issuer is undetermined")
+    /// Whether the message is "Issuer is undetermined": the customer has not entered a card.
+    pub(in super::super) fn is_missing_card(&self) -> bool {
+        self.kind == ExceptionKind::Validation && self.message.contains("Issuer is undetermined")
     }
 
-    /// Whether Nets certainly did nothing: it did not get so far.
-    pub(in super::super) fn did_nothing(&self) -> bool {
+    /// Whether Nets certainly did not carry out the call. With these types it refuses a call before that.
+    pub(in super::super) fn had_no_effect(&self) -> bool {
         match self.kind {
-            Kind::Authentication
-            | Kind::MerchantTranslation
-            | Kind::NotSupported
-            | Kind::Security
-            | Kind::UniqueTransactionId
-            | Kind::Validation => true,
-            Kind::Bbs | Kind::Generic | Kind::Query | Kind::Other => false,
+            ExceptionKind::Authentication
+            | ExceptionKind::MerchantTranslation
+            | ExceptionKind::NotSupported
+            | ExceptionKind::Security
+            | ExceptionKind::UniqueTransactionId
+            | ExceptionKind::Validation => true,
+            ExceptionKind::Bbs
+            | ExceptionKind::Generic
+            | ExceptionKind::Query
+            | ExceptionKind::Other => false,
         }
     }
 }
@@ -119,9 +124,9 @@ impl fmt::Display for Exception {
     }
 }
 
-impl Kind {
-    /// The kind of an `xsi:type`, with or without a namespace prefix.
-    fn named(name: &str) -> Self {
+impl ExceptionKind {
+    /// The exception type of an `xsi:type`, with or without a namespace prefix.
+    fn from_name(name: &str) -> Self {
         match name.rsplit(':').next().unwrap_or_default() {
             "AuthenticationException" => Self::Authentication,
             "BBSException" => Self::Bbs,

@@ -1,50 +1,50 @@
-//! What `Query` tells of a transaction.
+//! The reply to `Query`.
 
 use roxmltree::Node;
 
-use super::Garbled;
-use super::codes::{Meaning, meaning};
-use super::xml::{children, needed, only, text_at};
+use super::ParseError;
+use super::codes::{ResponseClass, classify};
+use super::xml::{children, required_text, single, text_at};
 use crate::domain::card::{Card, CardExpiry, LastFour, PaymentType, VerifiedCard};
 use crate::secret::Secret;
 
-/// As much of it as we need.
+/// The parts of the reply that are needed.
 #[derive(Debug)]
 pub(in super::super) struct PaymentInfo {
-    /// Absent in no reply that was ever seen.
+    /// Present in every reply that was seen so far.
     pub(in super::super) transaction_id: Option<String>,
     pub(in super::super) order_number: String,
-    /// The initial transaction went well; only then does Nets name the card for good.
+    /// Whether the initial transaction succeeded. Only then are Nets' card details final.
     pub(in super::super) verified: bool,
     pub(in super::super) cancelled: bool,
     pub(in super::super) card: Option<VerifiedCard>,
 }
 
 impl PaymentInfo {
-    pub(super) fn read(root: Node<'_, '_>) -> Result<Self, Garbled> {
+    pub(super) fn read(root: Node<'_, '_>) -> Result<Self, ParseError> {
         let authorized =
-            match needed(root, &["Summary", "Authorized"])?.to_ascii_lowercase().as_str() {
+            match required_text(root, &["Summary", "Authorized"])?.to_ascii_lowercase().as_str() {
                 "true" => true,
                 "false" => false,
-                _ => return Err(Garbled::Wrong("Authorized")),
+                _ => return Err(ParseError::Invalid("Authorized")),
             };
         let mut verified = false;
-        for line in
-            only(root, "History")?.iter().flat_map(|all| children(*all, "TransactionLogLine"))
-        {
+        let history = single(root, "History")?;
+        for line in history.iter().flat_map(|history| children(*history, "TransactionLogLine")) {
             verified |= text_at(line, &["Operation"])?
                 .is_some_and(|operation| operation.eq_ignore_ascii_case("verify"));
         }
-        let cancelled = match only(root, "Error")? {
+        let cancelled = match single(root, "Error")? {
             None => false,
             Some(error) => {
-                let text = |name| Ok::<_, Garbled>(text_at(error, &[name])?.unwrap_or_default());
-                meaning(&text("ResponseSource")?, &text("ResponseCode")?).0 == Meaning::Cancelled
+                let text = |name| Ok::<_, ParseError>(text_at(error, &[name])?.unwrap_or_default());
+                classify(&text("ResponseSource")?, &text("ResponseCode")?).0
+                    == ResponseClass::Cancelled
             }
         };
         Ok(Self {
             transaction_id: text_at(root, &["TransactionId"])?,
-            order_number: needed(root, &["OrderInformation", "OrderNumber"])?,
+            order_number: required_text(root, &["OrderInformation", "OrderNumber"])?,
             verified: authorized || verified,
             cancelled,
             card: card(root)?,
@@ -52,7 +52,7 @@ impl PaymentInfo {
     }
 }
 
-fn card(root: Node<'_, '_>) -> Result<Option<VerifiedCard>, Garbled> {
+fn card(root: Node<'_, '_>) -> Result<Option<VerifiedCard>, ParseError> {
     let text = |name| text_at(root, &["CardInformation", name]);
     let pan_hash = match text("PanHash")? {
         None => text_at(root, &["Recurring", "PanHash"])?,
@@ -62,7 +62,7 @@ fn card(root: Node<'_, '_>) -> Result<Option<VerifiedCard>, Garbled> {
         None => text("Issuer")?,
         some => some,
     };
-    let (Some(pan_hash), Some(masked), Some(ends)) =
+    let (Some(pan_hash), Some(masked_pan), Some(expiry_date)) =
         (pan_hash, text("MaskedPAN")?, text("ExpiryDate")?)
     else {
         return Ok(None);
@@ -70,14 +70,14 @@ fn card(root: Node<'_, '_>) -> Result<Option<VerifiedCard>, Garbled> {
     let card = || {
         Some(Card {
             payment_type: payment_type(method.as_deref().unwrap_or_default()),
-            last_four: LastFour::of_masked(&masked)?,
-            expiry: expiry(&ends)?,
+            last_four: LastFour::from_masked(&masked_pan)?,
+            expiry: expiry(&expiry_date)?,
         })
     };
     Ok(card().map(|card| VerifiedCard { card, pan_hash: Secret::new(pan_hash) }))
 }
 
-/// `YYMM`, as Query tells it. (Register wants `MMYY`.)
+/// Parses an expiry date in the format of Query, `YYMM`. (Register has `MMYY`.)
 fn expiry(text: &str) -> Option<CardExpiry> {
     if text.len() != 4 || !text.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
@@ -86,7 +86,7 @@ fn expiry(text: &str) -> Option<CardExpiry> {
     CardExpiry::new(2000 + year.parse::<i32>().ok()?, month.parse().ok()?)
 }
 
-/// Nets' names of payment methods. One that we have never met is `Unknown`, never an error.
+/// The payment type for Nets' name of a payment method. An unknown name gives `Unknown`, never an error.
 pub(super) fn payment_type(name: &str) -> PaymentType {
     match name.to_ascii_lowercase().as_str() {
         "visa" => PaymentType::Visa,

@@ -1,8 +1,8 @@
-//! Elements by name. One that counts must not be there twice.
+//! Finds XML elements by name. A duplicate of a needed element is an error.
 
 use roxmltree::Node;
 
-use super::Garbled;
+use super::ParseError;
 
 pub(super) fn children<'a, 'input: 'a>(
     node: Node<'a, 'input>,
@@ -11,36 +11,39 @@ pub(super) fn children<'a, 'input: 'a>(
     node.children().filter(move |child| child.is_element() && child.tag_name().name() == name)
 }
 
-/// The element of this name. There twice, nobody can say which one counts.
-pub(super) fn only<'a, 'input: 'a>(
+/// The child element of this name, if there is one. Fails if there are two, because it is unclear which one to use.
+pub(super) fn single<'a, 'input: 'a>(
     node: Node<'a, 'input>,
     name: &'static str,
-) -> Result<Option<Node<'a, 'input>>, Garbled> {
-    let mut all = children(node, name);
-    let first = all.next();
-    if all.next().is_some() { Err(Garbled::Twice(name)) } else { Ok(first) }
+) -> Result<Option<Node<'a, 'input>>, ParseError> {
+    let mut elements = children(node, name);
+    let first = elements.next();
+    if elements.next().is_some() { Err(ParseError::Duplicate(name)) } else { Ok(first) }
 }
 
-/// The text of the element at a path, unless there is none or it is empty.
+/// The trimmed text of the element at a path. `None` if there is no such element or its text is empty.
 pub(super) fn text_at(
     node: Node<'_, '_>,
     path: &[&'static str],
-) -> Result<Option<String>, Garbled> {
+) -> Result<Option<String>, ParseError> {
     let (mut node, mut last) = (node, "");
     for name in path {
-        let Some(child) = only(node, name)? else { return Ok(None) };
+        let Some(child) = single(node, name)? else { return Ok(None) };
         (node, last) = (child, name);
     }
     if node.children().any(|child| child.is_element()) {
-        return Err(Garbled::Wrong(last));
+        return Err(ParseError::Invalid(last));
     }
-    // Comments may cut a text into pieces.
+    // Comments can split a text into several nodes.
     let pieces = node.children().filter_map(|child| child.text().filter(|_| child.is_text()));
     let text: String = pieces.collect();
     Ok(Some(text.trim()).filter(|text| !text.is_empty()).map(str::to_owned))
 }
 
-pub(super) fn needed(node: Node<'_, '_>, path: &[&'static str]) -> Result<String, Garbled> {
+pub(super) fn required_text(
+    node: Node<'_, '_>,
+    path: &[&'static str],
+) -> Result<String, ParseError> {
     let last = path.last().copied().unwrap_or_default();
-    text_at(node, path)?.ok_or(Garbled::Missing(last))
+    text_at(node, path)?.ok_or(ParseError::Missing(last))
 }

@@ -1,10 +1,10 @@
-//! A notification as it is stored.
+//! The stored form of a notification.
 
 use serde::{Deserialize, Serialize};
 
 use super::instant;
 use crate::domain::id::TransactionId;
-use crate::domain::notification::{Event, Notification, Tries};
+use crate::domain::notification::{DeliveryAttempts, Event, Notification};
 use crate::domain::text::CallbackUrl;
 use crate::error::Cause;
 
@@ -16,7 +16,7 @@ pub(super) struct StoredNotification {
     event: StoredEvent,
     occurred_at: i64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    tries: Option<StoredTries>,
+    attempts: Option<StoredDeliveryAttempts>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -30,7 +30,7 @@ enum StoredEvent {
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct StoredTries {
+struct StoredDeliveryAttempts {
     first_at: i64,
     made: u16,
     next_at: i64,
@@ -39,7 +39,7 @@ struct StoredTries {
 impl From<&Notification> for StoredNotification {
     fn from(notification: &Notification) -> Self {
         Self {
-            to: notification.to.as_url().to_string(),
+            to: notification.callback_url.as_url().to_string(),
             transaction_id: notification.transaction_id.number(),
             event: match notification.event {
                 Event::Activated => StoredEvent::Activated,
@@ -48,10 +48,10 @@ impl From<&Notification> for StoredNotification {
                 Event::Abandoned => StoredEvent::Abandoned,
             },
             occurred_at: notification.occurred_at.timestamp_millis(),
-            tries: notification.tries.map(|tries| StoredTries {
-                first_at: tries.first_at.timestamp_millis(),
-                made: tries.made,
-                next_at: tries.next_at.timestamp_millis(),
+            attempts: notification.attempts.map(|attempts| StoredDeliveryAttempts {
+                first_at: attempts.first_at.timestamp_millis(),
+                made: attempts.count,
+                next_at: attempts.next_at.timestamp_millis(),
             }),
         }
     }
@@ -61,15 +61,15 @@ impl TryFrom<&StoredNotification> for Notification {
     type Error = Cause;
 
     fn try_from(stored: &StoredNotification) -> Result<Self, Cause> {
-        let tries = |tries: &StoredTries| {
-            Ok::<_, Cause>(Tries {
-                first_at: instant(tries.first_at)?,
-                made: tries.made,
-                next_at: instant(tries.next_at)?,
+        let attempts = |attempts: &StoredDeliveryAttempts| {
+            Ok::<_, Cause>(DeliveryAttempts {
+                first_at: instant(attempts.first_at)?,
+                count: attempts.made,
+                next_at: instant(attempts.next_at)?,
             })
         };
         Ok(Self {
-            to: CallbackUrl::kept(&stored.to)?,
+            callback_url: CallbackUrl::from_stored(&stored.to)?,
             transaction_id: TransactionId::try_from(stored.transaction_id)?,
             event: match stored.event {
                 StoredEvent::Activated => Event::Activated,
@@ -78,7 +78,7 @@ impl TryFrom<&StoredNotification> for Notification {
                 StoredEvent::Abandoned => Event::Abandoned,
             },
             occurred_at: instant(stored.occurred_at)?,
-            tries: stored.tries.as_ref().map(tries).transpose()?,
+            attempts: stored.attempts.as_ref().map(attempts).transpose()?,
         })
     }
 }

@@ -1,4 +1,4 @@
-//! A recurring payment as it is stored.
+//! The stored form of a recurring payment.
 
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteArray;
@@ -7,7 +7,7 @@ use super::instant;
 use crate::domain::card::{Card, LastFour, PaymentType, Registration};
 use crate::domain::id::Sequence;
 use crate::domain::recurring_payment::{Idempotency, RecurringPayment, State, StatusReason};
-use crate::domain::terminal::{Asked, Outcome, Terminal};
+use crate::domain::terminal::{IdempotencyRecord, Outcome, Terminal};
 use crate::domain::text::{CallbackUrl, Nickname};
 use crate::error::Cause;
 use crate::secret::Secret;
@@ -68,13 +68,13 @@ struct StoredTerminal {
     opened_at: i64,
     outcome: StoredOutcome,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    look_at: Option<i64>,
+    reconcile_at: Option<i64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    asked: Option<StoredAsked>,
+    idempotency: Option<StoredIdempotency>,
 }
 
 #[derive(Serialize, Deserialize)]
-struct StoredAsked {
+struct StoredIdempotency {
     key: ByteArray<16>,
     request: ByteArray<16>,
 }
@@ -123,7 +123,7 @@ impl TryFrom<&Payment> for RecurringPayment {
         Ok(Self {
             sequence: Sequence::try_from(stored.sequence)?,
             created_at: instant(stored.created_at)?,
-            nickname: stored.nickname.clone().map(Nickname::kept),
+            nickname: stored.nickname.clone().map(Nickname::from_stored),
             idempotency: stored.key.as_ref().map(|stored| Idempotency {
                 key: *stored.key,
                 request: *stored.request,
@@ -167,7 +167,7 @@ impl TryFrom<&StoredState> for State {
         Ok(match stored {
             StoredState::Created { terminals, callback } => Self::Created {
                 terminals: terminals.iter().map(Terminal::try_from).collect::<Result<_, _>>()?,
-                callback: callback.as_deref().map(CallbackUrl::kept).transpose()?,
+                callback: callback.as_deref().map(CallbackUrl::from_stored).transpose()?,
             },
             StoredState::Active { card, pan_hash } => Self::Active {
                 registration: card.try_into()?,
@@ -197,10 +197,10 @@ impl From<&Terminal> for StoredTerminal {
                 Outcome::Declined => StoredOutcome::Declined,
                 Outcome::CardExpired => StoredOutcome::CardExpired,
             },
-            look_at: terminal.look_at.map(|at| at.timestamp_millis()),
-            asked: terminal.asked.map(|asked| StoredAsked {
-                key: ByteArray::new(asked.key),
-                request: ByteArray::new(asked.request),
+            reconcile_at: terminal.reconcile_at.map(|at| at.timestamp_millis()),
+            idempotency: terminal.idempotency.map(|idempotency| StoredIdempotency {
+                key: ByteArray::new(idempotency.key),
+                request: ByteArray::new(idempotency.request),
             }),
         }
     }
@@ -219,11 +219,11 @@ impl TryFrom<&StoredTerminal> for Terminal {
                 StoredOutcome::Declined => Outcome::Declined,
                 StoredOutcome::CardExpired => Outcome::CardExpired,
             },
-            look_at: stored.look_at.map(instant).transpose()?,
-            asked: stored
-                .asked
-                .as_ref()
-                .map(|asked| Asked { key: *asked.key, request: *asked.request }),
+            reconcile_at: stored.reconcile_at.map(instant).transpose()?,
+            idempotency: stored.idempotency.as_ref().map(|idempotency| IdempotencyRecord {
+                key: *idempotency.key,
+                request: *idempotency.request,
+            }),
         })
     }
 }
@@ -246,8 +246,8 @@ impl TryFrom<&StoredCard> for Registration {
     fn try_from(stored: &StoredCard) -> Result<Self, Cause> {
         Ok(Self {
             card: Card {
-                payment_type: PaymentType::named(&stored.payment_type),
-                last_four: LastFour::of_masked(&stored.last_four).ok_or("not four digits")?,
+                payment_type: PaymentType::from_name(&stored.payment_type),
+                last_four: LastFour::from_masked(&stored.last_four).ok_or("not four digits")?,
                 expiry: stored.expiry.parse()?,
             },
             activated_at: instant(stored.activated_at)?,

@@ -4,7 +4,6 @@ use std::time::Duration;
 use super::*;
 use crate::Addresses;
 use crate::clock::Clock;
-use crate::doors::Doors;
 use crate::dynamodb::Dynamodb;
 use crate::iam::Policies;
 use crate::inbox::Inbox;
@@ -13,9 +12,10 @@ use crate::lambda::tests::{Runtime, function, lambda_of};
 use crate::netaxept::Netaxept;
 use crate::scheduler::Scheduler;
 use crate::secrets::Secrets;
+use crate::side_effects::SideEffects;
 use crate::template::Function;
 
-/// A console whose only scheduled function is `waits`, which the test plays, and its address.
+/// A console and its address. Its only scheduled function is `waits`; the test answers for it.
 async fn console() -> (Local, String) {
     let minute = Duration::from_mins(1);
     let functions = [Function { schedule: Some(minute), ..function("waits", minute) }];
@@ -38,7 +38,7 @@ async fn console() -> (Local, String) {
         inbox: Inbox::new(clock.clone()),
         secrets: Secrets::new(BTreeMap::new(), Policies::default()),
         policies: Policies::default(),
-        doors: Doors::default(),
+        side_effects: SideEffects::default(),
         lambda,
         clock,
     };
@@ -50,7 +50,7 @@ async fn console() -> (Local, String) {
 }
 
 #[tokio::test]
-async fn a_scheduled_function_is_run_by_hand() {
+async fn a_scheduled_function_runs_on_request() {
     let (local, address) = console().await;
     let http = crate::http_client().unwrap();
     let runtime = async {
@@ -71,14 +71,15 @@ async fn a_scheduled_function_is_run_by_hand() {
         assert_eq!(run("waits", "application/x-www-form-urlencoded").await, back);
         let failed = (502, "{\"message\":\"the function failed: why\"}".to_owned());
         assert_eq!(run("waits", "application/json").await, failed);
-        let unknown = (404, "{\"message\":\"no scheduled function is called nobody\"}".to_owned());
-        assert_eq!(run("nobody", "application/json").await, unknown);
+        let unknown =
+            (404, "{\"message\":\"there is no scheduled function get-thing\"}".to_owned());
+        assert_eq!(run("get-thing", "application/json").await, unknown);
     };
     tokio::join!(runtime, calls);
 }
 
 #[tokio::test]
-async fn the_page_leads_everywhere() {
+async fn the_page_has_forms_and_links_that_work() {
     let (_, address) = console().await;
     let http = crate::http_client().unwrap();
     let page = http.get(&address).send().await.unwrap().text().await.unwrap();
@@ -92,9 +93,9 @@ async fn the_page_leads_everywhere() {
     }
 }
 
-/// Swagger UI comes with its crate: the page and what it loads are here, and nothing leads elsewhere.
+/// Swagger UI is in its crate: the console serves the page and all files that the page loads, and loads nothing from elsewhere.
 #[tokio::test]
-async fn the_api_page_has_all_that_it_loads() {
+async fn the_api_page_loads_its_files_from_the_console() {
     let (_, address) = console().await;
     let http = crate::http_client().unwrap();
     let get = async |path: &str| {
@@ -104,7 +105,7 @@ async fn the_api_page_has_all_that_it_loads() {
     };
     let (status, kind, page) = get("/api").await;
     assert_eq!((status, kind.as_str()), (200, "text/html"));
-    assert!(!page.contains("//"), "an address in {page}");
+    assert!(!page.contains("//"), "an absolute address in {page}");
     let loaded = ["href=\"", "src=\"", "url: '"].map(|before| {
         let (_, rest) = page.split_once(before).unwrap_or_else(|| panic!("{before} in {page}"));
         rest.split(['"', '\'']).next().unwrap()

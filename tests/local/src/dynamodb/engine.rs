@@ -1,4 +1,4 @@
-//! What really keeps the tables: dynoxide in this process, or whatever [`VARIABLE`] names.
+//! The engine that stores the tables: dynoxide in this process, or the engine that [`ENGINE_VARIABLE`] names.
 
 use std::path::Path;
 use std::sync::Mutex;
@@ -10,66 +10,66 @@ use dynoxide::Database;
 use dynoxide::server::serve_with_shutdown;
 use serde_json::Value;
 
-use super::names::Names;
-use super::short;
+use super::direct;
+use super::names::TableNames;
 use super::signature::Signer;
 use crate::Error;
 
-/// The variable with the address of another engine. No function reads it: they know the door's address alone.
-pub const VARIABLE: &str = "DYNAMODB_ENGINE";
+/// The environment variable with the address of another engine. Functions do not get it: they call the proxy.
+pub const ENGINE_VARIABLE: &str = "DYNAMODB_ENGINE";
 
 pub(super) const CONTENT_TYPE: &str = "content-type";
 pub(super) const JSON: &str = "application/x-amz-json-1.0";
 pub(super) const TARGET: &str = "x-amz-target";
 const AUTHORIZATION: &str = "authorization";
 const VERSION: &str = "DynamoDB_20120810";
-/// One caller for all: some engines keep each caller's tables apart.
-const NOBODY: &str = "AWS4-HMAC-SHA256 Credential=local/20261123/eu-north-1/dynamodb/aws4_request, SignedHeaders=host, Signature=0";
+/// The same credentials for all requests: some engines have separate tables for each access key.
+const PLACEHOLDER_AUTHORIZATION: &str = "AWS4-HMAC-SHA256 Credential=local/20261123/eu-north-1/dynamodb/aws4_request, SignedHeaders=host, Signature=0";
 
 pub(super) type Headers = Vec<(String, String)>;
 
-/// Which engine it is, and so what can be said of its answers.
+/// The engine. Tests check less on some engines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Engine {
-    /// dynoxide, in this process.
+    /// dynoxide in this process.
     Dynoxide,
-    /// A real account.
+    /// `DynamoDB` in an AWS account.
     Amazon,
-    /// Another one on this machine: dynalite, moto, `DynamoDB` Local.
+    /// Another engine on this machine: dynalite, moto, `DynamoDB` Local.
     Other,
 }
 
 impl Engine {
-    /// What [`super::Request::capacity`] says of a request that costs so many units. Others than Amazon's and dynoxide count
-    /// in ways of their own, which tell nothing of what we pay: dynalite bills no index entry, moto bills every request that
-    /// same half a unit or one, whatever is read or written. So there it is nothing.
+    /// The value of [`super::Request::capacity`] for a request that consumes `units`. `None` for other engines, which do not
+    /// count as AWS bills: dynalite counts no index entries; moto counts half a unit or one for every request, whatever is read
+    /// or written.
     #[must_use]
     pub fn units(self, units: f64) -> Option<f64> {
         (self != Self::Other).then_some(units)
     }
 
-    /// How many a test takes that wants so many wallets. dynoxide is in this process; others have a tenth, which shows the
-    /// same: a thousand requests at once are more than moto answers in the four seconds that a function waits.
+    /// The number of wallets in a test that uses `count` of them on dynoxide. Other engines are slower and get a tenth: moto does
+    /// not answer a thousand concurrent requests within the four seconds that a function waits.
     #[must_use]
-    pub fn many(self, count: u64) -> u64 {
+    pub fn scale(self, count: u64) -> u64 {
         if self == Self::Dynoxide { count } else { count / 10 }
     }
 }
 
-/// An engine, and the way to it.
-pub(super) struct Reach {
+/// A client of an engine.
+pub(super) struct EngineClient {
     pub(super) engine: Engine,
-    /// dynoxide itself, when it is that.
+    /// dynoxide, if that is the engine.
     pub(super) database: Option<Database>,
     pub(super) address: String,
     pub(super) http: reqwest::Client,
-    pub(super) names: Option<Names>,
+    pub(super) names: Option<TableNames>,
     pub(super) signer: Option<Signer>,
-    /// The tables that have to go again.
+    /// The tables that are deleted at the end.
     pub(super) created: Mutex<Vec<String>>,
 }
 
-/// What an engine answers.
+/// An engine's response.
 #[derive(Clone)]
 pub(super) struct Answer {
     pub(super) status: StatusCode,
@@ -77,29 +77,31 @@ pub(super) struct Answer {
     pub(super) body: Bytes,
 }
 
-impl Reach {
-    /// The engine that the environment names, unless the tables are kept in a folder; otherwise our own.
+impl EngineClient {
+    /// The engine that the environment names, if the tables are not stored in a folder; otherwise dynoxide.
     pub(super) async fn start(data: Option<&Path>) -> Result<Self, Error> {
-        match std::env::var(VARIABLE) {
-            Ok(address) if data.is_none() && !address.is_empty() => Self::outside(&address),
-            _ => Self::within(data).await,
+        match std::env::var(ENGINE_VARIABLE) {
+            Ok(address) if data.is_none() && !address.is_empty() => Self::external(&address),
+            _ => Self::embedded(data).await,
         }
     }
 
-    pub(super) fn outside(address: &str) -> Result<Self, Error> {
-        let secure = address.starts_with("https://");
-        let (engine, signer) = if secure {
+    /// A client of the engine at an address. With https, the requests are signed for an AWS account.
+    pub(super) fn external(address: &str) -> Result<Self, Error> {
+        let is_aws = address.starts_with("https://");
+        let (engine, signer) = if is_aws {
             (Engine::Amazon, Some(Signer::from_environment()?))
         } else {
             (Engine::Other, None)
         };
         let address = format!("{}/", address.trim_end_matches('/'));
-        let (http, names) = (crate::http_client()?, Some(Names::new()));
+        let (http, names) = (crate::http_client()?, Some(TableNames::new()));
         let (database, created) = (None, Mutex::default());
         Ok(Self { engine, database, address, http, names, signer, created })
     }
 
-    async fn within(data: Option<&Path>) -> Result<Self, Error> {
+    /// A client of dynoxide in this process.
+    async fn embedded(data: Option<&Path>) -> Result<Self, Error> {
         let database = match data {
             None => Database::memory(),
             Some(folder) => {
@@ -117,14 +119,15 @@ impl Reach {
         Ok(Self { engine, database, address, http, names, signer, created })
     }
 
-    /// Asks for an operation, as it stands in the header `x-amz-target`.
-    pub(super) async fn ask(&self, target: &str, body: Bytes) -> Result<Answer, Error> {
-        let short = self.database.as_ref().and_then(|own| short::ask(own, target, &body));
-        if let Some(answer) = short {
+    /// Executes an operation. `target` is the value of the header `x-amz-target`.
+    pub(super) async fn execute(&self, target: &str, body: Bytes) -> Result<Answer, Error> {
+        let direct =
+            self.database.as_ref().and_then(|database| direct::call(database, target, &body));
+        if let Some(answer) = direct {
             return Ok(answer);
         }
         let body = match &self.names {
-            Some(names) => names.request(&body),
+            Some(names) => names.rename_request(&body),
             None => body,
         };
         let answer = self.send(target, body).await?;
@@ -133,7 +136,7 @@ impl Reach {
         for changed in ["content-length", "x-amz-crc32"] {
             headers.remove(changed);
         }
-        Ok(Answer { status, headers, body: names.answer(body) })
+        Ok(Answer { status, headers, body: names.restore_answer(body) })
     }
 
     async fn send(&self, target: &str, body: Bytes) -> Result<Answer, Error> {
@@ -148,7 +151,7 @@ impl Reach {
                 (CONTENT_TYPE, JSON),
                 (TARGET, target),
                 ("x-amz-date", "20261123T000000Z"),
-                (AUTHORIZATION, NOBODY),
+                (AUTHORIZATION, PLACEHOLDER_AUTHORIZATION),
             ];
             request = headers
                 .into_iter()
@@ -160,9 +163,10 @@ impl Reach {
         Ok(Answer { status, headers, body: answer.bytes().await.map_err(failed)? })
     }
 
-    /// Asks for an operation by its name.
+    /// Executes an operation, given its name.
     pub(super) async fn call(&self, operation: &str, body: &Value) -> Result<Value, Error> {
-        let answer = self.ask(&format!("{VERSION}.{operation}"), body.to_string().into()).await?;
+        let answer =
+            self.execute(&format!("{VERSION}.{operation}"), body.to_string().into()).await?;
         if !answer.status.is_success() {
             return Err(Error::Data(String::from_utf8_lossy(&answer.body).into_owned()));
         }

@@ -1,4 +1,4 @@
-//! Trouble on order: what the network or `DynamoDB` could do to anybody's request, by chance, and again for the same seed.
+//! Fault injection: faults of the network and of `DynamoDB`, at random requests. The same seed selects the same requests.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -11,105 +11,105 @@ use serde_json::Value;
 use super::engine::Answer;
 use super::{Dynamodb, Request};
 
-/// Trouble by chance: each kind meets one in so many requests, 0 being none. It meets the same requests for the same seed,
-/// in the order in which they arrive.
+/// The faults to inject. The value of each kind is a rate: `200` means one in 200 requests, and 0 means none. The same seed
+/// selects the same requests, in the order in which they arrive.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Faults {
-    /// Where chance begins.
+    /// The seed of the random numbers.
     pub seed: u64,
-    /// See [`Kind::Lost`].
+    /// See [`FaultKind::Lost`].
     pub lost: u32,
-    /// See [`Kind::Broken`].
+    /// See [`FaultKind::Broken`].
     pub broken: u32,
-    /// See [`Kind::Failed`].
+    /// See [`FaultKind::Failed`].
     pub failed: u32,
-    /// See [`Kind::Throttled`].
+    /// See [`FaultKind::Throttled`].
     pub throttled: u32,
-    /// See [`Kind::Exceeded`].
+    /// See [`FaultKind::Exceeded`].
     pub exceeded: u32,
-    /// See [`Kind::Late`].
+    /// See [`FaultKind::Late`].
     pub late: u32,
-    /// See [`Kind::Slow`].
+    /// See [`FaultKind::Slow`].
     pub slow: u32,
-    /// One in so many `GetItem`s that do not ask for a consistent answer gets the one that the last `GetItem` of that item got.
+    /// The rate of stale reads: such a `GetItem` without `ConsistentRead` gets the answer of the last `GetItem` of that item.
     pub stale: u32,
-    /// How late the late and slow ones are, in milliseconds.
+    /// The delay of late and slow requests, in milliseconds.
     pub delay_ms: u64,
 }
 
-/// What happens to a request.
+/// A fault, and whether the request is executed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Kind {
-    /// It is done, and answered with an internal error.
+pub enum FaultKind {
+    /// Executed, and answered with 500 `InternalServerError`.
     Lost,
-    /// It is done, and the connection breaks without an answer.
+    /// Executed; the connection is closed without an answer.
     Broken,
-    /// It is not done, and answered with an internal error.
+    /// Not executed: 500 `InternalServerError`.
     Failed,
-    /// It is not done: 400 `ThrottlingException`.
+    /// Not executed: 400 `ThrottlingException`.
     Throttled,
-    /// It is not done: 400 `ProvisionedThroughputExceededException`.
+    /// Not executed: 400 `ProvisionedThroughputExceededException`.
     Exceeded,
-    /// It is done late, even when nobody waits for it any more.
+    /// Executed after the delay, even if the client no longer waits.
     Late,
-    /// It is done, and answered late.
+    /// Executed, and answered after the delay.
     Slow,
 }
 
 impl Faults {
-    fn meet(&self, chance: &mut Rng) -> Option<Kind> {
+    fn choose(&self, rng: &mut Rng) -> Option<FaultKind> {
         let kinds = [
-            (Kind::Lost, self.lost),
-            (Kind::Broken, self.broken),
-            (Kind::Failed, self.failed),
-            (Kind::Throttled, self.throttled),
-            (Kind::Exceeded, self.exceeded),
-            (Kind::Late, self.late),
-            (Kind::Slow, self.slow),
+            (FaultKind::Lost, self.lost),
+            (FaultKind::Broken, self.broken),
+            (FaultKind::Failed, self.failed),
+            (FaultKind::Throttled, self.throttled),
+            (FaultKind::Exceeded, self.exceeded),
+            (FaultKind::Late, self.late),
+            (FaultKind::Slow, self.slow),
         ];
-        let mut met = |one_in: u32| one_in > 0 && chance.u32(0..one_in) == 0;
-        kinds.into_iter().find(|(_, one_in)| met(*one_in)).map(|(kind, _)| kind)
+        let mut is_chosen = |one_in: u32| one_in > 0 && rng.u32(0..one_in) == 0;
+        kinds.into_iter().find(|(_, one_in)| is_chosen(*one_in)).map(|(kind, _)| kind)
     }
 }
 
-/// What was ordered, and what came of it.
+/// The faults to inject, and how many were injected.
 #[derive(Default)]
-pub(super) struct Trouble {
+pub(super) struct FaultInjection {
     state: Mutex<State>,
 }
 
 #[derive(Default)]
 struct State {
-    ordered: Option<(Faults, Rng)>,
+    active: Option<(Faults, Rng)>,
     lost_writes: u32,
-    met: BTreeMap<Kind, u64>,
-    /// What was last answered of each item, while reads can be stale.
-    answered: HashMap<String, Answer>,
+    injected: BTreeMap<FaultKind, u64>,
+    /// The last answer to a read of each item, while reads can be stale.
+    last_answers: HashMap<String, Answer>,
 }
 
-impl Trouble {
+impl FaultInjection {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What happens to this request, and how late.
-    pub(super) fn next(&self, request: &Request) -> Option<(Kind, Duration)> {
+    /// The fault to inject into this request, and its delay.
+    pub(super) fn next(&self, request: &Request) -> Option<(FaultKind, Duration)> {
         let state = &mut *self.state();
-        let writes = ["PutItem", "UpdateItem"].contains(&request.operation.as_str());
-        if state.lost_writes > 0 && writes {
+        let is_write = ["PutItem", "UpdateItem"].contains(&request.operation.as_str());
+        if state.lost_writes > 0 && is_write {
             state.lost_writes -= 1;
-            return Some((Kind::Lost, Duration::ZERO));
+            return Some((FaultKind::Lost, Duration::ZERO));
         }
-        let (faults, chance) = state.ordered.as_mut()?;
-        let kind = faults.meet(chance)?;
-        *state.met.entry(kind).or_default() += 1;
+        let (faults, rng) = state.active.as_mut()?;
+        let kind = faults.choose(rng)?;
+        *state.injected.entry(kind).or_default() += 1;
         Some((kind, Duration::from_millis(faults.delay_ms)))
     }
 }
 
-/// What of a read counts here.
+/// The members of a `GetItem` that decide whether it can be stale.
 #[derive(Deserialize)]
 struct Read {
     #[serde(rename = "Key")]
@@ -119,53 +119,53 @@ struct Read {
 }
 
 impl Read {
-    fn of(request: &Request, body: &[u8]) -> Option<Self> {
+    fn parse(request: &Request, body: &[u8]) -> Option<Self> {
         let body = Some(body).filter(|_| request.operation == "GetItem");
         serde_json::from_slice(body?).ok()
     }
 
-    fn item(&self, request: &Request) -> String {
+    fn item_key(&self, request: &Request) -> String {
         format!("{} {}", request.table, self.key)
     }
 }
 
-impl Trouble {
-    /// What a read is answered that is stale.
-    pub(super) fn stale(&self, request: &Request, body: &[u8]) -> Option<Answer> {
+impl FaultInjection {
+    /// The stale answer to a read, if this read is to be stale.
+    pub(super) fn stale_answer(&self, request: &Request, body: &[u8]) -> Option<Answer> {
         let state = &mut *self.state();
-        let (faults, chance) = state.ordered.as_mut().filter(|(faults, _)| faults.stale > 0)?;
-        let read = Read::of(request, body).filter(|read| !read.consistent)?;
-        (chance.u32(0..faults.stale) == 0)
-            .then(|| state.answered.get(&read.item(request)).cloned())?
+        let (faults, rng) = state.active.as_mut().filter(|(faults, _)| faults.stale > 0)?;
+        let read = Read::parse(request, body).filter(|read| !read.consistent)?;
+        (rng.u32(0..faults.stale) == 0)
+            .then(|| state.last_answers.get(&read.item_key(request)).cloned())?
     }
 
-    /// Keeps what a read was answered.
-    pub(super) fn answered(&self, request: &Request, body: &[u8], answer: &Answer) {
+    /// Remembers the answer to a read, for later stale reads.
+    pub(super) fn remember_answer(&self, request: &Request, body: &[u8], answer: &Answer) {
         let state = &mut *self.state();
-        if state.ordered.as_ref().is_none_or(|(faults, _)| faults.stale == 0) {
+        if state.active.as_ref().is_none_or(|(faults, _)| faults.stale == 0) {
             return;
         }
-        if let Some(read) = Read::of(request, body) {
-            state.answered.insert(read.item(request), answer.clone());
+        if let Some(read) = Read::parse(request, body) {
+            state.last_answers.insert(read.item_key(request), answer.clone());
         }
     }
 }
 
 impl Dynamodb {
-    /// From now on, trouble by chance for what comes through the door; [`Faults::default`] is the end of it. What
-    /// [`Dynamodb::call`] asks for is spared.
-    pub fn disturb(&self, faults: Faults) {
-        self.inner.trouble.state().ordered = Some((faults, Rng::with_seed(faults.seed)));
+    /// From now on injects faults into requests to the proxy. [`Faults::default`] ends this. [`Dynamodb::call`] is not
+    /// affected.
+    pub fn inject_faults(&self, faults: Faults) {
+        self.inner.faults.state().active = Some((faults, Rng::with_seed(faults.seed)));
     }
 
-    /// How often each kind of trouble was met by chance, since the start.
+    /// How often each kind was injected since the start.
     #[must_use]
-    pub fn disturbed(&self) -> BTreeMap<Kind, u64> {
-        self.inner.trouble.state().met.clone()
+    pub fn injected_faults(&self) -> BTreeMap<FaultKind, u64> {
+        self.inner.faults.state().injected.clone()
     }
 
-    /// The next so many writes (`PutItem`, `UpdateItem`) are done, and answered with an internal error all the same.
+    /// Executes the next `count` writes (`PutItem`, `UpdateItem`), and answers them with 500 `InternalServerError`.
     pub fn lose_replies_to_writes(&self, count: u32) {
-        self.inner.trouble.state().lost_writes = count;
+        self.inner.faults.state().lost_writes = count;
     }
 }

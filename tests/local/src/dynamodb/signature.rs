@@ -1,4 +1,5 @@
-//! Signs requests anew (AWS Signature Version 4) for a real account: the door changes their host and the tables' names.
+//! Signs requests to an AWS account (AWS Signature Version 4). The function's signature is no longer valid, because the proxy
+//! changes the host and the table names.
 
 use std::time::SystemTime;
 
@@ -12,21 +13,23 @@ use aws_smithy_runtime_api::client::identity::Identity;
 use super::engine::{CONTENT_TYPE, Headers, JSON, TARGET};
 use crate::Error;
 
-/// Whose account, and where.
+/// The credentials and the region.
 pub(super) struct Signer {
     identity: Identity,
     region: String,
 }
 
 impl Signer {
-    /// From the variables that every AWS tool takes: `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN` if
-    /// there is one, and `AWS_REGION`.
+    /// Reads the environment variables of the AWS tools: `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_REGION` and, if
+    /// there is one, `AWS_SESSION_TOKEN`.
     ///
     /// # Errors
-    /// One of them is missing.
+    /// Fails if one of the first three is missing.
     pub(super) fn from_environment() -> Result<Self, Error> {
         let variable = |name: &str| {
-            std::env::var(name).map_err(|_| Error::Data(format!("a real table needs {name}")))
+            std::env::var(name).map_err(|_| {
+                Error::Data(format!("{name} must be set to use tables in an AWS account"))
+            })
         };
         let (key, secret) = (variable("AWS_ACCESS_KEY_ID")?, variable("AWS_SECRET_ACCESS_KEY")?);
         let token = variable("AWS_SESSION_TOKEN").ok();
@@ -40,10 +43,10 @@ impl Signer {
         Self { identity: credentials.into(), region }
     }
 
-    /// The headers of a request, with its signature.
+    /// The headers of a request, including its signature.
     ///
     /// # Errors
-    /// The address is none.
+    /// Fails if the address is invalid.
     pub(super) fn sign(
         &self,
         address: &str,
@@ -51,7 +54,9 @@ impl Signer {
         body: &[u8],
         time: SystemTime,
     ) -> Result<Headers, Error> {
-        let fault = |error: &dyn std::fmt::Display| Error::Data(format!("signing: {error}"));
+        let failed = |error: &dyn std::fmt::Display| {
+            Error::Data(format!("the request cannot be signed: {error}"))
+        };
         let parameters = v4::SigningParams::builder()
             .identity(&self.identity)
             .region(&self.region)
@@ -59,13 +64,13 @@ impl Signer {
             .time(time)
             .settings(SigningSettings::default())
             .build()
-            .map_err(|error| fault(&error))?;
+            .map_err(|error| failed(&error))?;
         let headers = [(CONTENT_TYPE, JSON), (TARGET, target)];
         let body = SignableBody::Bytes(body);
         let request = SignableRequest::new("POST", address, headers.into_iter(), body)
-            .map_err(|error| fault(&error))?;
+            .map_err(|error| failed(&error))?;
         let signed =
-            sign(request, &SigningParams::V4(parameters)).map_err(|error| fault(&error))?;
+            sign(request, &SigningParams::V4(parameters)).map_err(|error| failed(&error))?;
         let (instructions, _) = signed.into_parts();
         let all = headers.into_iter().chain(instructions.headers());
         Ok(all.map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
@@ -80,7 +85,7 @@ mod tests {
 
     const SECRET: &str = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
 
-    /// 2026-11-23T10:00:00Z.
+    /// The headers of a request that is signed at 2026-11-23T10:00:00Z.
     fn signed(token: Option<&str>) -> Vec<(String, String)> {
         let credentials =
             Credentials::new("AKIDEXAMPLE", SECRET, token.map(str::to_owned), None, "test");
@@ -91,29 +96,29 @@ mod tests {
         signer.sign(address, "DynamoDB_20120810.GetItem", body, time).unwrap()
     }
 
-    /// What botocore 1.43.127, AWS's library for Python, makes of the same request.
+    /// The expected signatures are those of botocore 1.43.127, AWS's library for Python.
     #[test]
-    fn a_signature_is_what_another_library_of_amazons_makes() {
+    fn a_signature_is_the_same_as_from_botocore() {
         let expected = |headers: &str, signature: &str| {
             format!(
                 "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20261123/eu-north-1/dynamodb/aws4_request, \
                  SignedHeaders={headers}, Signature={signature}"
             )
         };
-        let find = |headers: &[(String, String)], wanted: &str| {
-            let found = headers.iter().find(|(name, _)| name == wanted);
-            found.map(|(_, value)| value.clone()).unwrap_or_default()
+        let header = |headers: &[(String, String)], wanted: &str| {
+            let header = headers.iter().find(|(name, _)| name == wanted);
+            header.map(|(_, value)| value.clone()).unwrap_or_default()
         };
         let plain = signed(None);
         let signature = "ae9f90675838aa3148e1dcab998c1891b61b3b3c382fd3879849a2dc7e2c7964";
         let names = "content-type;host;x-amz-date;x-amz-target";
-        assert_eq!(find(&plain, "authorization"), expected(names, signature));
-        assert_eq!(find(&plain, "x-amz-date"), "20261123T100000Z");
+        assert_eq!(header(&plain, "authorization"), expected(names, signature));
+        assert_eq!(header(&plain, "x-amz-date"), "20261123T100000Z");
         let token = "AQoDYXdzEPT//////////wEXAMPLE";
-        let session = signed(Some(token));
+        let with_token = signed(Some(token));
         let signature = "4d44ebacdf6a9880770ae84953098c3698d2c4732fd0a0fa86c15462d25412fd";
         let names = "content-type;host;x-amz-date;x-amz-security-token;x-amz-target";
-        assert_eq!(find(&session, "authorization"), expected(names, signature));
-        assert_eq!(find(&session, "x-amz-security-token"), token);
+        assert_eq!(header(&with_token, "authorization"), expected(names, signature));
+        assert_eq!(header(&with_token, "x-amz-security-token"), token);
     }
 }

@@ -6,15 +6,15 @@ use serde_json::{Value, json};
 use super::*;
 
 async fn send(dynamodb: &Dynamodb, operation: &str, body: Value) -> u16 {
-    sent(dynamodb, operation, &body).await.unwrap().0
+    send_request(dynamodb, operation, &body).await.unwrap().0
 }
 
-/// The answer's status and type of error; nothing when the connection broke.
-async fn sent(dynamodb: &Dynamodb, operation: &str, body: &Value) -> Option<(u16, String)> {
-    sent_to(dynamodb.address(), operation, body).await
+/// The answer's status and type of error. `None` if the connection was closed.
+async fn send_request(dynamodb: &Dynamodb, operation: &str, body: &Value) -> Option<(u16, String)> {
+    send_request_to(dynamodb.address(), operation, body).await
 }
 
-async fn sent_to(address: &str, operation: &str, body: &Value) -> Option<(u16, String)> {
+async fn send_request_to(address: &str, operation: &str, body: &Value) -> Option<(u16, String)> {
     let request = crate::http_client().unwrap().post(address);
     let credential = "Credential=get-thing/20261123/eu-north-1/dynamodb/aws4_request";
     let request = request
@@ -49,15 +49,15 @@ fn things() -> Value {
     })
 }
 
-async fn started() -> Dynamodb {
+async fn dynamodb_with_table() -> Dynamodb {
     let dynamodb = Dynamodb::start(0, None).await.unwrap();
-    dynamodb.inner.reach.create(&things()).await.unwrap();
+    dynamodb.inner.client.create(&things()).await.unwrap();
     dynamodb
 }
 
 #[tokio::test]
-async fn a_write_whose_reply_is_lost_is_done() {
-    let dynamodb = started().await;
+async fn a_write_whose_reply_is_lost_is_executed() {
+    let dynamodb = dynamodb_with_table().await;
     dynamodb.lose_replies_to_writes(2);
     let key = json!({ "id": { "S": "1" } });
     let get = json!({ "TableName": "Things", "Key": key });
@@ -78,8 +78,8 @@ async fn a_write_whose_reply_is_lost_is_done() {
 }
 
 #[tokio::test]
-async fn a_request_tells_of_its_index() {
-    let dynamodb = started().await;
+async fn a_request_records_its_index() {
+    let dynamodb = dynamodb_with_table().await;
     let query = json!({
         "TableName": "Things",
         "IndexName": "ByKind",
@@ -101,14 +101,14 @@ async fn a_request_tells_of_its_index() {
 
 /// `sam local` gives every function the same access key.
 #[tokio::test]
-async fn the_path_of_an_endpoint_names_the_function() {
-    let dynamodb = started().await;
+async fn the_path_of_an_endpoint_identifies_the_function() {
+    let dynamodb = dynamodb_with_table().await;
     dynamodb.guard(|request| request.function != "put-thing");
     let address = |function: &str| format!("{}/{function}/", dynamodb.address());
-    let answer = sent_to(&address("put-thing"), "PutItem", &put(1)).await;
+    let answer = send_request_to(&address("put-thing"), "PutItem", &put(1)).await;
     assert_eq!(answer, Some((400, "AccessDeniedException".to_owned())));
-    assert!(!is_there(&dynamodb, 1).await);
-    let answer = sent_to(&address("other-thing"), "PutItem", &put(1)).await;
+    assert!(!exists(&dynamodb, 1).await);
+    let answer = send_request_to(&address("other-thing"), "PutItem", &put(1)).await;
     assert_eq!(answer, Some((200, String::new())));
     let functions: Vec<_> =
         dynamodb.requests().into_iter().map(|request| request.function).collect();
@@ -120,15 +120,15 @@ fn put(id: u32) -> Value {
     json!({ "TableName": "Things", "Item": item })
 }
 
-async fn is_there(dynamodb: &Dynamodb, id: u32) -> bool {
+async fn exists(dynamodb: &Dynamodb, id: u32) -> bool {
     let key = json!({ "id": { "S": id.to_string() } });
     let get = json!({ "TableName": "Things", "Key": key, "ConsistentRead": true });
     dynamodb.call("GetItem", &get).await.unwrap()["Item"].is_object()
 }
 
 #[tokio::test]
-async fn each_kind_of_trouble_is_done_or_not_and_answered_in_its_way() {
-    let dynamodb = started().await;
+async fn each_kind_of_fault_executes_and_answers_as_documented() {
+    let dynamodb = dynamodb_with_table().await;
     let always = Faults { delay_ms: 50, ..Faults::default() };
     let some = |status: u16, kind: &str| Some((status, kind.to_owned()));
     let cases = [
@@ -145,36 +145,36 @@ async fn each_kind_of_trouble_is_done_or_not_and_answered_in_its_way() {
         (Faults { slow: 1, ..always }, true, some(200, "")),
         (Faults::default(), true, some(200, "")),
     ];
-    for (id, (faults, done, answer)) in (0..).zip(cases) {
-        dynamodb.disturb(faults);
-        let began = Instant::now();
-        assert_eq!(sent(&dynamodb, "PutItem", &put(id)).await, answer, "{faults:?}");
-        let late = faults.late + faults.slow > 0;
-        assert!(!late || began.elapsed().as_millis() >= 50, "{faults:?}");
-        assert_eq!(is_there(&dynamodb, id).await, done, "{faults:?}");
+    for (id, (faults, executed, answer)) in (0..).zip(cases) {
+        dynamodb.inject_faults(faults);
+        let start = Instant::now();
+        assert_eq!(send_request(&dynamodb, "PutItem", &put(id)).await, answer, "{faults:?}");
+        let is_delayed = faults.late + faults.slow > 0;
+        assert!(!is_delayed || start.elapsed().as_millis() >= 50, "{faults:?}");
+        assert_eq!(exists(&dynamodb, id).await, executed, "{faults:?}");
     }
-    let once: Vec<_> = dynamodb.disturbed().into_values().collect();
-    assert_eq!(once, [1; 7]);
-    assert_eq!(dynamodb.requests().len(), 8, "what was not done was asked for all the same");
+    let counts: Vec<_> = dynamodb.injected_faults().into_values().collect();
+    assert_eq!(counts, [1; 7]);
+    assert_eq!(dynamodb.requests().len(), 8, "requests that were not executed are recorded too");
 }
 
-/// A client that has hung up does not take its write back.
+/// A client that closes the connection does not cancel its write.
 #[tokio::test]
-async fn a_late_write_is_done_though_nobody_waits() {
-    let dynamodb = started().await;
-    dynamodb.disturb(Faults { late: 1, delay_ms: 100, ..Faults::default() });
-    let arrived = async {
-        while dynamodb.disturbed().is_empty() {
+async fn a_late_write_is_executed_after_the_client_is_gone() {
+    let dynamodb = dynamodb_with_table().await;
+    dynamodb.inject_faults(Faults { late: 1, delay_ms: 100, ..Faults::default() });
+    let injected = async {
+        while dynamodb.injected_faults().is_empty() {
             tokio::task::yield_now().await;
         }
     };
     let body = put(1);
     tokio::select! {
-        answer = sent(&dynamodb, "PutItem", &body) => panic!("{answer:?} is early"),
-        () = arrived => {}
+        answer = send_request(&dynamodb, "PutItem", &body) => panic!("answered before the delay: {answer:?}"),
+        () = injected => {}
     }
     let done = async {
-        while !is_there(&dynamodb, 1).await {
+        while !exists(&dynamodb, 1).await {
             tokio::task::yield_now().await;
         }
     };
@@ -182,11 +182,11 @@ async fn a_late_write_is_done_though_nobody_waits() {
 }
 
 #[tokio::test]
-async fn a_seed_meets_the_same_requests_again() {
-    let dynamodb = started().await;
+async fn the_same_seed_selects_the_same_requests() {
+    let dynamodb = dynamodb_with_table().await;
     let faults = Faults { seed: 4711, failed: 3, throttled: 5, ..Faults::default() };
     let run = async |faults: Faults| {
-        dynamodb.disturb(faults);
+        dynamodb.inject_faults(faults);
         let mut statuses = Vec::new();
         for _ in 0..60 {
             statuses.push(send(&dynamodb, "PutItem", put(1)).await);
@@ -199,21 +199,22 @@ async fn a_seed_meets_the_same_requests_again() {
     for status in [200, 400, 500] {
         assert!(first.contains(&status), "{status} in {first:?}");
     }
-    let expected: BTreeMap<_, _> = [(Kind::Failed, 40..80), (Kind::Throttled, 15..40)].into();
-    let met = dynamodb.disturbed();
-    assert_eq!(met.keys().collect::<Vec<_>>(), expected.keys().collect::<Vec<_>>());
-    for (kind, count) in met {
+    let expected: BTreeMap<_, _> =
+        [(FaultKind::Failed, 40..80), (FaultKind::Throttled, 15..40)].into();
+    let injected = dynamodb.injected_faults();
+    assert_eq!(injected.keys().collect::<Vec<_>>(), expected.keys().collect::<Vec<_>>());
+    for (kind, count) in injected {
         assert!(expected[&kind].contains(&count), "{kind:?} {count} times in 180");
     }
 }
 
 #[tokio::test]
-async fn what_the_guard_does_not_allow_is_refused_and_recorded() {
-    let dynamodb = started().await;
+async fn a_request_that_the_guard_does_not_allow_is_refused_and_recorded() {
+    let dynamodb = dynamodb_with_table().await;
     dynamodb.guard(|request| request.operation != "PutItem");
     let denied = Some((400, "AccessDeniedException".to_owned()));
-    assert_eq!(sent(&dynamodb, "PutItem", &put(1)).await, denied);
-    assert!(!is_there(&dynamodb, 1).await);
+    assert_eq!(send_request(&dynamodb, "PutItem", &put(1)).await, denied);
+    assert!(!exists(&dynamodb, 1).await);
     let get = json!({ "TableName": "Things", "Key": { "id": { "S": "1" } } });
     assert_eq!(send(&dynamodb, "GetItem", get).await, 200);
     let requests = dynamodb.requests().into_iter();
@@ -222,13 +223,13 @@ async fn what_the_guard_does_not_allow_is_refused_and_recorded() {
 }
 
 #[tokio::test]
-async fn a_read_is_stale_only_if_it_asks_for_no_consistency() {
-    let dynamodb = started().await;
-    dynamodb.disturb(Faults { stale: 1, ..Faults::default() });
+async fn only_a_read_without_consistent_read_is_stale() {
+    let dynamodb = dynamodb_with_table().await;
+    dynamodb.inject_faults(Faults { stale: 1, ..Faults::default() });
     let statuses = Arc::new(Mutex::new(Vec::new()));
     let seen = statuses.clone();
     dynamodb.observe(move |exchange| {
-        let answer: Value = serde_json::from_slice(exchange.answered).unwrap();
+        let answer: Value = serde_json::from_slice(exchange.response_body).unwrap();
         let found = answer["Item"].is_object();
         seen.lock().unwrap().push((
             exchange.request.operation.clone(),
@@ -249,9 +250,9 @@ async fn a_read_is_stale_only_if_it_asks_for_no_consistency() {
     assert_eq!(seen.len(), 6);
 }
 
-/// Two of us on one engine: each sees its own table, which is gone when it ends.
+/// Two services on one engine: each uses its own table, and deletes it at the end.
 #[test]
-fn on_an_engine_of_others_the_tables_are_ours_alone_and_go_with_us() {
+fn on_an_external_engine_each_service_has_its_own_tables_and_deletes_them() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let engine = runtime.block_on(async { Dynamodb::start(0, None).await.unwrap() });
     let tables = || runtime.block_on(engine.call("ListTables", &json!({}))).unwrap();
@@ -259,25 +260,25 @@ fn on_an_engine_of_others_the_tables_are_ours_alone_and_go_with_us() {
     let before = count();
     let other = tokio::runtime::Runtime::new().unwrap();
     other.block_on(async {
-        let on = async || {
+        let service = async || {
             let listener = crate::listen("DynamoDB", 0).await.unwrap();
-            let dynamodb = Dynamodb::with(
+            let dynamodb = Dynamodb::with_engine(
                 listener,
-                Reach::outside(engine.address()).unwrap(),
-                Doors::default(),
+                EngineClient::external(engine.address()).unwrap(),
+                SideEffects::default(),
             )
             .unwrap();
-            dynamodb.inner.reach.create(&things()).await.unwrap();
+            dynamodb.inner.client.create(&things()).await.unwrap();
             dynamodb
         };
-        let (one, two) = (on().await, on().await);
+        let (one, two) = (service().await, service().await);
         assert_eq!(one.engine(), Engine::Other);
         assert_eq!(send(&one, "PutItem", put(1)).await, 200);
-        assert!(is_there(&one, 1).await && !is_there(&two, 1).await);
+        assert!(exists(&one, 1).await && !exists(&two, 1).await);
         let batch =
             json!({ "RequestItems": { "Things": [{ "PutRequest": { "Item": put(2)["Item"] } }] } });
         one.call("BatchWriteItem", &batch).await.unwrap();
-        assert!(is_there(&one, 2).await);
+        assert!(exists(&one, 2).await);
         assert_eq!(one.requests()[0].table, "Things");
         let described = one.call("DescribeTable", &json!({ "TableName": "Things" })).await;
         assert_eq!(described.unwrap()["Table"]["TableName"], "Things");

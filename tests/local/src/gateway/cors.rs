@@ -1,10 +1,10 @@
-//! CORS as API Gateway's HTTP API does it, from the template's `CorsConfiguration`:
+//! CORS as in API Gateway's HTTP API, from the template's `CorsConfiguration`:
 //! <https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-cors.html>.
 //!
-//! The gateway answers a preflight request itself, before routes and authorizer. It adds its headers to the response of a
-//! function, and ignores those that the function sets. Not documented, so chosen here: an origin that is not allowed gets no
-//! CORS header at all (its preflight is 204 too), nor do the gateway's own errors. Origins are compared as they are;
-//! wildcards, which the template's parameter does not take, are not played.
+//! The gateway answers a preflight request itself, before routes and authorizer. Its CORS headers replace those of a function.
+//! The following is not documented and was chosen here. For an origin that is not allowed, no response has CORS headers; a
+//! preflight request gets 204 too. The gateway's own errors have no CORS headers. Origins are compared exactly. Wildcards are not
+//! supported; the template's parameter does not accept them.
 
 use axum::http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
@@ -16,7 +16,7 @@ use axum::response::{IntoResponse, Response};
 use super::Incoming;
 use crate::template::Cors;
 
-/// The answer to a preflight request. `None`: the request is not one.
+/// The response to a preflight request. `None` if the request is not a preflight request.
 pub(super) fn preflight(cors: &Cors, request: &Incoming) -> Option<Response> {
     let headers = &request.headers;
     let is_preflight = request.method == Method::OPTIONS
@@ -26,36 +26,36 @@ pub(super) fn preflight(cors: &Cors, request: &Incoming) -> Option<Response> {
         return None;
     }
     let mut response = StatusCode::NO_CONTENT.into_response();
-    if let Some(origin) = allowed(cors, headers) {
+    if let Some(origin) = allowed_origin(cors, headers) {
         let answer = response.headers_mut();
         answer.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
-        put(answer, ACCESS_CONTROL_ALLOW_METHODS, &cors.methods.join(","));
-        put(answer, ACCESS_CONTROL_ALLOW_HEADERS, &cors.headers.join(","));
-        put(answer, ACCESS_CONTROL_MAX_AGE, &cors.max_age.as_secs().to_string());
+        set(answer, ACCESS_CONTROL_ALLOW_METHODS, &cors.methods.join(","));
+        set(answer, ACCESS_CONTROL_ALLOW_HEADERS, &cors.headers.join(","));
+        set(answer, ACCESS_CONTROL_MAX_AGE, &cors.max_age.as_secs().to_string());
     }
     Some(response)
 }
 
-/// Puts the gateway's headers on the response of a function, in place of the function's own.
+/// Replaces the CORS headers of a function's response by the gateway's.
 pub(super) fn replace(cors: &Cors, request: &HeaderMap, response: &mut HeaderMap) {
     let is_cors = |name: &&HeaderName| name.as_str().starts_with("access-control-");
-    let own: Vec<_> = response.keys().filter(is_cors).cloned().collect();
-    for name in own {
+    let replaced: Vec<_> = response.keys().filter(is_cors).cloned().collect();
+    for name in replaced {
         response.remove(name);
     }
-    if let Some(origin) = allowed(cors, request) {
+    if let Some(origin) = allowed_origin(cors, request) {
         response.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
-        put(response, ACCESS_CONTROL_EXPOSE_HEADERS, &cors.exposed.join(","));
+        set(response, ACCESS_CONTROL_EXPOSE_HEADERS, &cors.exposed_headers.join(","));
     }
 }
 
 /// The origin of a request, if it is allowed.
-fn allowed<'a>(cors: &Cors, request: &'a HeaderMap) -> Option<&'a HeaderValue> {
+fn allowed_origin<'a>(cors: &Cors, request: &'a HeaderMap) -> Option<&'a HeaderValue> {
     request.get(ORIGIN).filter(|origin| cors.origins.iter().any(|one| *origin == one))
 }
 
-/// Sets a header. An empty list is left out.
-fn put(headers: &mut HeaderMap, name: HeaderName, value: &str) {
+/// Sets a header, unless the value is empty.
+fn set(headers: &mut HeaderMap, name: HeaderName, value: &str) {
     if let Ok(value) = HeaderValue::from_str(value)
         && !value.is_empty()
     {
@@ -86,7 +86,7 @@ mod tests {
             origins: list(&[ORIGIN_ALLOWED, "https://b.example"]),
             methods: list(&["GET", "PUT"]),
             headers: list(&["Authorization", "X-One"]),
-            exposed: list(&["Location", "X-Two"]),
+            exposed_headers: list(&["Location", "X-Two"]),
             max_age: Duration::from_mins(10),
         }
     }
@@ -99,7 +99,7 @@ mod tests {
         Incoming { method, uri: "/open".parse().unwrap(), headers, body: Bytes::new() }
     }
 
-    /// A gateway with `GET /open` and `GET /closed`, and an authorizer that the test never plays.
+    /// A gateway with `GET /open`, without authorizer, and `GET /closed`, whose authorizer never answers.
     async fn gateway(cors: Option<Cors>) -> (Gateway, crate::lambda::Lambda) {
         let route = |path: &str, authorized| Route {
             method: "GET".to_owned(),
@@ -112,20 +112,20 @@ mod tests {
         let authorizer = Authorizer {
             function: "Nothing".to_owned(),
             header: "authorization".to_owned(),
-            remembered: MINUTE,
+            cache_ttl: MINUTE,
         };
         let clock = Clock::default();
         (Gateway::new(lambda.clone(), clock, functions, Some(authorizer), cors), lambda)
     }
 
     /// The CORS headers of a response, by name.
-    fn shown(response: &Response) -> Vec<(&str, &str)> {
+    fn cors_headers(response: &Response) -> Vec<(&str, &str)> {
         let headers = response.headers().iter();
         let headers = headers.map(|(name, value)| (name.as_str(), value.to_str().unwrap()));
-        let mut shown: Vec<_> =
+        let mut cors: Vec<_> =
             headers.filter(|(name, _)| name.starts_with("access-control-")).collect();
-        shown.sort_unstable();
-        shown
+        cors.sort_unstable();
+        cors
     }
 
     #[tokio::test]
@@ -138,7 +138,7 @@ mod tests {
                 &[("origin", origin), ("access-control-request-method", "DELETE")],
             )
         };
-        for path in ["/open", "/closed", "/nowhere"] {
+        for path in ["/open", "/closed", "/unknown"] {
             let answer = gateway.answer(preflight(ORIGIN_ALLOWED, path)).await;
             assert_eq!(answer.status(), StatusCode::NO_CONTENT, "{path}");
             let expected = [
@@ -147,17 +147,17 @@ mod tests {
                 ("access-control-allow-origin", ORIGIN_ALLOWED),
                 ("access-control-max-age", "600"),
             ];
-            assert_eq!(shown(&answer), expected, "{path}");
+            assert_eq!(cors_headers(&answer), expected, "{path}");
         }
         for origin in ["https://c.example", "https://a.example.org", "http://a.example", "null"] {
             let answer = gateway.answer(preflight(origin, "/open")).await;
-            assert_eq!((answer.status(), shown(&answer)), (StatusCode::NO_CONTENT, vec![]));
+            assert_eq!((answer.status(), cors_headers(&answer)), (StatusCode::NO_CONTENT, vec![]));
         }
-        assert!(lambda.instances("waits").is_empty(), "no function is called");
+        assert!(lambda.instances("waits").is_empty(), "no function is invoked");
     }
 
     #[tokio::test]
-    async fn without_one_of_its_headers_it_is_no_preflight_request() {
+    async fn a_request_without_both_headers_is_not_a_preflight_request() {
         let headers = [("origin", ORIGIN_ALLOWED), ("access-control-request-method", "GET")];
         let (with, _) = gateway(Some(cors())).await;
         let (without, _) = gateway(None).await;
@@ -165,12 +165,12 @@ mod tests {
             [(&with, &headers[..1]), (&with, &headers[1..]), (&without, &headers)]
         {
             let answer = gateway.answer(request(Method::OPTIONS, headers)).await;
-            assert_eq!((answer.status(), shown(&answer)), (StatusCode::NOT_FOUND, vec![]));
+            assert_eq!((answer.status(), cors_headers(&answer)), (StatusCode::NOT_FOUND, vec![]));
         }
     }
 
     #[tokio::test]
-    async fn the_gateways_headers_take_the_place_of_a_functions() {
+    async fn the_gateways_headers_replace_those_of_a_function() {
         const ANSWER: &str = r#"{"statusCode":201,"headers":{"Location":"/1","Access-Control-Allow-Origin":"*","access-control-allow-credentials":"true"}}"#;
         const OWN: Headers =
             &[("access-control-allow-credentials", "true"), ("access-control-allow-origin", "*")];
@@ -191,7 +191,10 @@ mod tests {
                 runtime.respond(&runtime.next().await.0, ANSWER).await
             };
             let (answer, _) = tokio::join!(gateway.answer(request(Method::GET, headers)), runtime);
-            assert_eq!((answer.status(), shown(&answer)), (StatusCode::CREATED, expected.to_vec()));
+            assert_eq!(
+                (answer.status(), cors_headers(&answer)),
+                (StatusCode::CREATED, expected.to_vec())
+            );
             assert_eq!(answer.headers()["location"], "/1");
         }
     }
@@ -200,11 +203,11 @@ mod tests {
     async fn the_gateways_own_errors_have_no_cors_headers() {
         let (gateway, _) = gateway(Some(cors())).await;
         for (path, status) in
-            [("/closed", StatusCode::UNAUTHORIZED), ("/nowhere", StatusCode::NOT_FOUND)]
+            [("/closed", StatusCode::UNAUTHORIZED), ("/unknown", StatusCode::NOT_FOUND)]
         {
             let request = request(Method::GET, &[("origin", ORIGIN_ALLOWED)]);
             let answer = gateway.answer(Incoming { uri: path.parse().unwrap(), ..request }).await;
-            assert_eq!((answer.status(), shown(&answer)), (status, vec![]));
+            assert_eq!((answer.status(), cors_headers(&answer)), (status, vec![]));
         }
     }
 }

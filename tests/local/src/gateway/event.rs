@@ -1,4 +1,4 @@
-//! What functions and authorizer are told of a request: payload format 2.0.
+//! The events that functions and the authorizer receive: payload format 2.0.
 
 use std::collections::BTreeMap;
 
@@ -9,13 +9,13 @@ use base64::engine::general_purpose::STANDARD;
 use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value, json};
 
-use super::{Incoming, Matched};
+use super::{Incoming, MatchedRoute};
 
 pub(super) fn decoded(text: &str) -> String {
     percent_decode_str(text).decode_utf8_lossy().into_owned()
 }
 
-/// Lower-case names; what comes twice is joined by a comma.
+/// Values by name. The values of a repeated name are joined by commas.
 fn joined<'a>(pairs: impl Iterator<Item = (&'a str, String)>) -> Map<String, Value> {
     let mut joined = BTreeMap::<String, String>::new();
     for (name, value) in pairs {
@@ -28,14 +28,14 @@ fn joined<'a>(pairs: impl Iterator<Item = (&'a str, String)>) -> Map<String, Val
 }
 
 fn headers(incoming: &Incoming) -> Map<String, Value> {
-    let shown = incoming.headers.iter().filter(|(name, _)| *name != "cookie");
-    joined(shown.map(|(name, value)| {
+    let headers = incoming.headers.iter().filter(|(name, _)| *name != "cookie");
+    joined(headers.map(|(name, value)| {
         (name.as_str(), String::from_utf8_lossy(value.as_bytes()).into_owned())
     }))
 }
 
-/// The event of payload format 2.0.
-pub(super) fn event(incoming: &Incoming, route: &Matched<'_>, context: &Value) -> Value {
+/// The event for a function.
+pub(super) fn event(incoming: &Incoming, route: &MatchedRoute<'_>, context: &Value) -> Value {
     let query = incoming.uri.query().unwrap_or_default();
     let mut event = json!({
         "version": "2.0",
@@ -70,7 +70,7 @@ pub(super) fn event(incoming: &Incoming, route: &Matched<'_>, context: &Value) -
     event
 }
 
-/// API Gateway passes these on as they are, and everything else in base 64.
+/// Whether API Gateway passes the body on as text. It encodes all other bodies in base 64.
 fn is_text(headers: &HeaderMap) -> bool {
     let media_type =
         headers.get("content-type").and_then(|header| header.to_str().ok()).unwrap_or_default();
@@ -82,10 +82,10 @@ fn is_text(headers: &HeaderMap) -> bool {
         || media_type.ends_with("+xml")
 }
 
-/// What the authorizer is asked, in its own payload format 2.0.
+/// The event for the authorizer, in its payload format 2.0.
 pub(super) fn authorizer_event(
     incoming: &Incoming,
-    route: &Matched<'_>,
+    route: &MatchedRoute<'_>,
     context: &Value,
     identity: &str,
 ) -> Value {
@@ -94,7 +94,7 @@ pub(super) fn authorizer_event(
         incoming.method,
         incoming.uri.path()
     );
-    let mut asked = event(
+    let mut event = event(
         &Incoming {
             body: Bytes::new(),
             headers: incoming.headers.clone(),
@@ -104,13 +104,13 @@ pub(super) fn authorizer_event(
         route,
         context,
     );
-    asked["type"] = "REQUEST".into();
-    asked["routeArn"] = arn.into();
-    asked["identitySource"] = json!([identity]);
-    if let Some(members) = asked.as_object_mut() {
+    event["type"] = "REQUEST".into();
+    event["routeArn"] = arn.into();
+    event["identitySource"] = json!([identity]);
+    if let Some(members) = event.as_object_mut() {
         members.remove("isBase64Encoded");
     }
-    asked
+    event
 }
 
 #[cfg(test)]
@@ -121,7 +121,7 @@ mod tests {
     use crate::gateway::parameters;
 
     #[test]
-    fn an_event_is_as_aws_documents_it() {
+    fn an_event_has_the_members_that_aws_documents() {
         let mut headers = HeaderMap::new();
         headers.append("x-one", HeaderValue::from_static("a"));
         headers.append("x-one", HeaderValue::from_static("b"));
@@ -133,7 +133,7 @@ mod tests {
             headers,
             body: Bytes::from_static(b"{}"),
         };
-        let route = Matched {
+        let route = MatchedRoute {
             function: "post-thing",
             key: "POST /things/{id}".to_owned(),
             authorized: true,
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn a_body_that_is_no_text_is_encoded() {
+    fn a_body_that_is_not_text_is_encoded() {
         let form = HeaderMap::from_iter([(
             axum::http::header::CONTENT_TYPE,
             HeaderValue::from_static("application/x-www-form-urlencoded"),
@@ -167,7 +167,7 @@ mod tests {
             headers: form,
             body: Bytes::from_static(b"a=b"),
         };
-        let route = Matched {
+        let route = MatchedRoute {
             function: "",
             key: String::new(),
             authorized: false,

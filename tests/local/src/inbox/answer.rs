@@ -1,36 +1,36 @@
-//! What notifications are answered.
+//! The answers to notifications.
 
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 
-/// What a notification is answered; in JSON `"500"`, `"redirect"`, `"nothing"`.
+/// The answer to a notification; in JSON `"500"`, `"redirect"` or `"nothing"`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum Answer {
-    /// A status, and an empty body.
+    /// A status with an empty body.
     Status(StatusCode),
-    /// 302 with the path `/inbox/redirected`.
+    /// 302 to `/inbox/redirected`.
     Redirect,
-    /// Nothing at all; the connection is held open for a minute, and then broken.
+    /// No answer: the connection stays open for a minute and is then closed.
     Nothing,
 }
 
-/// A text is none of the answers.
+/// The text is not a valid answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("answer is a status from 200 to 599 as text, redirect or nothing")]
-pub struct NotAnAnswer;
+#[error("answer must be a status from 200 to 599 as a string, or \"redirect\", or \"nothing\"")]
+pub struct InvalidAnswer;
 
 impl TryFrom<String> for Answer {
-    type Error = NotAnAnswer;
+    type Error = InvalidAnswer;
 
-    fn try_from(text: String) -> Result<Self, NotAnAnswer> {
+    fn try_from(text: String) -> Result<Self, InvalidAnswer> {
         match text.as_str() {
             "redirect" => Ok(Self::Redirect),
             "nothing" => Ok(Self::Nothing),
             number => {
                 let number = number.parse().ok().filter(|number| (200..600).contains(number));
                 let status = number.and_then(|number| StatusCode::from_u16(number).ok());
-                status.map(Self::Status).ok_or(NotAnAnswer)
+                status.map(Self::Status).ok_or(InvalidAnswer)
             }
         }
     }

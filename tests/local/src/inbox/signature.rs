@@ -6,23 +6,23 @@ use jiff::Timestamp;
 use serde::Serialize;
 use standardwebhooks::Webhook;
 
-/// What notifications are signed with, as Standard Webhooks writes secrets.
+/// The secret that notifications are signed with, in the format of Standard Webhooks.
 pub const NOTIFICATION_SECRET: &str = "whsec_dGhlIGtleSBvZiB0aGlzIG1hY2hpbmUncyBpbmJveCE=";
 
-/// How many seconds a notification may be from the clock.
+/// How many seconds a timestamp may differ from the clock.
 const TOLERANCE_SECONDS: u64 = 5 * 60;
 
-/// What is to be thought of a notification's signature.
+/// The result of checking a notification's signature.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Signature {
-    /// One of the signatures is right, and the time is near the clock's.
+    /// One of the signatures matches, and the timestamp is within five minutes of the clock.
     Valid,
-    /// No signature is right.
+    /// No signature matches.
     Invalid,
-    /// One of the three headers is not there.
+    /// One of the three headers is missing.
     Missing,
-    /// One of the signatures is right, but the time is more than five minutes from the clock's.
+    /// One of the signatures matches, but the timestamp differs from the clock by more than five minutes.
     Stale,
 }
 
@@ -38,14 +38,14 @@ impl fmt::Display for Signature {
 }
 
 impl Signature {
-    /// The judgement on id, timestamp and signatures.
-    pub(super) fn of(
+    /// Checks the headers id, timestamp and signatures.
+    pub(super) fn check(
         headers: (Option<&str>, Option<&str>, Option<&str>),
         body: &[u8],
         now: Timestamp,
     ) -> Self {
-        let (Some(id), Some(timestamp), Some(given)) = headers else { return Self::Missing };
-        let at = timestamp.parse().ok().filter(|at| is_signed(id, *at, given, body));
+        let (Some(id), Some(timestamp), Some(signatures)) = headers else { return Self::Missing };
+        let at = timestamp.parse().ok().filter(|at| is_signed(id, *at, signatures, body));
         match at.map(|at| now.as_second().abs_diff(at)) {
             None => Self::Invalid,
             Some(0..=TOLERANCE_SECONDS) => Self::Valid,
@@ -54,15 +54,15 @@ impl Signature {
     }
 }
 
-fn is_signed(id: &str, at: i64, given: &str, body: &[u8]) -> bool {
-    let right = Webhook::new(NOTIFICATION_SECRET).and_then(|webhook| webhook.sign(id, at, body));
-    right.is_ok_and(|right| {
-        given.split(' ').any(|given| is_same(given.as_bytes(), right.as_bytes()))
+fn is_signed(id: &str, at: i64, signatures: &str, body: &[u8]) -> bool {
+    let expected = Webhook::new(NOTIFICATION_SECRET).and_then(|webhook| webhook.sign(id, at, body));
+    expected.is_ok_and(|expected| {
+        signatures.split(' ').any(|one| is_equal(one.as_bytes(), expected.as_bytes()))
     })
 }
 
-/// Takes as long wherever the first difference is.
-fn is_same(one: &[u8], other: &[u8]) -> bool {
+/// Compares in constant time.
+fn is_equal(one: &[u8], other: &[u8]) -> bool {
     let differences = one.iter().zip(other).fold(0, |found, (one, other)| found | (one ^ other));
     one.len() == other.len() && differences == 0
 }

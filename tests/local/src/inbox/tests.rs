@@ -4,14 +4,14 @@ use standardwebhooks::Webhook;
 
 use super::*;
 
-struct Mail {
+struct TestInbox {
     inbox: Inbox,
     clock: Clock,
     address: String,
     http: reqwest::Client,
 }
 
-impl Mail {
+impl TestInbox {
     async fn new() -> Self {
         let clock = Clock::default();
         let inbox = Inbox::new(clock.clone());
@@ -30,9 +30,9 @@ impl Mail {
         self.post(path).send().await.unwrap().status().as_u16()
     }
 
-    /// How signatures of `{"a":1}`, made at a time and sent with headers, are judged now.
-    async fn judged(&self, headers: &[(&str, &str)]) -> Signature {
-        self.inbox.forget();
+    /// Sends `{"a":1}` with these headers, and returns the result of the signature check.
+    async fn check(&self, headers: &[(&str, &str)]) -> Signature {
+        self.inbox.clear();
         let mut request = self.post("/inbox").body("{\"a\":1}");
         for (name, value) in headers {
             request = request.header(*name, *value);
@@ -47,11 +47,11 @@ fn sign(secret: &str, at: i64) -> String {
 }
 
 #[tokio::test]
-async fn a_notification_is_kept_as_it_came() {
-    let mail = Mail::new().await;
-    let at = mail.clock.now().as_second();
-    let request = mail
-        .post("/inbox/of/anybody?q=1")
+async fn a_notification_is_recorded_as_it_was_received() {
+    let test = TestInbox::new().await;
+    let at = test.clock.now().as_second();
+    let request = test
+        .post("/inbox/partner/1?q=1")
         .header("content-type", "application/json")
         .header("webhook-id", "msg_1")
         .header("webhook-timestamp", at.to_string())
@@ -59,18 +59,18 @@ async fn a_notification_is_kept_as_it_came() {
         .body("{\"a\":1}");
     let answer = request.send().await.unwrap();
     assert_eq!((answer.status().as_u16(), answer.text().await.unwrap()), (202, String::new()));
-    assert_eq!(mail.post("/inbox").body("no JSON").send().await.unwrap().status(), 202);
-    let all = mail.http.get(format!("{}/inbox", mail.address)).header("accept", "*/*");
+    assert_eq!(test.post("/inbox").body("no JSON").send().await.unwrap().status(), 202);
+    let all = test.http.get(format!("{}/inbox", test.address)).header("accept", "*/*");
     let mut all: Value = all.send().await.unwrap().json().await.unwrap();
-    for one in all.as_array_mut().unwrap() {
-        let received_at = one["receivedAt"].take().as_str().unwrap().to_owned();
+    for notification in all.as_array_mut().unwrap() {
+        let received_at = notification["receivedAt"].take().as_str().unwrap().to_owned();
         assert_eq!(received_at.len(), "2026-11-23T06:20:00.000Z".len());
         assert!((received_at.parse::<Timestamp>().unwrap().as_second() - at) < 60);
     }
     let expected = json!([
         {
             "receivedAt": null,
-            "path": "/inbox/of/anybody",
+            "path": "/inbox/partner/1",
             "id": "msg_1",
             "timestamp": at.to_string(),
             "contentType": "application/json",
@@ -90,28 +90,28 @@ async fn a_notification_is_kept_as_it_came() {
         },
     ]);
     assert_eq!(all, expected);
-    let page = mail.http.get(format!("{}/inbox", mail.address)).header("accept", "text/html,*/*");
+    let page = test.http.get(format!("{}/inbox", test.address)).header("accept", "text/html,*/*");
     let page = page.send().await.unwrap().text().await.unwrap();
-    assert!(page.contains("<td>/inbox/of/anybody</td><td>msg_1</td><td>valid</td>"), "{page}");
-    let forgotten = mail.http.delete(format!("{}/inbox", mail.address)).send().await.unwrap();
-    assert_eq!((forgotten.status().as_u16(), mail.inbox.received()), (204, Vec::new()));
+    assert!(page.contains("<td>/inbox/partner/1</td><td>msg_1</td><td>valid</td>"), "{page}");
+    let cleared = test.http.delete(format!("{}/inbox", test.address)).send().await.unwrap();
+    assert_eq!((cleared.status().as_u16(), test.inbox.received()), (204, Vec::new()));
 }
 
 #[tokio::test]
-async fn a_signature_is_right_or_not() {
-    let mail = Mail::new().await;
-    let at = mail.clock.now().as_second();
-    let (time, right) = (at.to_string(), sign(NOTIFICATION_SECRET, at));
+async fn a_signature_is_valid_invalid_or_missing() {
+    let test = TestInbox::new().await;
+    let at = test.clock.now().as_second();
+    let (time, signature) = (at.to_string(), sign(NOTIFICATION_SECRET, at));
     let other = sign("whsec_b3RoZXI=", at);
-    let both = format!("v1a,xyz {other} {right}");
-    let cut = &right[..right.len() - 1];
-    let bare = right.trim_start_matches("v1,");
-    for (id, time, given, expected) in [
-        ("msg_1", time.as_str(), right.as_str(), Signature::Valid),
+    let both = format!("v1a,xyz {other} {signature}");
+    let cut = &signature[..signature.len() - 1];
+    let bare = signature.trim_start_matches("v1,");
+    for (id, time, signature, expected) in [
+        ("msg_1", time.as_str(), signature.as_str(), Signature::Valid),
         ("msg_1", &time, &both, Signature::Valid),
-        ("msg_2", &time, &right, Signature::Invalid),
-        ("msg_1", &(at - 1).to_string(), &right, Signature::Invalid),
-        ("msg_1", "now", &right, Signature::Invalid),
+        ("msg_2", &time, &signature, Signature::Invalid),
+        ("msg_1", &(at - 1).to_string(), &signature, Signature::Invalid),
+        ("msg_1", "now", &signature, Signature::Invalid),
         ("msg_1", &time, &other, Signature::Invalid),
         ("msg_1", &time, cut, Signature::Invalid),
         ("msg_1", &time, bare, Signature::Invalid),
@@ -119,20 +119,20 @@ async fn a_signature_is_right_or_not() {
         ("msg_1", &time, "", Signature::Invalid),
     ] {
         let headers =
-            [("webhook-id", id), ("webhook-timestamp", time), ("webhook-signature", given)];
-        assert_eq!(mail.judged(&headers).await, expected, "{headers:?}");
-        for left_out in 0..3 {
+            [("webhook-id", id), ("webhook-timestamp", time), ("webhook-signature", signature)];
+        assert_eq!(test.check(&headers).await, expected, "{headers:?}");
+        for omitted in 0..3 {
             let mut some = headers.to_vec();
-            some.remove(left_out);
-            assert_eq!(mail.judged(&some).await, Signature::Missing, "{some:?}");
+            some.remove(omitted);
+            assert_eq!(test.check(&some).await, Signature::Missing, "{some:?}");
         }
     }
 }
 
 #[test]
-fn a_right_signature_grows_stale_after_five_minutes() {
+fn a_signature_becomes_stale_after_five_minutes() {
     let at: Timestamp = "2026-11-23T06:20:00Z".parse().unwrap();
-    let (time, right) = (at.as_second().to_string(), sign(NOTIFICATION_SECRET, at.as_second()));
+    let (time, signature) = (at.as_second().to_string(), sign(NOTIFICATION_SECRET, at.as_second()));
     for (seconds, expected) in [
         (-301, Signature::Stale),
         (-300, Signature::Valid),
@@ -141,69 +141,77 @@ fn a_right_signature_grows_stale_after_five_minutes() {
         (301, Signature::Stale),
     ] {
         let now = at + seconds.seconds();
-        let headers = (Some("msg_1"), Some(time.as_str()), Some(right.as_str()));
-        assert_eq!(Signature::of(headers, b"{\"a\":1}", now), expected, "{seconds}");
-        assert_eq!(Signature::of(headers, b"{\"a\":2}", now), Signature::Invalid, "{seconds}");
-        assert_eq!(Signature::of(headers, b"\xff", now), Signature::Invalid, "{seconds}");
+        let headers = (Some("msg_1"), Some(time.as_str()), Some(signature.as_str()));
+        assert_eq!(Signature::check(headers, b"{\"a\":1}", now), expected, "{seconds}");
+        assert_eq!(Signature::check(headers, b"{\"a\":2}", now), Signature::Invalid, "{seconds}");
+        assert_eq!(Signature::check(headers, b"\xff", now), Signature::Invalid, "{seconds}");
     }
 }
 
 #[tokio::test]
-async fn the_local_clock_decides_what_is_stale() {
-    let mail = Mail::new().await;
-    let at = mail.clock.now().as_second();
-    let (time, right) = (at.to_string(), sign(NOTIFICATION_SECRET, at));
-    let headers =
-        [("webhook-id", "msg_1"), ("webhook-timestamp", &*time), ("webhook-signature", &*right)];
-    assert_eq!(mail.judged(&headers).await, Signature::Valid);
-    mail.clock.advance("PT6M").unwrap();
-    assert_eq!(mail.judged(&headers).await, Signature::Stale);
+async fn staleness_is_measured_with_the_local_clock() {
+    let test = TestInbox::new().await;
+    let at = test.clock.now().as_second();
+    let (time, signature) = (at.to_string(), sign(NOTIFICATION_SECRET, at));
+    let headers = [
+        ("webhook-id", "msg_1"),
+        ("webhook-timestamp", &*time),
+        ("webhook-signature", &*signature),
+    ];
+    assert_eq!(test.check(&headers).await, Signature::Valid);
+    test.clock.advance("PT6M").unwrap();
+    assert_eq!(test.check(&headers).await, Signature::Stale);
 }
 
 #[tokio::test]
-async fn notifications_are_answered_in_the_order_that_was_given() {
-    let mail = Mail::new().await;
+async fn answers_are_used_in_the_order_in_which_they_were_set() {
+    let test = TestInbox::new().await;
     for (answer, count) in [("500", 2), ("redirect", 1), ("200", 1)] {
-        let order = json!({ "answer": answer, "count": count });
-        let answered = mail.post("/inbox-answers").json(&order).send().await.unwrap();
+        let body = json!({ "answer": answer, "count": count });
+        let answered = test.post("/inbox-answers").json(&body).send().await.unwrap();
         assert_eq!(answered.status(), 204);
     }
-    assert_eq!((mail.status("/inbox").await, mail.status("/inbox/a").await), (500, 500));
-    let redirected = mail.post("/inbox").send().await.unwrap();
+    assert_eq!((test.status("/inbox").await, test.status("/inbox/a").await), (500, 500));
+    let redirected = test.post("/inbox").send().await.unwrap();
     let location = redirected.headers()["location"].to_str().unwrap();
     assert_eq!((redirected.status().as_u16(), location), (302, "/inbox/redirected"));
-    let followed = mail.http.get(format!("{}{location}", mail.address)).send().await.unwrap();
+    let followed = test.http.get(format!("{}{location}", test.address)).send().await.unwrap();
     assert_eq!(followed.status(), 200);
-    assert_eq!(mail.status("/inbox").await, 202);
-    let answered = mail.inbox.received().into_iter().map(|one| String::from(one.answered));
+    assert_eq!(test.status("/inbox").await, 202);
+    let answered =
+        test.inbox.received().into_iter().map(|notification| String::from(notification.answered));
     assert_eq!(answered.collect::<Vec<_>>(), ["500", "500", "redirect", "200", "202"]);
-    assert_eq!(mail.inbox.received()[3].path, "/inbox/redirected", "who follows is seen");
+    assert_eq!(
+        test.inbox.received()[3].path,
+        "/inbox/redirected",
+        "a request that follows the redirect is recorded"
+    );
 }
 
 #[tokio::test]
-async fn nothing_is_no_answer() {
-    let mail = Mail::new().await;
-    mail.inbox.answer_with(Answer::Nothing, 1);
-    let waits = async {
-        while mail.inbox.received().is_empty() {
+async fn the_answer_nothing_sends_no_response() {
+    let test = TestInbox::new().await;
+    test.inbox.answer_with(Answer::Nothing, 1);
+    let received = async {
+        while test.inbox.received().is_empty() {
             tokio::task::yield_now().await;
         }
     };
     tokio::select! {
         biased;
-        answer = mail.post("/inbox").send() => panic!("an answer: {answer:?}"),
-        () = waits => {}
+        answer = test.post("/inbox").send() => panic!("unexpected answer: {answer:?}"),
+        () = received => {}
     }
-    assert_eq!(mail.inbox.received()[0].answered, Answer::Nothing);
-    mail.inbox.answer_with(Answer::Status(StatusCode::GONE), 1);
-    mail.inbox.forget();
-    assert_eq!(mail.status("/inbox").await, 202, "answers are forgotten too");
+    assert_eq!(test.inbox.received()[0].answered, Answer::Nothing);
+    test.inbox.answer_with(Answer::Status(StatusCode::GONE), 1);
+    test.inbox.clear();
+    assert_eq!(test.status("/inbox").await, 202, "clearing removes the answers too");
 }
 
 #[tokio::test]
-async fn a_wrong_order_changes_nothing() {
-    let mail = Mail::new().await;
-    for order in [
+async fn invalid_answers_are_refused() {
+    let test = TestInbox::new().await;
+    for body in [
         json!({}),
         json!({ "answer": "500" }),
         json!({ "answer": 500, "count": 1 }),
@@ -215,20 +223,20 @@ async fn a_wrong_order_changes_nothing() {
         json!({ "answer": "500", "count": 1001 }),
         json!({ "answer": "500", "count": 1, "more": 1 }),
     ] {
-        let refused = mail.post("/inbox-answers").json(&order).send().await.unwrap();
-        assert_eq!(refused.status(), 400, "{order}");
+        let refused = test.post("/inbox-answers").json(&body).send().await.unwrap();
+        assert_eq!(refused.status(), 400, "{body}");
         assert!(refused.json::<Value>().await.unwrap()["message"].is_string());
     }
-    assert_eq!(mail.status("/inbox").await, 202);
+    assert_eq!(test.status("/inbox").await, 202);
 }
 
 #[test]
-fn the_oldest_are_dropped() {
+fn the_oldest_notifications_are_dropped() {
     let inbox = Inbox::new(Clock::default());
-    for number in 0..=MOST {
+    for number in 0..=MAX_NOTIFICATIONS {
         let uri = format!("/inbox/{number}").parse().unwrap();
-        inbox.keep(&uri, &HeaderMap::new(), b"");
+        inbox.record(&uri, &HeaderMap::new(), b"");
     }
     let received = inbox.received();
-    assert_eq!((received.len(), received[0].path.as_str()), (MOST, "/inbox/1"));
+    assert_eq!((received.len(), received[0].path.as_str()), (MAX_NOTIFICATIONS, "/inbox/1"));
 }

@@ -1,4 +1,4 @@
-//! The issuer's keys: the one that signs, those that are published, and what the key address answers.
+//! The issuer's keys: the signing key, the published keys, and the response of the key addresses.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -26,10 +26,10 @@ impl SigningKey {
     fn new() -> Result<Self, Error> {
         let key = SecretKey::random(&mut OsRng)
             .to_pkcs8_der()
-            .map_err(|error| Error::Key(error.to_string()))?;
+            .map_err(|error| Error::Cryptography(error.to_string()))?;
         let key = EncodingKey::from_ec_der(key.as_bytes());
         let mut jwk = Jwk::from_encoding_key(&key, Algorithm::ES256)
-            .map_err(|error| Error::Key(error.to_string()))?;
+            .map_err(|error| Error::Cryptography(error.to_string()))?;
         let kid = Uuid::new_v4().to_string();
         jwk.common.key_id = Some(kid.clone());
         jwk.common.public_key_use = Some(PublicKeyUse::Signature);
@@ -44,16 +44,16 @@ pub(super) struct Keys(Mutex<State>);
 struct State {
     signing: Arc<SigningKey>,
     published: Vec<Value>,
-    /// What the key address answers instead of the published keys.
-    instead: Option<(StatusCode, String)>,
+    /// The response that replaces the published keys, if it is set.
+    response_override: Option<(StatusCode, String)>,
 }
 
 impl Keys {
-    /// One key, published.
+    /// One signing key, which is published.
     pub(super) fn new() -> Result<Self, Error> {
         let signing = Arc::new(SigningKey::new()?);
         let published = vec![signing.public.clone()];
-        Ok(Self(Mutex::new(State { signing, published, instead: None })))
+        Ok(Self(Mutex::new(State { signing, published, response_override: None })))
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -64,13 +64,13 @@ impl Keys {
         self.state().signing.clone()
     }
 
-    /// Tokens are signed with a new key from now on, which is not published yet.
+    /// Replaces the signing key by a new one, which is not published yet.
     pub(super) fn rotate(&self) -> Result<(), Error> {
         self.state().signing = Arc::new(SigningKey::new()?);
         Ok(())
     }
 
-    /// Publishes the key that signs.
+    /// Publishes the signing key.
     pub(super) fn publish(&self) {
         let state = &mut *self.state();
         state.published.push(state.signing.public.clone());
@@ -80,14 +80,14 @@ impl Keys {
         self.state().published.clone()
     }
 
-    pub(super) fn answer(&self, instead: Option<(StatusCode, String)>) {
-        self.state().instead = instead;
+    pub(super) fn set_response(&self, response: Option<(StatusCode, String)>) {
+        self.state().response_override = response;
     }
 
-    /// The answer of the key address.
+    /// The response of the key addresses.
     pub(super) fn response(&self) -> Response {
         let state = self.state();
-        match &state.instead {
+        match &state.response_override {
             Some((status, body)) => (*status, body.clone()).into_response(),
             None => Json(json!({ "keys": state.published })).into_response(),
         }

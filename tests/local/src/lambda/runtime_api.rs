@@ -1,4 +1,4 @@
-//! The Runtime API (2018-06-01), which the function binaries call. A path says which instance it is.
+//! The Runtime API (2018-06-01), which the function binaries call. The path identifies the instance.
 
 use std::time::{Duration, SystemTime};
 
@@ -10,17 +10,17 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use uuid::Uuid;
 
-use super::{Begun, Invocation, Lambda, NoAnswer};
+use super::{Assignment, Invocation, InvocationError, Lambda};
 
-/// The four calls, below `/{function}/{instance}`.
+/// The four operations, below `/{function}/{instance}`.
 pub(super) fn router(lambda: Lambda) -> Router {
-    let calls = Router::new()
+    let operations = Router::new()
         .route("/invocation/next", get(next))
         .route("/invocation/{id}/response", post(response))
         .route("/invocation/{id}/error", post(failure))
         .route("/init/error", post(init_failure));
     Router::new()
-        .nest("/{function}/{instance}/2018-06-01/runtime", calls)
+        .nest("/{function}/{instance}/2018-06-01/runtime", operations)
         .layer(DefaultBodyLimit::disable())
         .with_state(lambda)
 }
@@ -37,11 +37,11 @@ async fn next(
         else {
             return StatusCode::GONE.into_response();
         };
-        match lambda.begin(&id, instance) {
-            Begun::Yes => {}
-            Begun::NobodyWaits => continue,
-            // Back into the queue with it: whoever asked here died before it was told, and has not begun.
-            Begun::Dead => {
+        match lambda.assign(&id, instance) {
+            Assignment::Assigned => {}
+            Assignment::TimedOut => continue,
+            // Back into the queue: the instance exited while it waited, so it has not received the invocation.
+            Assignment::InstanceExited => {
                 pool.send.send(Invocation { id, trace_id, payload }).unwrap_or_default();
                 return StatusCode::GONE.into_response();
             }
@@ -78,7 +78,7 @@ async fn failure(
     Path((_, _, id)): Path<(String, Uuid, String)>,
     body: Bytes,
 ) -> StatusCode {
-    lambda.answer(&id, Err(NoAnswer::Failed(String::from_utf8_lossy(&body).into_owned())))
+    lambda.answer(&id, Err(InvocationError::Failed(String::from_utf8_lossy(&body).into_owned())))
 }
 
 async fn init_failure(
@@ -86,6 +86,6 @@ async fn init_failure(
     Path((function, _)): Path<(String, Uuid)>,
     body: Bytes,
 ) -> StatusCode {
-    lambda.keep(&function, String::from_utf8_lossy(&body).into_owned());
+    lambda.store_line(&function, String::from_utf8_lossy(&body).into_owned());
     StatusCode::ACCEPTED
 }

@@ -5,8 +5,8 @@ use std::time::{Duration, SystemTime};
 
 use super::*;
 
-/// Two programs: where they had to answer something, the test does so in their place. Both are written before the first
-/// one is started: a file that is still open for writing, if only in a fork, cannot be run.
+/// Two programs. They call no Runtime API; the test does so in their place. Both are written before the first one is started: a
+/// file that is still open for writing, even in a forked process, cannot be executed.
 static PROGRAMS: LazyLock<PathBuf> = LazyLock::new(|| {
     let folder = std::env::temp_dir().join(format!("local-{}", Uuid::new_v4()));
     std::fs::create_dir(&folder).unwrap();
@@ -18,12 +18,12 @@ static PROGRAMS: LazyLock<PathBuf> = LazyLock::new(|| {
     folder
 });
 
-const LONG: Duration = Duration::from_mins(1);
+const LONG_TIMEOUT: Duration = Duration::from_mins(1);
 
-/// A function without schedule or routes.
+/// A function without schedule and routes.
 pub(crate) fn function(binary: &str, timeout: Duration) -> Function {
     Function {
-        logical_id: "Play".to_owned(),
+        logical_id: "Test".to_owned(),
         binary: binary.to_owned(),
         timeout,
         memory: 128,
@@ -41,7 +41,7 @@ async fn lambda(binary: &str, timeout: Duration) -> Lambda {
     lambda_of(vec![function(binary, timeout)]).await
 }
 
-/// The runtime's part, for the one instance of `waits` that there will be.
+/// Calls the Runtime API in place of the only instance of `waits`.
 pub(crate) struct Runtime {
     http: reqwest::Client,
     instance: Uuid,
@@ -71,24 +71,24 @@ impl Runtime {
         (id, next.bytes().await.unwrap().to_vec())
     }
 
-    /// The status.
+    /// Answers an invocation, and returns the status.
     pub(crate) async fn respond(&self, id: &str, answer: &'static str) -> u16 {
-        self.say(id, "response", answer).await
+        self.post(id, "response", answer).await
     }
 
-    pub(crate) async fn fail(&self, id: &str, why: &'static str) -> u16 {
-        self.say(id, "error", why).await
+    pub(crate) async fn fail(&self, id: &str, error: &'static str) -> u16 {
+        self.post(id, "error", error).await
     }
 
-    async fn say(&self, id: &str, what: &str, body: &'static str) -> u16 {
-        let url = format!("{}/invocation/{id}/{what}", self.base);
+    async fn post(&self, id: &str, path: &str, body: &'static str) -> u16 {
+        let url = format!("{}/invocation/{id}/{path}", self.base);
         self.http.post(url).body(body).send().await.unwrap().status().as_u16()
     }
 }
 
 #[tokio::test]
 async fn an_event_is_fetched_and_answered() {
-    let lambda = lambda("waits", LONG).await;
+    let lambda = lambda("waits", LONG_TIMEOUT).await;
     let runtime = async {
         let runtime = Runtime::of(&lambda).await;
         let next = runtime.fetch().await;
@@ -97,50 +97,50 @@ async fn an_event_is_fetched_and_answered() {
         assert!(header("lambda-runtime-invoked-function-arn").ends_with(":function:waits"));
         let deadline: u128 = header("lambda-runtime-deadline-ms").parse().unwrap();
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_millis();
-        assert!(deadline > now && deadline <= now + LONG.as_millis());
+        assert!(deadline > now && deadline <= now + LONG_TIMEOUT.as_millis());
         assert_eq!(header("lambda-runtime-trace-id"), "Root=1-2-3");
-        assert_eq!(next.text().await.unwrap(), "question");
+        assert_eq!(next.text().await.unwrap(), "event");
         (runtime.respond(&id, "answer").await, runtime.respond(&id, "again").await)
     };
     let (answer, statuses) =
-        tokio::join!(lambda.invoke_traced("waits", "Root=1-2-3", b"question".to_vec()), runtime);
+        tokio::join!(lambda.invoke_traced("waits", "Root=1-2-3", b"event".to_vec()), runtime);
     assert_eq!((answer.unwrap().as_slice(), statuses), (&b"answer"[..], (202, 400)));
-    assert_eq!(lambda.instances("waits").len(), 1, "it stays for the next event");
+    assert_eq!(lambda.instances("waits").len(), 1, "the instance stays");
 }
 
 #[tokio::test]
-async fn a_function_can_say_that_it_failed() {
-    let lambda = lambda("waits", LONG).await;
+async fn a_function_can_report_an_error() {
+    let lambda = lambda("waits", LONG_TIMEOUT).await;
     let runtime = async {
         let runtime = Runtime::of(&lambda).await;
         runtime.fail(&runtime.next().await.0, "why").await;
     };
     let (answer, ()) = tokio::join!(lambda.invoke("waits", Vec::new()), runtime);
-    assert_eq!(answer, Err(NoAnswer::Failed("why".to_owned())));
+    assert_eq!(answer, Err(InvocationError::Failed("why".to_owned())));
 }
 
 #[tokio::test]
-async fn whoever_dies_or_is_too_slow_fails_its_event() {
-    let exits = lambda("exits", LONG).await;
-    assert_eq!(exits.invoke("exits", Vec::new()).await, Err(NoAnswer::Exited));
+async fn an_exit_a_timeout_and_a_kill_fail_the_invocation() {
+    let exits = lambda("exits", LONG_TIMEOUT).await;
+    assert_eq!(exits.invoke("exits", Vec::new()).await, Err(InvocationError::Exited));
     let slow = lambda("waits", Duration::from_millis(50)).await;
-    assert_eq!(slow.invoke("waits", Vec::new()).await, Err(NoAnswer::TimedOut));
-    let killed = lambda("waits", LONG).await;
+    assert_eq!(slow.invoke("waits", Vec::new()).await, Err(InvocationError::TimedOut));
+    let killed = lambda("waits", LONG_TIMEOUT).await;
     let kill = async { killed.kill(Runtime::of(&killed).await.instance) };
     let (answer, ()) = tokio::join!(killed.invoke("waits", Vec::new()), kill);
-    assert_eq!(answer, Err(NoAnswer::Exited));
+    assert_eq!(answer, Err(InvocationError::Exited));
     assert!(killed.instances("waits").is_empty());
 }
 
 #[tokio::test]
-async fn a_dead_instance_gets_no_event() {
-    let lambda = lambda("waits", LONG).await;
+async fn an_instance_that_exited_gets_no_event() {
+    let lambda = lambda("waits", LONG_TIMEOUT).await;
     let both = async {
-        let alive = Runtime::of(&lambda).await;
-        let base = alive.base.replace(&alive.instance.to_string(), &Uuid::new_v4().to_string());
-        let dead = Runtime { http: alive.http.clone(), instance: alive.instance, base };
-        let status = dead.fetch().await.status().as_u16();
-        alive.respond(&alive.next().await.0, "").await;
+        let running = Runtime::of(&lambda).await;
+        let base = running.base.replace(&running.instance.to_string(), &Uuid::new_v4().to_string());
+        let exited = Runtime { http: running.http.clone(), instance: running.instance, base };
+        let status = exited.fetch().await.status().as_u16();
+        running.respond(&running.next().await.0, "").await;
         status
     };
     let (answer, status) = tokio::join!(lambda.invoke("waits", Vec::new()), both);

@@ -1,4 +1,4 @@
-//! Nets calls back: it tells an address of every change of a transaction until that answers 200.
+//! Callbacks: Nets posts the id of a transaction to an address after each successful operation, until the answer is 200.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -11,12 +11,12 @@ use super::Netaxept;
 use super::transaction::Transaction;
 use crate::clock::Clock;
 
-/// How often a change is told before nobody is believed to listen.
-const ATTEMPTS: usize = 20;
-/// How long an answer is waited for.
-const LIMIT: Duration = Duration::from_secs(30);
+/// The number of attempts for each callback.
+const MAX_ATTEMPTS: usize = 20;
+/// The time limit for one attempt.
+const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Where changes are told, if anywhere.
+/// The callback address, if it is set.
 #[derive(Default)]
 pub(super) struct Callbacks {
     address: Mutex<Option<String>>,
@@ -29,14 +29,14 @@ impl Callbacks {
 }
 
 impl Netaxept {
-    /// Tells this address, from now on, of every change of a transaction; with `None`, nobody. A message is sent again a minute
-    /// later, by the sandbox's clock, unless the answer was 200; twenty times in all.
-    pub fn call_back(&self, address: Option<String>) {
+    /// Sets the address that receives callbacks; `None` disables them. If the answer is not 200, the callback is sent again after
+    /// a minute of the sandbox's clock, up to twenty times in all.
+    pub fn set_callback_address(&self, address: Option<String>) {
         *self.inner.callbacks.address() = address;
     }
 
-    /// Tells of a change, if there was one. Nobody waits for that.
-    pub(super) fn tell_change(&self, transaction: &mut Transaction) {
+    /// Sends a callback in the background if an operation has succeeded since the last call of this function.
+    pub(super) fn send_callback(&self, transaction: &mut Transaction) {
         let address = self.inner.callbacks.address().clone();
         if let (true, Some(address)) = (transaction.take_change(), address) {
             let message = json!({ "TransactionId": transaction.id() });
@@ -48,15 +48,15 @@ impl Netaxept {
 async fn deliver(address: String, message: Value, clock: Clock) {
     let Ok(http) = crate::http_client() else { return };
     let interval: Span = 1.minute();
-    for _ in 0..ATTEMPTS {
-        // Before it is sent: whoever has received it may move the clock at once.
+    for _ in 0..MAX_ATTEMPTS {
+        // Read the clock before sending: the receiver can move the clock as soon as it has the callback.
         let next = clock.now() + interval;
-        let answer = http.post(&address).json(&message).timeout(LIMIT).send().await;
+        let answer = http.post(&address).json(&message).timeout(TIMEOUT).send().await;
         if answer.is_ok_and(|answer| answer.status() == StatusCode::OK) {
             return;
         }
-        clock.until(next).await;
+        clock.wait_until(next).await;
     }
-    // The address is not told: its end is a secret.
-    tracing::warn!("a callback of the Netaxept sandbox was never acknowledged: {message}");
+    // The address is not logged: its last segment is a secret.
+    tracing::warn!("a callback of the Netaxept sandbox was not acknowledged: {message}");
 }

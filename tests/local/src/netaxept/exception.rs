@@ -1,8 +1,8 @@
-//! Nets' refusal: an exception in the body of an answer with status 200.
+//! Exceptions of Nets, which are the body of a reply with status 200.
 
 use super::xml::Element;
 
-/// One `Error`, with the `Result` that a refused payment has.
+/// An `Error` element. A refused payment also has its code and its `Result` element.
 #[derive(Debug)]
 pub(super) struct Exception {
     kind: &'static str,
@@ -15,22 +15,22 @@ impl Exception {
         Self { kind, message: message.to_owned(), refused: None }
     }
 
-    /// Bad or missing input.
+    /// A parameter is missing or not valid.
     pub(super) fn validation(message: &str) -> Self {
         Self::new("ValidationException", message)
     }
 
-    /// A parameter that has to be there.
+    /// A required parameter is missing.
     pub(super) fn missing(name: &str) -> Self {
         Self::validation(&format!("Missing parameter: '{name}'"))
     }
 
-    /// Anything that has no type of its own.
+    /// Any error without a type of its own.
     pub(super) fn generic(message: &str) -> Self {
         Self::new("GenericError", message)
     }
 
-    /// A payment that failed, with its code.
+    /// A payment was refused with this code.
     pub(super) fn payment(message: &str, code: &str, result: Element) -> Self {
         Self {
             refused: Some(Box::new((code.to_owned(), result))),
@@ -38,7 +38,7 @@ impl Exception {
         }
     }
 
-    /// The response code; 99, several errors, where there is none.
+    /// Returns the response code. Exceptions without one return 99 ("several errors").
     pub(super) fn code(&self) -> &str {
         self.refused.as_ref().map_or("99", |refused| &refused.0)
     }

@@ -1,4 +1,4 @@
-//! Faults on order: the next so many operations go wrong in a way that Nets or the network could choose.
+//! Fault injection: makes the next calls of an operation fail as Nets or the network could.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -17,10 +17,10 @@ use super::exception::Exception;
 use super::{HEADERS, Netaxept, Parameters};
 use crate::console;
 
-/// How late a delayed answer is.
+/// The delay of [`FaultKind::Delay`].
 const DELAY: Duration = Duration::from_secs(10);
 
-/// What IIS says when an application fails.
+/// The page of IIS for an application error.
 const ERROR_PAGE: &str = r#"<!DOCTYPE html PUBLIC "-//W3C//DTD XHTML 1.0 Strict//EN" "http://www.w3.org/TR/xhtml1/DTD/xhtml1-strict.dtd">
 <html xmlns="http://www.w3.org/1999/xhtml">
 <head><title>500 - Internal server error.</title></head>
@@ -32,130 +32,136 @@ const PAGE: &str =
     "<html><head><title>Netaxept</title></head><body><p>We will be back soon.<br></body></html>";
 const GARBAGE: &[u8] = b"\xff\xfe\x00<<no &xml\x1b]]>";
 
-/// What Nets is asked for.
+/// An operation of Nets that can fail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Operation {
-    /// A transaction is registered.
+    /// The call Register.
     Register,
-    /// A transaction is processed.
+    /// The call Process.
     Process,
-    /// A transaction is looked up.
+    /// The call Query.
     Query,
-    /// The customer presses a button of the terminal page.
+    /// A press of a button on the terminal page.
     Terminal,
 }
 
-/// How an operation goes wrong.
+/// The effect of an injected fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Kind {
-    /// It is done, and the connection breaks without an answer.
+pub enum FaultKind {
+    /// Executes the operation, then breaks the connection without an answer.
     DropReply,
-    /// It is done, and answered 10 s late.
+    /// Executes the operation and answers 10 s late.
     Delay,
-    /// It is not done; status 500 with an HTML page.
+    /// Does not execute the operation. Answers 500 with an HTML page.
     #[serde(rename = "http-500")]
     Http500,
-    /// It is not done; status 200 with an HTML page.
+    /// Does not execute the operation. Answers 200 with an HTML page.
     Html,
-    /// It is not done; status 200 with bytes that are called XML and are none.
+    /// Does not execute the operation. Answers 200 and `text/xml` with bytes that are not XML.
     Garbage,
-    /// It is not done; an exception whose message repeats all that was sent, our token with it.
+    /// Does not execute the operation. Answers with an exception whose message repeats the whole request, including the token.
     Repeat,
-    /// Nothing goes wrong: it is the turn of one after it.
+    /// No fault for this call. The next call uses the next fault in the queue.
     Pass,
 }
 
-/// So many operations that go wrong in the same way.
+/// A fault for the next `count` calls of an operation.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Fault {
     operation: Operation,
-    kind: Kind,
-    #[serde(deserialize_with = "console::count")]
+    kind: FaultKind,
+    #[serde(deserialize_with = "console::deserialize_count")]
     count: usize,
 }
 
-/// The faults that are left, and how often each operation was asked for.
+/// The queue of faults, and the number of calls of each operation.
 #[derive(Default)]
 pub(super) struct Faults {
-    left: Mutex<VecDeque<Fault>>,
+    queue: Mutex<VecDeque<Fault>>,
     calls: Mutex<HashMap<Operation, usize>>,
-    met: Notify,
+    injected: Notify,
 }
 
 impl Faults {
-    fn left(&self) -> MutexGuard<'_, VecDeque<Fault>> {
-        self.left.lock().unwrap_or_else(PoisonError::into_inner)
+    fn queue(&self) -> MutexGuard<'_, VecDeque<Fault>> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn calls(&self) -> MutexGuard<'_, HashMap<Operation, usize>> {
         self.calls.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The operation's next fault, which is then used up.
-    fn take(&self, operation: Operation) -> Option<Kind> {
-        let mut left = self.left();
-        let place = left.iter().position(|fault| fault.operation == operation)?;
-        let fault = &mut left[place];
+    /// Removes the next fault of an operation from the queue and returns it.
+    fn take(&self, operation: Operation) -> Option<FaultKind> {
+        let mut queue = self.queue();
+        let place = queue.iter().position(|fault| fault.operation == operation)?;
+        let fault = &mut queue[place];
         let kind = fault.kind;
         fault.count -= 1;
         if fault.count == 0 {
-            left.remove(place);
+            queue.remove(place);
         }
         Some(kind)
     }
 
-    /// Counts an operation, and does it, unless it is its turn to fail before it is done; the answer may never arrive.
-    pub(super) async fn pass(
+    /// Counts a call of an operation and applies its next fault. Without a fault, executes the operation.
+    pub(super) async fn apply(
         &self,
         operation: Operation,
-        sent: &Parameters,
+        request: &Parameters,
         perform: impl FnOnce() -> Response,
     ) -> Response {
         *self.calls().entry(operation).or_default() += 1;
-        let Some(kind) = self.take(operation).filter(|kind| *kind != Kind::Pass) else {
+        let Some(kind) = self.take(operation).filter(|kind| *kind != FaultKind::Pass) else {
             return perform();
         };
         let response = match kind {
-            Kind::DropReply => {
+            FaultKind::DropReply => {
                 drop(perform());
-                crate::broken_connection()
+                crate::close_without_response()
             }
-            Kind::Delay | Kind::Pass => perform(),
-            Kind::Http500 => (StatusCode::INTERNAL_SERVER_ERROR, Html(ERROR_PAGE)).into_response(),
-            Kind::Html => Html(PAGE).into_response(),
-            Kind::Garbage => ([("content-type", "text/xml")], GARBAGE).into_response(),
-            Kind::Repeat => (HEADERS, repeating(sent).element().document()).into_response(),
+            FaultKind::Delay | FaultKind::Pass => perform(),
+            FaultKind::Http500 => {
+                (StatusCode::INTERNAL_SERVER_ERROR, Html(ERROR_PAGE)).into_response()
+            }
+            FaultKind::Html => Html(PAGE).into_response(),
+            FaultKind::Garbage => ([("content-type", "text/xml")], GARBAGE).into_response(),
+            FaultKind::Repeat => {
+                (HEADERS, repeat_request(request).element().document()).into_response()
+            }
         };
-        self.met.notify_one();
-        if kind == Kind::Delay {
+        self.injected.notify_one();
+        if kind == FaultKind::Delay {
             tokio::time::sleep(DELAY).await;
         }
         response
     }
 }
 
-/// What Nets could say, as its messages are free text.
-fn repeating(sent: &Parameters) -> Exception {
-    let sent: Vec<String> = sent.iter().map(|(name, value)| format!("{name}={value}")).collect();
-    Exception::generic(&format!("Unable to handle {}", sent.join(" ")))
+/// An exception that repeats the request: Nets' messages are free text.
+fn repeat_request(request: &Parameters) -> Exception {
+    let request: Vec<String> =
+        request.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    Exception::generic(&format!("Unable to handle {}", request.join(" ")))
 }
 
 impl Netaxept {
-    /// The next so many of these operations go wrong, after those that were to go wrong already.
-    pub fn fail(&self, operation: Operation, kind: Kind, count: usize) {
+    /// Adds a fault for the next `count` calls of an operation, after the faults that are already in the queue.
+    pub fn inject_fault(&self, operation: Operation, kind: FaultKind, count: usize) {
         if count > 0 {
-            self.inner.faults.left().push_back(Fault { operation, kind, count });
+            self.inner.faults.queue().push_back(Fault { operation, kind, count });
         }
     }
 
-    /// Waits until an operation has gone wrong since the last call of this. A delayed one is then done, and not yet answered.
-    pub async fn met(&self) {
-        self.inner.faults.met.notified().await;
+    /// Waits until a fault is injected, counted from the last call of this function. At that time, a delayed operation is executed
+    /// and not yet answered.
+    pub async fn wait_for_fault(&self) {
+        self.inner.faults.injected.notified().await;
     }
 
-    /// How often an operation was asked for since the start, whatever came of it.
+    /// Returns the number of calls of an operation since the start, with and without faults.
     #[must_use]
     pub fn calls(&self, operation: Operation) -> usize {
         self.inner.faults.calls().get(&operation).copied().unwrap_or_default()
@@ -164,26 +170,24 @@ impl Netaxept {
 
 /// The console's routes for faults.
 pub(super) fn router(sandbox: Netaxept) -> Router {
-    Router::new()
-        .route("/netaxept/faults", get(list).post(order).delete(forget))
-        .with_state(sandbox)
+    Router::new().route("/netaxept/faults", get(list).post(add).delete(clear)).with_state(sandbox)
 }
 
 async fn list(State(sandbox): State<Netaxept>) -> Response {
-    Json(&*sandbox.inner.faults.left()).into_response()
+    Json(&*sandbox.inner.faults.queue()).into_response()
 }
 
-async fn order(State(sandbox): State<Netaxept>, body: Bytes) -> Response {
+async fn add(State(sandbox): State<Netaxept>, body: Bytes) -> Response {
     match serde_json::from_slice(&body) {
         Ok(Fault { operation, kind, count }) => {
-            sandbox.fail(operation, kind, count);
+            sandbox.inject_fault(operation, kind, count);
             StatusCode::NO_CONTENT.into_response()
         }
-        Err(fault) => console::refusal(StatusCode::BAD_REQUEST, &fault.to_string()),
+        Err(error) => console::error_response(StatusCode::BAD_REQUEST, &error.to_string()),
     }
 }
 
-async fn forget(State(sandbox): State<Netaxept>) -> StatusCode {
-    sandbox.inner.faults.left().clear();
+async fn clear(State(sandbox): State<Netaxept>) -> StatusCode {
+    sandbox.inner.faults.queue().clear();
     StatusCode::NO_CONTENT
 }

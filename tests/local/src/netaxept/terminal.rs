@@ -1,11 +1,11 @@
-//! The pages where the customer enters a card: without scripts, for a person, with the field ids of Nets' recorded page.
+//! The terminal pages, where the customer enters a card. They use no scripts, and the field ids of Nets' recorded page.
 
-mod entry;
 mod form;
+mod input;
 mod page;
 #[cfg(test)]
 mod tests;
-mod words;
+mod texts;
 
 use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -14,11 +14,11 @@ use maud::html;
 
 use super::Parameters;
 use super::transaction::{Card, Phase, Step, Transaction};
-use entry::{Entry, Fault};
 use form::Form;
+use input::{CardInput, FieldError};
 use page::Page;
 
-/// The buttons that settle something.
+/// A button of the terminal pages that processes input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Button {
     Pay,
@@ -38,20 +38,20 @@ const BUTTONS: [(&str, Button); 6] = [
     ("failbutton", Button::Fail),
 ];
 
-/// The button that was pressed. Nets lets shops lead customers here by POST too, which presses none.
+/// Returns the button that was pressed. A POST can be without a button, because a shop can redirect a customer with POST.
 fn pressed(method: &Method, form: &Parameters) -> Option<Button> {
     let pressed = BUTTONS.iter().find(|(name, _)| form.contains_key(*name));
     pressed.filter(|_| method == Method::POST).map(|(_, button)| *button)
 }
 
-/// Whether a button was pressed.
+/// Whether a button of the page was pressed.
 pub(super) fn is_pressed(method: &Method, form: &Parameters) -> bool {
     pressed(method, form).is_some()
 }
 
-/// A turn: shows a page, or takes what the customer did. When that ends the visit, the answer is empty, and the transaction says
-/// how it ended.
-pub(super) fn visit(
+/// Processes the pressed button, if any, and returns the next page. When the button ends the session, the response is empty, and
+/// the transaction has the result.
+pub(super) fn process(
     transaction: &mut Transaction,
     method: &Method,
     query: &Parameters,
@@ -63,18 +63,22 @@ pub(super) fn visit(
     match pressed(method, form).filter(|_| is_open) {
         None => {}
         Some(Button::Pay) => {
-            let entry = Entry::of(form);
-            if let Err(faults) = pay(transaction, &entry, now) {
-                // Nobody gets a security code back.
-                let entry = Entry { code: String::new(), ..entry };
+            let input = CardInput::from_form(form);
+            if let Err(errors) = pay(transaction, &input, now) {
+                // A security code is never sent back to the browser.
+                let input = CardInput { code: String::new(), ..input };
                 let page = Page::new(transaction, query);
-                return Form { page, entry, faults, now }.show();
+                return Form { page, input, errors, now }.show();
             }
         }
         Some(Button::Cancel) => transaction.cancel(now),
         Some(Button::Refuse) => {
-            let stored = transaction.stored().map(|card| Card { declined: true, ..card.clone() });
-            transaction.enter(stored.unwrap_or_else(|| Entry::of(form).declined(now)), now);
+            let stored =
+                transaction.stored_card().map(|card| Card { is_declined: true, ..card.clone() });
+            transaction.enter_card(
+                stored.unwrap_or_else(|| CardInput::from_form(form).declined_card(now)),
+                now,
+            );
         }
         Some(Button::TimeOut) => transaction.step = Step::TimedOut,
         Some(answer @ (Button::Accept | Button::Fail)) => authenticate(transaction, answer, now),
@@ -82,67 +86,75 @@ pub(super) fn visit(
     show(transaction, query, phase, now)
 }
 
-/// Takes the card, or sends it to the bank; otherwise says what is wrong.
-fn pay(transaction: &mut Transaction, entry: &Entry, now: Timestamp) -> Result<(), Vec<Fault>> {
-    if let Some(card) = transaction.stored().cloned() {
-        return match entry.code_fault(&card.masked) {
+/// Enters the card, or starts its 3-D Secure step.
+///
+/// # Errors
+/// Returns all errors of the fields.
+fn pay(
+    transaction: &mut Transaction,
+    input: &CardInput,
+    now: Timestamp,
+) -> Result<(), Vec<FieldError>> {
+    if let Some(card) = transaction.stored_card().cloned() {
+        return match input.code_error(&card.masked) {
             None => {
-                transaction.enter(card, now);
+                transaction.enter_card(card, now);
                 Ok(())
             }
-            Some(fault) => Err(vec![fault]),
+            Some(error) => Err(vec![error]),
         };
     }
-    let card = entry.card(now)?;
-    if entry.is_authenticated() {
+    let card = input.card(now)?;
+    if input.requires_3d_secure() {
         transaction.step = Step::Bank(card);
     } else {
-        transaction.enter(card, now);
+        transaction.enter_card(card, now);
     }
     Ok(())
 }
 
-/// The customer's answer to the bank, if the bank has asked.
+/// Applies the customer's answer on the page of the bank, if that page is shown.
 fn authenticate(transaction: &mut Transaction, answer: Button, now: Timestamp) {
     let Step::Bank(card) = &transaction.step else { return };
     if answer == Button::Accept {
-        transaction.enter(card.clone(), now);
+        transaction.enter_card(card.clone(), now);
     } else {
         transaction.deny(now);
     }
 }
 
-/// The page that a transaction is at, and none where it ended just now.
+/// Returns the current page of a transaction. The response is empty if the session ended with this request.
 fn show(transaction: &Transaction, query: &Parameters, before: Phase, now: Timestamp) -> Response {
     let page = Page::new(transaction, query);
     match (transaction.phase(now), &transaction.step) {
-        (Phase::Over, _) if before != Phase::Over => StatusCode::NO_CONTENT.into_response(),
-        (Phase::Over, _) => page.notice(&html! { p role="status" { (page.words.over) } }),
-        (Phase::TimedOut, _) => page.notice(&html! { p role="status" { (page.words.timed_out) } }),
+        (Phase::Ended, _) if before != Phase::Ended => StatusCode::NO_CONTENT.into_response(),
+        (Phase::Ended, _) => page.notice(&html! { p role="status" { (page.texts.ended) } }),
+        (Phase::TimedOut, _) => page.notice(&html! { p role="status" { (page.texts.timed_out) } }),
         (Phase::Authenticating, Step::Bank(card)) => page.bank(card),
         (Phase::Waiting | Phase::Authenticating, _) => {
-            let test_card = query.get("testcard").and_then(|number| Entry::test_card(number, now));
-            Form { page, entry: test_card.unwrap_or_default(), faults: Vec::new(), now }.show()
+            let test_card =
+                query.get("testcard").and_then(|number| CardInput::test_card(number, now));
+            Form { page, input: test_card.unwrap_or_default(), errors: Vec::new(), now }.show()
         }
     }
 }
 
-/// What a customer sees who is led back nowhere, with the panel that Nets' page is known by.
-pub(super) fn completed(transaction: &Transaction, query: &Parameters, is_fine: bool) -> Response {
+/// Returns the page for the end of a session without a redirect address. It contains the panel of Nets' page.
+pub(super) fn completed(transaction: &Transaction, query: &Parameters, is_ok: bool) -> Response {
     let page = Page::new(transaction, query);
-    if is_fine {
-        page.notice(&html! { div #status_okPanel role="status" { (page.words.done) } })
+    if is_ok {
+        page.notice(&html! { div #status_okPanel role="status" { (page.texts.succeeded) } })
     } else {
-        page.notice(&html! { div .errorPanel role="status" { (page.words.stopped) } })
+        page.notice(&html! { div .errorPanel role="status" { (page.texts.failed) } })
     }
 }
 
-/// What Nets shows for a transaction that it does not know; status 200, as recorded.
+/// Returns Nets' page for an unknown transaction. Its status is 200, as recorded.
 pub(super) fn internal_error() -> String {
     "<html><head><link href=\"StyleSheet.css\" rel=\"stylesheet\"></head><body><div class=\"errorPanel\">Internal error</div></body></html>".to_owned()
 }
 
-/// What somebody sees who comes by.
+/// Returns the start page of the sandbox.
 pub(super) fn welcome() -> String {
     page::welcome().into_string()
 }

@@ -1,42 +1,42 @@
 mod amounts;
 mod callbacks;
-mod endings;
 mod faults;
 mod operations;
+mod outcomes;
 mod query;
 mod readme;
 mod recurring;
 mod register;
+mod sessions;
 mod transport;
-mod visits;
 
 use super::*;
 use reqwest::Client;
 use serde_json::json;
 
-/// The text of the first element of this name; none if there is no such element.
+/// Returns the text of the first element with this name, if there is one.
 fn text<'a>(reply: &'a str, name: &str) -> Option<&'a str> {
     let rest = reply.split_once(&format!("<{name}>"))?.1;
     Some(rest.split_once(&format!("</{name}>"))?.0)
 }
 
-/// The exception's type and its message.
-fn refusal(reply: &str) -> (&str, &str) {
+/// Returns the type and the message of an exception. Without an exception the type is `none`.
+fn exception(reply: &str) -> (&str, &str) {
     let rest = reply.split_once("<Error xsi:type=\"").map(|(_, rest)| rest);
     let kind = rest.and_then(|rest| rest.split_once('"')).map_or("none", |(kind, _)| kind);
     (kind, text(reply, "Message").unwrap_or(reply))
 }
 
-/// The message, and the code, source and text of the result.
+/// Returns the message of a `BBSException`, and the code, source and text of its result.
 fn result(reply: &str) -> [&str; 4] {
     ["Message", "ResponseCode", "ResponseSource", "ResponseText"]
         .map(|name| text(reply, name).unwrap_or_default())
 }
 
-/// The names of the elements, in their order.
-fn names(reply: &str) -> Vec<&str> {
-    let opened = reply.split('<').skip(2).filter(|tag| !tag.starts_with('/'));
-    opened.map(|tag| tag.split([' ', '>', '/']).next().unwrap()).collect()
+/// Returns the names of the elements, in their order.
+fn element_names(reply: &str) -> Vec<&str> {
+    let opening_tags = reply.split('<').skip(2).filter(|tag| !tag.starts_with('/'));
+    opening_tags.map(|tag| tag.split([' ', '>', '/']).next().unwrap()).collect()
 }
 
 struct Nets {
@@ -65,7 +65,7 @@ impl Nets {
             .unwrap()
     }
 
-    /// A call with credentials, as `name=value&…`.
+    /// Calls an operation with the credentials and with more parameters, as `name=value&…`.
     async fn call(&self, operation: &str, more: &str) -> String {
         let query = format!("merchantId={MERCHANT_ID}&token={TOKEN}&{more}");
         let url = format!("{}/Netaxept/{operation}.aspx?{query}", self.address);
@@ -77,17 +77,18 @@ impl Nets {
         answer.text().await.unwrap()
     }
 
+    /// Registers a transaction that only stores a card.
     async fn register(&self, id: &str, more: &str) {
-        let stored = "orderNumber=1&updateStoredPaymentInfo=true&recurringType=S&redirectUrl=https%3A%2F%2Fshop.example%2F";
-        let reply = self.call("Register", &format!("transactionId={id}&{stored}{more}")).await;
+        let order = "orderNumber=1&updateStoredPaymentInfo=true&recurringType=S&redirectUrl=https%3A%2F%2Fshop.example%2F";
+        let reply = self.call("Register", &format!("transactionId={id}&{order}{more}")).await;
         assert!(reply.contains(&format!("<TransactionId>{id}</TransactionId>")), "{reply}");
     }
 
-    /// A purchase of an amount.
+    /// Registers a purchase of an amount in minor units.
     async fn buy(&self, id: &str, amount: &str, more: &str) {
         let order = "orderNumber=1&currencyCode=NOK&redirectUrl=https%3A%2F%2Fshop.example%2F";
-        let asked = format!("transactionId={id}&amount={amount}&{order}{more}");
-        let reply = self.call("Register", &asked).await;
+        let parameters = format!("transactionId={id}&amount={amount}&{order}{more}");
+        let reply = self.call("Register", &parameters).await;
         assert_eq!(text(&reply, "TransactionId"), Some(id), "{reply}");
     }
 
@@ -99,26 +100,27 @@ impl Nets {
         self.call("Query", &format!("transactionId={id}")).await
     }
 
-    /// A purchase of 10.00 with a card.
-    async fn bought(&self, id: &str) {
+    /// Registers a purchase of 10.00 and enters a card.
+    async fn buy_with_card(&self, id: &str) {
         self.buy(id, "1000", "").await;
         self.pay(id, "4925000000000004").await;
     }
 
-    /// Operations, each with what its reply contains.
-    async fn steps(&self, id: &str, steps: &[(&str, &str)]) {
-        for (operation, found) in steps {
+    /// Runs each operation and compares its result with the expected one.
+    async fn assert_steps(&self, id: &str, steps: &[(&str, &str)]) {
+        for (operation, expected) in steps {
             let reply = self.process(id, operation).await;
-            let said = match refusal(&reply) {
+            let result = match exception(&reply) {
                 ("none", _) => text(&reply, "ResponseCode").unwrap().to_owned(),
                 ("BBSException", message) => format!("{message} {}", result(&reply)[1]),
                 (kind, message) => format!("{kind}: {message}"),
             };
-            assert_eq!(said, *found, "{operation}");
+            assert_eq!(result, *expected, "{operation}");
         }
     }
 
-    async fn page(&self, id: &str, form: &[(&str, &str)]) -> (u16, String, String) {
+    /// Posts a form to the terminal. Returns the status, the redirect address and the body.
+    async fn post_page(&self, id: &str, form: &[(&str, &str)]) -> (u16, String, String) {
         let url = format!(
             "{}/Terminal/Default.aspx?MerchantID={MERCHANT_ID}&TransactionID={id}",
             self.address
@@ -132,6 +134,7 @@ impl Nets {
         (answer.status().as_u16(), location, answer.text().await.unwrap())
     }
 
+    /// Enters a card at the terminal. Returns the redirect address.
     async fn pay(&self, id: &str, number: &str) -> String {
         let form = [
             ("cardNo", number),
@@ -140,20 +143,20 @@ impl Nets {
             ("securityCode", "123"),
             ("okButton", "Pay"),
         ];
-        self.page(id, &form).await.1
+        self.post_page(id, &form).await.1
     }
 }
 
 #[tokio::test]
-async fn the_page_takes_no_rubbish() {
+async fn the_page_refuses_invalid_input() {
     let nets = Nets::new().await;
     nets.register("1", "&language=en_GB").await;
-    let (status, _, page) = nets.page("1", &[]).await;
+    let (status, _, page) = nets.post_page("1", &[]).await;
     assert!(status == 200 && page.contains("<html lang=\"en\">"));
     for id in ["form1", "cardNo", "month", "year", "securityCode", "okButton", "cancelButton"] {
         assert!(page.contains(&format!("id=\"{id}\"")), "{id}");
     }
-    for (number, month, year, code, fault) in [
+    for (number, month, year, code, error) in [
         ("4925000000000005", "12", "30", "123", "card number is not valid"),
         ("4925", "12", "30", "123", "card number is not valid"),
         ("4925000000000004", "01", "20", "123", "has expired"),
@@ -168,23 +171,23 @@ async fn the_page_takes_no_rubbish() {
             ("securityCode", code),
             ("okButton", "x"),
         ];
-        let (status, _, page) = nets.page("1", &form).await;
+        let (status, _, page) = nets.post_page("1", &form).await;
         assert!(
-            status == 200 && page.contains(fault) && page.contains("aria-invalid=\"true\""),
+            status == 200 && page.contains(error) && page.contains("aria-invalid=\"true\""),
             "{number}: {page}"
         );
     }
-    let (_, _, unknown) = nets.page("404", &[]).await;
+    let (_, _, unknown) = nets.post_page("404", &[]).await;
     assert!(unknown.contains("<div class=\"errorPanel\">Internal error</div>"));
 }
 
 #[tokio::test]
-async fn a_page_is_there_for_fifteen_minutes() {
+async fn the_page_is_open_for_fifteen_minutes() {
     let nets = Nets::new().await;
     nets.register("1", "").await;
     nets.clock.advance("PT14M59S").unwrap();
-    assert!(nets.page("1", &[]).await.2.contains("id=\"cardNo\""));
+    assert!(nets.post_page("1", &[]).await.2.contains("id=\"cardNo\""));
     nets.clock.advance("PT1S").unwrap();
-    assert!(nets.page("1", &[]).await.2.contains("Tiden er ute."));
+    assert!(nets.post_page("1", &[]).await.2.contains("Tiden er ute."));
     assert_eq!(nets.pay("1", "4925000000000004").await, "");
 }

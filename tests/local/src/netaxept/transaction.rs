@@ -1,10 +1,10 @@
-//! One transaction: what can be done to it, in which order, and how Nets tells of it.
+//! A transaction: its state, the operations on it, and its XML in replies.
 
 mod operations;
 mod query;
 mod registration;
 mod replies;
-mod visit;
+mod session;
 
 use std::collections::BTreeMap;
 
@@ -15,59 +15,62 @@ use serde_json::{Value, json};
 
 use super::Parameters;
 use operations::Note;
-pub(super) use registration::{check_registration, told_card};
+pub(super) use registration::{card_from_parameters, check_registration};
 
-/// What the issuer calls its consent, which is always the same here.
+/// The `AuthorizationId` of every authorization.
 const AUTHORIZATION_ID: &str = "098068";
-/// The acquirer's batch, which is always the same here.
+/// The `BatchNumber` of every operation.
 const BATCH: &str = "26";
 
-/// A card as it was entered; its number is not kept.
+/// A card that was entered. Only its masked number is stored.
 #[derive(Debug, Clone)]
 pub(super) struct Card {
     pub(super) masked: String,
     pub(super) method: &'static str,
     pub(super) issuer_id: &'static str,
+    /// `YYMM`, as in Query.
     pub(super) year_month: String,
-    pub(super) declined: bool,
+    pub(super) is_declined: bool,
     pub(super) capture_fails: bool,
 }
 
-/// One registered transaction.
+/// A registered transaction.
 pub(super) struct Transaction {
     id: String,
     parameters: Parameters,
     registered_at: Timestamp,
     pub(super) card: Option<Card>,
     pub(super) step: Step,
-    /// The card of a pan hash whose security code the customer still has to enter.
-    stored: Option<Card>,
-    arrived_at: Option<Timestamp>,
+    /// The card of a pan hash, for which the customer must still enter the security code.
+    stored_card: Option<Card>,
+    entered_at: Option<Timestamp>,
     redirected_at: Option<Timestamp>,
     browser: String,
-    cancelled: bool,
-    /// The card that a merchant's own page posted was not fit.
-    rejected: bool,
-    standing: Standing,
+    is_cancelled: bool,
+    /// Whether a merchant's page posted a card that is not valid.
+    is_card_rejected: bool,
+    state: State,
     captured: u64,
     credited: u64,
     pan_hash: Option<String>,
-    history: Vec<Line>,
+    history: Vec<HistoryLine>,
     errors: Vec<Failure>,
-    done: BTreeMap<&'static str, u32>,
-    changed: bool,
+    /// The number of successful operations, by name.
+    successes: BTreeMap<&'static str, u32>,
+    /// Whether an operation has succeeded since the last callback.
+    has_changed: bool,
 }
 
-/// What was done to it last, of what can be done once.
+/// The last of the operations that are possible only once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Standing {
+enum State {
     Registered,
     Verified,
     Authorized,
     Annulled,
 }
 
-struct Line {
+struct HistoryLine {
     at: Timestamp,
     operation: &'static str,
     amount: Option<u64>,
@@ -82,26 +85,26 @@ struct Failure {
     text: String,
 }
 
-/// Where a visit to the terminal stands.
+/// The phase of a terminal session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Phase {
     Waiting,
     Authenticating,
     TimedOut,
-    Over,
+    Ended,
 }
 
-/// What happened on the terminal's pages so far, besides a card that counts and a cancellation.
+/// The step of a terminal session. An accepted card and a cancellation are recorded in the transaction.
 #[derive(Debug, Default)]
 pub(super) enum Step {
     /// The form is shown.
     #[default]
     Form,
-    /// A card was entered, and waits for the customer's bank: 3-D Secure.
+    /// A card was entered, and the 3-D Secure page of the bank is shown.
     Bank(Card),
-    /// The customer's bank said no.
+    /// The customer was denied by 3-D Secure.
     Denied,
-    /// Somebody who tests let the time of this visit run out.
+    /// A tester ended the session's time with the button on the page.
     TimedOut,
 }
 
@@ -114,54 +117,58 @@ fn amount(parameters: &Parameters, name: &str) -> u64 {
 }
 
 impl Transaction {
-    /// A transaction with the card that is known without a terminal, if there is one.
+    /// Returns a new transaction, with the card that Register identified, if any. Secrets in `parameters` are not stored.
     pub(super) fn new(
         id: String,
         mut parameters: Parameters,
-        known: Option<Card>,
+        registered_card: Option<Card>,
         now: Timestamp,
     ) -> Self {
         for secret in ["token", "pan", "expirydate", "securitycode"] {
             parameters.remove(secret);
         }
-        let history = vec![Line::new(now, "Register", None, Note::of(&parameters))];
+        let history =
+            vec![HistoryLine::new(now, "Register", None, Note::from_parameters(&parameters))];
         let pan_hash = parameters.get("panhash").cloned();
-        let (card, stored) =
-            if registration::needs_code(&parameters) { (None, known) } else { (known, None) };
+        let (card, stored_card) = if registration::needs_security_code(&parameters) {
+            (None, registered_card)
+        } else {
+            (registered_card, None)
+        };
         Self {
             id,
             parameters,
             registered_at: now,
             card,
             step: Step::default(),
-            stored,
-            arrived_at: None,
+            stored_card,
+            entered_at: None,
             redirected_at: None,
             browser: String::new(),
-            cancelled: false,
-            rejected: false,
-            standing: Standing::Registered,
+            is_cancelled: false,
+            is_card_rejected: false,
+            state: State::Registered,
             captured: 0,
             credited: 0,
             pan_hash,
             history,
             errors: Vec::new(),
-            done: BTreeMap::new(),
-            changed: false,
+            successes: BTreeMap::new(),
+            has_changed: false,
         }
     }
 
-    /// What tests and the console are told.
-    pub(super) fn told(&self) -> Value {
+    /// Returns the transaction as JSON without secrets, for tests and the console.
+    pub(super) fn public_json(&self) -> Value {
         let mut parameters = self.parameters.clone();
         parameters.remove("panhash");
         json!({
             "orderNumber": self.parameter("ordernumber"),
             "parameters": parameters,
             "cardEntered": self.card.is_some(),
-            "cancelled": self.cancelled,
-            "authorized": self.standing != Standing::Registered,
-            "done": self.done,
+            "cancelled": self.is_cancelled,
+            "authorized": self.state != State::Registered,
+            "done": self.successes,
         })
     }
 
@@ -173,36 +180,37 @@ impl Transaction {
         self.parameters.get(name).map(String::as_str).unwrap_or_default()
     }
 
-    /// The page is there for 15 minutes (the sandbox's own choice: Nets says nothing of a limit).
+    /// Returns the phase of the terminal session. The page is open for 15 minutes. This limit is a choice of the sandbox, because
+    /// Nets documents none.
     pub(super) fn phase(&self, now: Timestamp) -> Phase {
-        let is_late = now >= self.registered_at + 15.minutes();
+        let is_timed_out = now >= self.registered_at + 15.minutes();
         match self.step {
-            _ if self.card.is_some() || self.cancelled || self.rejected => Phase::Over,
-            Step::Denied => Phase::Over,
+            _ if self.card.is_some() || self.is_cancelled || self.is_card_rejected => Phase::Ended,
+            Step::Denied => Phase::Ended,
             Step::TimedOut => Phase::TimedOut,
-            Step::Form | Step::Bank(_) if is_late => Phase::TimedOut,
+            Step::Form | Step::Bank(_) if is_timed_out => Phase::TimedOut,
             Step::Form => Phase::Waiting,
             Step::Bank(_) => Phase::Authenticating,
         }
     }
 
-    pub(super) fn enter(&mut self, card: Card, now: Timestamp) {
+    pub(super) fn enter_card(&mut self, card: Card, now: Timestamp) {
         self.card = Some(card);
         self.redirected_at = Some(now);
     }
 
     pub(super) fn cancel(&mut self, now: Timestamp) {
-        self.cancelled = true;
-        self.fail(now, "Terminal", "17", "Terminal", "Cancelled by customer.");
+        self.is_cancelled = true;
+        self.log_failure(now, "Terminal", "17", "Terminal", "Cancelled by customer.");
     }
 
-    /// The customer's bank says no: the card never counts.
+    /// Records that 3-D Secure was denied. The card is not used.
     pub(super) fn deny(&mut self, now: Timestamp) {
         self.step = Step::Denied;
-        self.fail(now, "Terminal", "MZ", "Netaxept", "Denied by 3D Secure");
+        self.log_failure(now, "Terminal", "MZ", "Netaxept", "Denied by 3D Secure");
     }
 
-    fn fail(
+    fn log_failure(
         &mut self,
         at: Timestamp,
         operation: &'static str,
@@ -220,32 +228,33 @@ impl Transaction {
 }
 
 impl Card {
-    /// A card of a number that has been checked. The first and the last digits of it are kept.
+    /// Returns a card with a number that is already validated. Only the first six and the last four digits are stored.
     pub(super) fn new(number: &str, year_month: String) -> Self {
         let (method, issuer_id) = match number.as_bytes().first() {
             Some(b'5') => ("MasterCard", "4"),
             Some(b'3') => ("AmericanExpress", "2"),
             _ => ("Visa", "3"),
         };
-        let shown = |place: usize| place < 6 || place + 4 >= number.len();
+        let is_shown = |place: usize| place < 6 || place + 4 >= number.len();
         let masked = number.chars().enumerate();
-        let masked = masked.map(|(place, digit)| if shown(place) { digit } else { '*' }).collect();
-        let (declined, capture_fails) =
+        let masked =
+            masked.map(|(place, digit)| if is_shown(place) { digit } else { '*' }).collect();
+        let (is_declined, capture_fails) =
             (number == "4925000000000087", number == "4925000000000079");
-        Self { masked, method, issuer_id, year_month, declined, capture_fails }
+        Self { masked, method, issuer_id, year_month, is_declined, capture_fails }
     }
 }
 
-impl Line {
+impl HistoryLine {
     fn new(at: Timestamp, operation: &'static str, amount: Option<u64>, note: Note) -> Self {
         Self { at, operation, amount, note }
     }
 }
 
-/// A pan hash is a random name for a card: 28 characters of base 64.
+/// Returns a random pan hash: 28 characters of base 64.
 fn random_hash() -> String {
     let mut bytes = [0; 20];
-    // Without randomness a pan hash would still be one, only always the same.
+    // If this fails, the pan hash is constant, which the sandbox can accept.
     getrandom::fill(&mut bytes).unwrap_or_default();
     STANDARD.encode(bytes)
 }

@@ -1,10 +1,10 @@
-//! XML as Nets writes it: a declaration, CRLF, two blanks of indentation, `<Empty />`.
+//! Writes XML as Nets does: a declaration, CRLF, an indentation of two spaces, and `<Empty />`.
 
 use quick_xml::Writer;
 use quick_xml::escape::partial_escape;
 use quick_xml::events::{BytesDecl, BytesText, Event};
 
-/// An element with text or children.
+/// An element with a text or with children.
 #[derive(Debug, Clone)]
 pub(super) struct Element {
     name: &'static str,
@@ -18,7 +18,7 @@ impl Element {
         Self { name, attributes: Vec::new(), text: String::new(), children: Vec::new() }
     }
 
-    /// The outermost element, with the two namespaces that Nets declares.
+    /// Returns a root element with the two namespaces that Nets declares.
     pub(super) fn root(name: &'static str) -> Self {
         Self::new(name)
             .attribute("xmlns:xsi", "http://www.w3.org/2001/XMLSchema-instance")
@@ -30,12 +30,12 @@ impl Element {
         self
     }
 
-    /// A child with a text, `<Name />` when it is empty.
+    /// Adds a child with a text. An empty text is written as `<Name />`.
     pub(super) fn with(self, name: &'static str, text: &str) -> Self {
         self.and(Self { text: text.to_owned(), ..Self::new(name) })
     }
 
-    /// A child with a text, if there is one.
+    /// Adds a child with a text, unless the text is `None`.
     pub(super) fn with_some(self, name: &'static str, text: Option<&str>) -> Self {
         match text {
             Some(text) => self.with(name, text),
@@ -43,7 +43,7 @@ impl Element {
         }
     }
 
-    /// A child.
+    /// Adds a child.
     pub(super) fn and(mut self, child: Self) -> Self {
         self.children.push(child);
         self
@@ -54,7 +54,7 @@ impl Element {
         self
     }
 
-    /// The whole document.
+    /// Returns the document as bytes.
     pub(super) fn document(&self) -> Vec<u8> {
         let mut writer = Writer::new_with_indent(Vec::new(), b' ', 2);
         let declared = writer.write_event(Event::Decl(BytesDecl::new("1.0", Some("utf-8"), None)));

@@ -1,4 +1,4 @@
-//! What invokes a function: routes and schedules.
+//! The events that invoke a function: routes and schedules.
 
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -12,11 +12,11 @@ pub struct Route {
     pub method: String,
     /// `/v1/things/{id}`
     pub path: String,
-    /// Whether the authorizer is asked.
+    /// Whether the authorizer is invoked.
     pub authorized: bool,
 }
 
-/// The properties of a function's events of one kind.
+/// The properties of a function's events of one type.
 fn events<'a>(properties: &'a Value, kind: &'static str) -> impl Iterator<Item = &'a Value> {
     let events = properties["Events"].as_object().into_iter().flat_map(Map::values);
     events.filter(move |event| event["Type"] == kind).map(|event| &event["Properties"])
@@ -38,14 +38,14 @@ pub(super) fn schedule(properties: &Value) -> Result<Option<Duration>, String> {
     let mut schedules = events(properties, "ScheduleV2");
     let Some(event) = schedules.next() else { return Ok(None) };
     if schedules.next().is_some() {
-        return Err("more than one schedule is not played here".to_owned());
+        return Err("more than one schedule is not supported".to_owned());
     }
     let expression = &event["ScheduleExpression"];
     let every = expression.as_str().and_then(rate);
-    every.map(Some).ok_or_else(|| format!("the schedule {expression} is not played here"))
+    every.map(Some).ok_or_else(|| format!("the schedule {expression} is not supported"))
 }
 
-/// `rate(5 minutes)`
+/// The period of a rate expression, such as `rate(5 minutes)`.
 pub(super) fn rate(expression: &str) -> Option<Duration> {
     let inner = expression.strip_prefix("rate(")?.strip_suffix(')')?;
     let (count, unit) = inner.split_once(' ')?;

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use super::events::rate;
-use super::{Cors, Fault, Parameters, Route, Secrets, Template, Throttling};
+use super::{Cors, Parameters, Route, Secrets, Template, TemplateError, Throttling};
 
 const TEXT: &str = r#"
 Parameters:
@@ -21,7 +21,7 @@ Resources:
       Auth:
         DefaultAuthorizer: Caller
         Authorizers:
-          Caller: { FunctionArn: !GetAtt Door.Arn, Identity: { Headers: [Authorization], ReauthorizeEvery: 300 } }
+          Caller: { FunctionArn: !GetAtt CheckCaller.Arn, Identity: { Headers: [Authorization], ReauthorizeEvery: 300 } }
       CorsConfiguration: !If [HasOrigins, { AllowOrigins: !Split [",", !Ref Origins], AllowMethods: [GET], MaxAge: 600 }, !Ref AWS::NoValue]
       DefaultRouteSettings: { ThrottlingRateLimit: !Ref Months, ThrottlingBurstLimit: 7 }
   Key: { Type: AWS::SecretsManager::Secret, Properties: { GenerateSecretString: {} } }
@@ -42,7 +42,7 @@ Resources:
 "#;
 
 #[test]
-fn a_function_has_its_resolved_environment_and_routes() {
+fn a_function_has_its_resolved_environment_and_its_routes() {
     let template = Template::parse(TEXT).unwrap();
     let parameters = Parameters::from([("Address".to_owned(), "http://127.0.0.1:1".to_owned())]);
     let [function] = &template.functions(&parameters, &Secrets::new()).unwrap()[..] else {
@@ -76,19 +76,19 @@ fn a_function_has_its_resolved_environment_and_routes() {
 }
 
 #[test]
-fn the_authorizer_and_the_tables() {
+fn authorizer_and_tables_are_read() {
     let template = Template::parse(TEXT).unwrap();
     let authorizer = template.authorizer().unwrap();
     assert_eq!(
         (authorizer.function.as_str(), authorizer.header.as_str()),
-        ("Door", "authorization")
+        ("CheckCaller", "authorization")
     );
-    assert_eq!(authorizer.remembered, Duration::from_mins(5));
+    assert_eq!(authorizer.cache_ttl, Duration::from_mins(5));
     assert_eq!(template.tables()[0]["TableName"], "Things");
 }
 
 #[test]
-fn a_schedule_is_a_rate() {
+fn a_rate_expression_is_a_period() {
     let hour = Duration::from_hours(1);
     for (expression, every) in [
         ("rate(5 minutes)", Some(Duration::from_mins(5))),
@@ -111,8 +111,8 @@ fn a_schedule_is_a_rate() {
 }
 
 #[test]
-fn a_schedule_that_is_not_played_is_named() {
-    let fault = |event: &str| {
+fn an_unsupported_schedule_is_named_in_the_error() {
+    let error = |event: &str| {
         let text = TEXT.replace("rate(1 minute) } }", event).replace("!Ref Address", "none");
         let error = Template::parse(&text)
             .unwrap()
@@ -121,38 +121,38 @@ fn a_schedule_that_is_not_played_is_named() {
         error.to_string()
     };
     assert_eq!(
-        fault("cron(0 1 * * ? *) } }"),
-        "template.yaml: Get: the schedule \"cron(0 1 * * ? *)\" is not played here"
+        error("cron(0 1 * * ? *) } }"),
+        "template.yaml: Get: the schedule \"cron(0 1 * * ? *)\" is not supported"
     );
     assert_eq!(
-        fault("rate(1 day) } }\n        Too: { Type: ScheduleV2 }").replace(" }", ""),
-        "template.yaml: Get: more than one schedule is not played here"
+        error("rate(1 day) } }\n        Too: { Type: ScheduleV2 }").replace(" }", ""),
+        "template.yaml: Get: more than one schedule is not supported"
     );
 }
 
 #[test]
-fn a_parameter_without_value_is_named() {
+fn a_parameter_without_a_value_is_named_in_the_error() {
     let error =
         Template::parse(TEXT).unwrap().functions(&Parameters::new(), &Secrets::new()).unwrap_err();
     assert_eq!(error.to_string(), "template.yaml: the parameter Address has no value");
 }
 
-fn texts(given: &[(&str, &str)]) -> Parameters {
-    given.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+fn map(pairs: &[(&str, &str)]) -> Parameters {
+    pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
 }
 
-/// What a variable is that is written so, with these parameters.
-fn variable(written: &str, parameters: &[(&str, &str)]) -> Result<Option<String>, Fault> {
+/// The value of an environment variable that is this YAML in the template, with these parameters.
+fn variable(yaml: &str, parameters: &[(&str, &str)]) -> Result<Option<String>, TemplateError> {
     let text = TEXT.replace("!Ref Address", "none");
-    let text = text.replace("{ LEVEL: info }", &format!("{{ X: {written} }}"));
+    let text = text.replace("{ LEVEL: info }", &format!("{{ X: {yaml} }}"));
     let template = Template::parse(&text).unwrap();
-    let functions = template.functions(&texts(parameters), &texts(&[("Key", "k3y")]))?;
+    let functions = template.functions(&map(parameters), &map(&[("Key", "k3y")]))?;
     Ok(functions[0].environment.get("X").cloned())
 }
 
 #[test]
-fn every_reference_that_is_played() {
-    for (written, value) in [
+fn all_supported_references_are_resolved() {
+    for (yaml, value) in [
         ("!Ref AWS::StackName", "local"),
         ("!Ref Things", "Things"),
         ("!GetAtt Things.Arn", "Things.Arn"),
@@ -163,7 +163,7 @@ fn every_reference_that_is_played() {
         ("!If [HasOrigins, yes, no]", "no"),
         ("!If [IsLong, yes, !Ref Months]", "36"),
     ] {
-        assert_eq!(variable(written, &[]).unwrap().as_deref(), Some(value), "{written}");
+        assert_eq!(variable(yaml, &[]).unwrap().as_deref(), Some(value), "{yaml}");
     }
     assert_eq!(variable("!Ref AWS::NoValue", &[]), Ok(None));
     let long = [("Months", "48")];
@@ -171,52 +171,52 @@ fn every_reference_that_is_played() {
 }
 
 #[test]
-fn a_reference_that_is_not_played_is_named() {
-    for (written, fault) in [
-        ("!Ref Nothing", "nothing is called Nothing"),
-        ("!GetAtt Nothing.Arn", "nothing is called Nothing.Arn"),
-        ("!Sub '${Nothing}'", "nothing is called Nothing"),
-        ("!Sub '${Nothing.Arn}'", "nothing is called Nothing.Arn"),
-        ("!Sub '${Things'", "${Things has a ${ without its end"),
-        ("'{{resolve:secretsmanager:Key'", "{{resolve:secretsmanager:Key has a {{ without its end"),
+fn an_unsupported_reference_is_named_in_the_error() {
+    for (yaml, reason) in [
+        ("!Ref Nothing", "Nothing does not exist"),
+        ("!GetAtt Nothing.Arn", "Nothing.Arn does not exist"),
+        ("!Sub '${Nothing}'", "Nothing does not exist"),
+        ("!Sub '${Nothing.Arn}'", "Nothing.Arn does not exist"),
+        ("!Sub '${Things'", "${Things has a ${ without }"),
+        ("'{{resolve:secretsmanager:Key'", "{{resolve:secretsmanager:Key has {{ without }}"),
         ("'{{resolve:secretsmanager:TokenSecret}}'", "the secret TokenSecret has no value"),
-        ("!If [Nothing, a, b]", "the condition {\"Condition\":\"Nothing\"} is not played here"),
-        ("!Select [0, [a]]", "Fn::Select of [0,[\"a\"]] is not played here"),
-        ("{ a: 1, b: 2 }", "{\"a\":1,\"b\":2} is not a text"),
-        ("[a]", "[\"a\"] is not a text"),
+        ("!If [Nothing, a, b]", "the condition {\"Condition\":\"Nothing\"} is not supported"),
+        ("!Select [0, [a]]", "Fn::Select of [0,[\"a\"]] is not supported"),
+        ("{ a: 1, b: 2 }", "{\"a\":1,\"b\":2} is not a string"),
+        ("[a]", "[\"a\"] is not a string"),
     ] {
-        let error = variable(written, &[]).unwrap_err();
-        assert_eq!(error.to_string(), format!("template.yaml: {fault}"), "{written}");
+        let error = variable(yaml, &[]).unwrap_err();
+        assert_eq!(error.to_string(), format!("template.yaml: {reason}"), "{yaml}");
     }
 }
 
 #[test]
-fn a_secret_is_given_or_generated() {
+fn a_secret_comes_from_the_template_or_is_generated() {
     let template = Template::parse(TEXT).unwrap();
-    let secrets = template.secrets(&Parameters::new(), &texts(&[("Key", "k3y")])).unwrap();
-    assert_eq!(secrets, texts(&[("Key", "k3y"), ("TokenSecret", "of Nets")]));
+    let secrets = template.secrets(&Parameters::new(), &map(&[("Key", "k3y")])).unwrap();
+    assert_eq!(secrets, map(&[("Key", "k3y"), ("TokenSecret", "of Nets")]));
     let error = template.secrets(&Parameters::new(), &Secrets::new()).unwrap_err();
     assert_eq!(error.to_string(), "template.yaml: the secret Key has no value");
 }
 
 #[test]
-fn what_the_door_is_told() {
+fn cors_throttling_and_log_level_are_read() {
     let template = Template::parse(TEXT).unwrap();
     assert_eq!(template.cors(&Parameters::new()), Ok(None));
-    let cors = template.cors(&texts(&[("Origins", "https://a.no,https://b.no")])).unwrap();
+    let cors = template.cors(&map(&[("Origins", "https://a.no,https://b.no")])).unwrap();
     let list = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
     let expected = Cors {
         origins: list(&["https://a.no", "https://b.no"]),
         methods: list(&["GET"]),
         headers: list(&[]),
-        exposed: list(&[]),
+        exposed_headers: list(&[]),
         max_age: Duration::from_mins(10),
     };
     assert_eq!(cors, Some(expected));
     let throttling = template.throttling(&Parameters::new()).unwrap();
     assert_eq!(throttling, Some(Throttling { rate: 36, burst: 7 }));
-    let error = template.throttling(&texts(&[("Months", "many")])).unwrap_err();
-    assert_eq!(error.to_string(), "template.yaml: many is not a number");
+    let error = template.throttling(&map(&[("Months", "many")])).unwrap_err();
+    assert_eq!(error.to_string(), "template.yaml: many is not a non-negative integer");
     assert_eq!(template.log_level(), Some("INFO"));
     let none = Template::parse("Resources: {}").unwrap();
     assert_eq!(none.cors(&Parameters::new()), Ok(None));

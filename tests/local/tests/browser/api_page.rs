@@ -1,4 +1,4 @@
-//! The API's page at the console: Swagger UI against the whole local service.
+//! Tests of the API page at the console: Swagger UI with the whole local service.
 
 use std::path::Path;
 
@@ -11,10 +11,10 @@ use thirtyfour::{By, WebDriver, WebElement};
 
 use crate::chromium::{Chromium, Scripts};
 
-/// The operation that is tried.
+/// The operation that the test executes.
 const LIST: &str = "[id$='-queryRecurringPayments']";
 
-/// A token of the local issuer, through its own address.
+/// Requests a token from the local issuer.
 async fn token(local: &Local, http: &Client) -> String {
     let form = [
         ("grant_type", "client_credentials"),
@@ -27,10 +27,10 @@ async fn token(local: &Local, http: &Client) -> String {
     answer["access_token"].as_str().unwrap().to_owned()
 }
 
-/// Waits for an element.
+/// Waits until an element is displayed.
 async fn find(browser: &WebDriver, css: &str) -> WebElement {
-    let found = browser.query(By::Css(css)).and_displayed().first().await;
-    found.unwrap_or_else(|error| panic!("{css}: {error}"))
+    let element = browser.query(By::Css(css)).and_displayed().first().await;
+    element.unwrap_or_else(|error| panic!("{css}: {error}"))
 }
 
 async fn click(browser: &WebDriver, css: &str) {
@@ -43,32 +43,32 @@ async fn write(browser: &WebDriver, css: &str, text: &str) {
     find(browser, css).await.send_keys(text).await.unwrap();
 }
 
-async fn picture(browser: &WebDriver, name: &str) {
+async fn screenshot(browser: &WebDriver, name: &str) {
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
     browser.screenshot(&target.join(format!("api-{name}.png"))).await.unwrap();
 }
 
-/// The ids of the operations in openapi.yaml.
+/// Returns the ids of the operations in openapi.yaml.
 fn operations() -> Vec<String> {
     let text = std::fs::read_to_string(root().join("openapi.yaml")).unwrap();
     let document = local::yaml::document(&text, |_, _| None).unwrap();
     let items = document["paths"].as_object().unwrap().values();
     let operations = items.flat_map(|item| item.as_object().unwrap().values());
-    let ids = operations.filter_map(|one| one["operationId"].as_str());
+    let ids = operations.filter_map(|operation| operation["operationId"].as_str());
     ids.map(str::to_owned).collect()
 }
 
 #[tokio::test]
-async fn an_operation_is_tried_with_a_token() {
+async fn an_operation_can_be_executed_with_a_token() {
     let http = local::http_client().unwrap();
     let local = Local::start(Options::default()).await.unwrap();
     let token = token(&local, &http).await;
     let chromium = Chromium::start(http, Scripts::Allowed).await;
     let browser = chromium.browser();
-    chromium.end_after(tried(&browser, &local, &token)).await;
+    chromium.end_after(execute_operation(&browser, &local, &token)).await;
 }
 
-async fn tried(browser: &WebDriver, local: &Local, token: &str) {
+async fn execute_operation(browser: &WebDriver, local: &Local, token: &str) {
     browser.set_window_rect(0, 0, 1280, 1600).await.unwrap();
     browser.goto(format!("{}/api", local.addresses().console)).await.unwrap();
     let operations = operations();
@@ -76,7 +76,7 @@ async fn tried(browser: &WebDriver, local: &Local, token: &str) {
     for id in operations {
         find(browser, &format!("[id$='-{id}']")).await;
     }
-    picture(browser, "operations").await;
+    screenshot(browser, "operations").await;
 
     click(browser, ".auth-wrapper .authorize").await;
     write(browser, ".modal-ux input", token).await;
@@ -85,22 +85,22 @@ async fn tried(browser: &WebDriver, local: &Local, token: &str) {
 
     click(browser, &format!("{LIST} .opblock-summary-control")).await;
     click(browser, &format!("{LIST} .try-out__btn")).await;
-    // The parameters have the examples of openapi.yaml.
+    // The parameters are filled in with the examples of openapi.yaml.
     click(browser, &format!("{LIST} .execute")).await;
     let status =
         find(browser, &format!("{LIST} .live-responses-table .response .response-col_status"))
             .await;
-    picture(browser, "tried").await;
+    screenshot(browser, "executed").await;
     assert_eq!(status.text().await.unwrap().lines().next(), Some("200"));
     let url = find(browser, &format!("{LIST} .request-url pre")).await.text().await.unwrap();
     let expected = format!("{}/v1/recurring-payments?customerNumber=4711", local.addresses().api);
     assert!(url.starts_with(&expected), "{url}");
     let live = find(browser, &format!("{LIST} .live-responses-table")).await.text().await.unwrap();
-    assert!(live.contains("x-correlation-id: "), "the page may not read it: {live}");
+    assert!(live.contains("x-correlation-id: "), "CORS does not expose the header: {live}");
 
-    let loaded = "return performance.getEntriesByType('resource').map(one => one.name)";
+    let loaded = "return performance.getEntriesByType('resource').map(entry => entry.name)";
     let loaded = browser.execute(loaded, Vec::new()).await.unwrap().json().clone();
     let loaded: Vec<String> = serde_json::from_value(loaded).unwrap();
     assert!(loaded.len() > 3, "{loaded:?}");
-    assert!(loaded.iter().all(|one| one.starts_with("http://127.0.0.1:")), "{loaded:?}");
+    assert!(loaded.iter().all(|address| address.starts_with("http://127.0.0.1:")), "{loaded:?}");
 }

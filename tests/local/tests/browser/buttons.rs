@@ -1,9 +1,9 @@
-//! Every button does what it says.
+//! Tests of the buttons of the terminal page.
 
 use crate::chromium::Scripts;
 use crate::{VISA, World, in_browser};
 
-/// The names that the test cards have in English, with their numbers.
+/// The English names of the test cards, and their numbers.
 const TEST_CARDS: [(&str, &str); 6] = [
     ("Visa", VISA),
     ("Mastercard", "5413000000000000"),
@@ -14,31 +14,31 @@ const TEST_CARDS: [(&str, &str); 6] = [
 ];
 
 #[tokio::test]
-async fn paying_and_cancelling_lead_back_to_the_shop() {
+async fn paying_and_cancelling_redirect_to_the_shop() {
     in_browser(Scripts::Forbidden, async |world: &World| {
         world.open("paid", &[]).await;
         world.fill("4925 0000 0000 0004", "123").await;
         world.press("#okButton").await;
-        world.is_back_with("paid", "OK").await;
+        world.assert_returned_with("paid", "OK").await;
         assert!(world.verify("paid").await.contains("<ResponseCode>OK<"));
         world.browser.goto(world.page("paid")).await.unwrap();
         assert_eq!(world.text("[role=status]").await, "Transaksjonen er allerede behandlet.");
         world.open("cancelled", &[]).await;
         world.press("#cancelButton").await;
-        world.is_back_with("cancelled", "Cancel").await;
-        assert_eq!(world.told("cancelled")["cancelled"], true);
+        world.assert_returned_with("cancelled", "Cancel").await;
+        assert_eq!(world.transaction("cancelled")["cancelled"], true);
     })
     .await;
 }
 
 #[tokio::test]
-async fn a_bank_declines_whatever_was_typed() {
+async fn the_refuse_button_declines_any_input() {
     in_browser(Scripts::Forbidden, async |world: &World| {
-        for (id, number) in [("good", VISA), ("none", ""), ("rubbish", "x")] {
+        for (id, number) in [("valid", VISA), ("empty", ""), ("invalid", "x")] {
             world.open(id, &[]).await;
             world.fill(number, "123").await;
             world.press("#refuseButton").await;
-            world.is_back_with(id, "OK").await;
+            world.assert_returned_with(id, "OK").await;
             let reply = world.verify(id).await;
             assert!(
                 reply.contains("BBSException") && reply.contains("<ResponseCode>99<"),
@@ -50,18 +50,18 @@ async fn a_bank_declines_whatever_was_typed() {
 }
 
 #[tokio::test]
-async fn time_runs_out_for_one_visit_alone() {
+async fn the_time_out_button_ends_only_one_session() {
     in_browser(Scripts::Forbidden, async |world: &World| {
         world.open("other", &[("language", "en_GB")]).await;
         world.open("late", &[("language", "en_GB")]).await;
         world.fill(VISA, "123").await;
         world.press("#timeOutButton").await;
-        let over = "The time is up. Go back to the shop and try again.";
-        assert_eq!(world.text("[role=status]").await, over);
+        let timed_out = "The time is up. Go back to the shop and try again.";
+        assert_eq!(world.text("[role=status]").await, timed_out);
         assert!(!world.has("#okButton").await);
         assert!(world.verify("late").await.contains("Issuer is undetermined"));
         world.browser.goto(world.page("late")).await.unwrap();
-        assert_eq!(world.text("[role=status]").await, over);
+        assert_eq!(world.text("[role=status]").await, timed_out);
         world.browser.goto(world.page("other")).await.unwrap();
         assert!(world.has("#okButton").await);
     })
@@ -69,7 +69,7 @@ async fn time_runs_out_for_one_visit_alone() {
 }
 
 #[tokio::test]
-async fn a_test_card_fills_the_form_and_pays_nothing() {
+async fn a_test_card_fills_in_the_form_without_paying() {
     in_browser(Scripts::Forbidden, async |world: &World| {
         for (place, (name, number)) in TEST_CARDS.into_iter().enumerate() {
             let id = place.to_string();
@@ -78,13 +78,13 @@ async fn a_test_card_fills_the_form_and_pays_nothing() {
             assert_eq!(world.text(&format!("{button} span")).await, name);
             world.press(&button).await;
             assert_eq!(world.value("cardNo").await, number);
-            assert_eq!(world.told(&id)["cardEntered"], false, "{name}");
+            assert_eq!(world.transaction(&id)["cardEntered"], false, "{name}");
             world.press("#okButton").await;
             if number.ends_with("0103") {
                 assert!(world.has("#acceptButton").await);
                 continue;
             }
-            world.is_back_with(&id, "OK").await;
+            world.assert_returned_with(&id, "OK").await;
             let end = format!("{}</MaskedPAN>", &number[number.len() - 4..]);
             assert!(world.query(&id).await.contains(&end), "{name}");
         }
@@ -93,7 +93,7 @@ async fn a_test_card_fills_the_form_and_pays_nothing() {
 }
 
 #[tokio::test]
-async fn a_purchase_says_what_it_costs() {
+async fn a_purchase_shows_its_amount() {
     in_browser(Scripts::Forbidden, async |world: &World| {
         let purchase = [("amount", "123450"), ("currencyCode", "NOK"), ("language", "en_GB")];
         world.open("bought", &purchase).await;
@@ -111,14 +111,14 @@ async fn a_purchase_says_what_it_costs() {
 }
 
 #[tokio::test]
-async fn a_stored_card_needs_its_code_alone() {
+async fn a_stored_card_needs_only_its_security_code() {
     in_browser(Scripts::Forbidden, async |world: &World| {
         world.open("first", &[]).await;
         world.fill(VISA, "123").await;
         world.press("#okButton").await;
         world.verify("first").await;
-        let told = world.query("first").await;
-        let (_, pan_hash) = told.split_once("<PanHash>").unwrap();
+        let query = world.query("first").await;
+        let (_, pan_hash) = query.split_once("<PanHash>").unwrap();
         let (pan_hash, _) = pan_hash.split_once('<').unwrap();
         let more = [
             ("amount", "100"),
@@ -131,10 +131,10 @@ async fn a_stored_card_needs_its_code_alone() {
         assert!(world.text("dl").await.contains("Visa 492500******0004"));
         world.write("securityCode", "12").await;
         world.press("#okButton").await;
-        assert!(world.text("#securityCode-fault").await.contains("tre sifre"));
+        assert!(world.text("#securityCode-error").await.contains("tre sifre"));
         world.write("securityCode", "123").await;
         world.press("#okButton").await;
-        world.is_back_with("later", "OK").await;
+        world.assert_returned_with("later", "OK").await;
     })
     .await;
 }

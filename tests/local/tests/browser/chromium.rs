@@ -1,4 +1,4 @@
-//! Chromium and its driver: started for a test, and ended with it.
+//! Chromium and its driver. Each test starts its own and closes it at its end.
 
 use std::panic::{AssertUnwindSafe, resume_unwind};
 use std::path::Path;
@@ -14,19 +14,19 @@ use tokio::process::{Child, ChildStdout, Command};
 const CHROMIUM: &str = "/usr/bin/chromium";
 const DRIVER: &str = "/usr/bin/chromedriver";
 
-/// Whether pages may run scripts. The terminal has none, so that only who measures it needs them.
+/// Whether pages can run scripts. The terminal page has none; only tests that measure a page need them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Scripts {
     Forbidden,
     Allowed,
 }
 
-/// A browser, and what drives it.
+/// A browser and its driver.
 pub(crate) struct Chromium {
     browser: WebDriver,
     driver: Child,
-    /// The driver would not survive that nobody hears it.
-    _heard: Lines<BufReader<ChildStdout>>,
+    /// The driver ends when its standard output is closed.
+    _output: Lines<BufReader<ChildStdout>>,
 }
 
 impl Chromium {
@@ -34,7 +34,7 @@ impl Chromium {
         for program in [CHROMIUM, DRIVER] {
             assert!(
                 Path::new(program).exists(),
-                "{program} is missing, and these tests need it: apt-get install chromium chromium-driver"
+                "{program} is missing: apt-get install chromium chromium-driver"
             );
         }
         let mut driver = Command::new(DRIVER)
@@ -43,37 +43,37 @@ impl Chromium {
             .kill_on_drop(true)
             .spawn()
             .unwrap_or_else(|error| panic!("{DRIVER} does not start: {error}"));
-        let mut heard = BufReader::new(driver.stdout.take().unwrap()).lines();
-        let address = address(&mut heard).await;
+        let mut output = BufReader::new(driver.stdout.take().unwrap()).lines();
+        let address = address(&mut output).await;
         let browser = WebDriver::builder(address, capabilities(scripts)).client(http);
         let browser =
             browser.await.unwrap_or_else(|error| panic!("{CHROMIUM} does not start: {error}"));
-        Self { browser, driver, _heard: heard }
+        Self { browser, driver, _output: output }
     }
 
     pub(crate) fn browser(&self) -> WebDriver {
         self.browser.clone()
     }
 
-    /// Does something, and then closes the browser and its driver, also if that failed.
+    /// Runs a test, and then closes the browser and its driver, even if the test panicked.
     pub(crate) async fn end_after(mut self, test: impl Future<Output = ()>) {
-        let done = AssertUnwindSafe(test).catch_unwind().await;
+        let result = AssertUnwindSafe(test).catch_unwind().await;
         let closed = self.browser.quit().await;
         self.driver.kill().await.unwrap();
-        done.unwrap_or_else(|panic| resume_unwind(panic));
+        result.unwrap_or_else(|panic| resume_unwind(panic));
         closed.unwrap();
     }
 }
 
-/// Where the driver listens, which it says itself: it chose a free port.
-async fn address(heard: &mut Lines<BufReader<ChildStdout>>) -> String {
-    while let Some(line) = heard.next_line().await.unwrap() {
+/// Reads the address of the driver from its output. The driver selects a free port.
+async fn address(output: &mut Lines<BufReader<ChildStdout>>) -> String {
+    while let Some(line) = output.next_line().await.unwrap() {
         let port = line.rsplit_once("on port ").map(|(_, port)| port.trim_end_matches('.'));
         if let Some(port) = port.filter(|_| line.contains("started successfully")) {
             return format!("http://127.0.0.1:{port}");
         }
     }
-    panic!("{DRIVER} ended before it listened");
+    panic!("{DRIVER} ended before it was ready");
 }
 
 fn capabilities(scripts: Scripts) -> thirtyfour::ChromeCapabilities {

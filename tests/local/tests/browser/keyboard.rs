@@ -1,4 +1,4 @@
-//! Nobody needs a mouse.
+//! Tests of the terminal page with the keyboard only.
 
 use thirtyfour::{By, Key, TypingData};
 
@@ -6,57 +6,57 @@ use crate::chromium::Scripts;
 use crate::{VISA, World, in_browser};
 
 impl World {
-    /// Types where the focus is.
-    async fn keys(&self, keys: impl Into<TypingData>) {
+    /// Types keys into the element that has the focus.
+    async fn type_keys(&self, keys: impl Into<TypingData>) {
         self.browser.action_chain().send_keys(keys).perform().await.unwrap();
     }
 
     async fn tab(&self) {
-        self.keys(Key::Tab).await;
+        self.type_keys(Key::Tab).await;
     }
 }
 
 #[tokio::test]
-async fn tab_and_enter_pay() {
+async fn tab_and_enter_complete_a_payment() {
     in_browser(Scripts::Forbidden, async |world: &World| {
         world.open("1", &[]).await;
-        let mut others = Vec::new();
-        while world.focused().await != "cardNo" {
+        let mut languages = Vec::new();
+        while world.focused_id().await != "cardNo" {
             world.tab().await;
             let element = world.browser.active_element().await.unwrap();
-            others.extend(element.attr("hreflang").await.unwrap());
+            languages.extend(element.attr("hreflang").await.unwrap());
         }
-        assert_eq!(others, ["nn", "en", "sv"], "before the form there are the other languages");
+        assert_eq!(languages, ["nn", "en", "sv"], "the language links come before the form");
         for (field, keys) in
             [("cardNo", VISA), ("month", "12"), ("year", "3"), ("securityCode", "123")]
         {
-            assert_eq!(world.focused().await, field);
-            let outline = world.browser.find(By::Id(field)).await.unwrap();
-            assert_eq!(outline.css_value("outline-style").await.unwrap(), "solid");
-            assert_eq!(outline.css_value("outline-width").await.unwrap(), "3px");
-            world.keys(keys).await;
+            assert_eq!(world.focused_id().await, field);
+            let field = world.browser.find(By::Id(field)).await.unwrap();
+            assert_eq!(field.css_value("outline-style").await.unwrap(), "solid");
+            assert_eq!(field.css_value("outline-width").await.unwrap(), "3px");
+            world.type_keys(keys).await;
             world.tab().await;
         }
-        assert_eq!(world.focused().await, "okButton");
+        assert_eq!(world.focused_id().await, "okButton");
         world.tab().await;
-        assert_eq!(world.focused().await, "cancelButton");
+        assert_eq!(world.focused_id().await, "cancelButton");
         world.browser.find(By::Id("securityCode")).await.unwrap().focus().await.unwrap();
-        world.leave(world.keys(Key::Enter)).await;
-        world.is_back_with("1", "OK").await;
+        world.navigate(world.type_keys(Key::Enter)).await;
+        world.assert_returned_with("1", "OK").await;
     })
     .await;
 }
 
 #[tokio::test]
-async fn the_faults_lead_to_their_fields() {
+async fn errors_link_to_their_fields() {
     in_browser(Scripts::Forbidden, async |world: &World| {
         world.open("1", &[]).await;
         world.browser.find(By::Id("cardNo")).await.unwrap().focus().await.unwrap();
-        world.leave(world.keys(Key::Enter)).await;
-        assert_eq!(world.focused().await, "faults");
+        world.navigate(world.type_keys(Key::Enter)).await;
+        assert_eq!(world.focused_id().await, "errors");
         world.tab().await;
-        world.keys(Key::Enter).await;
-        assert_eq!(world.focused().await, "cardNo");
+        world.type_keys(Key::Enter).await;
+        assert_eq!(world.focused_id().await, "cardNo");
     })
     .await;
 }

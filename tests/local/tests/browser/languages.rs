@@ -1,9 +1,9 @@
-//! Every language is there, chosen by Register or by the customer.
+//! Tests of the page's languages, which Register or the customer selects.
 
 use crate::chromium::Scripts;
 use crate::{World, in_browser};
 
-/// Register's language, the attribute, and the title, button, first fault, bank and end of time in that language.
+/// `language` at Register, the attribute `lang`, and the texts of the title, the button, an error, the bank page and the timeout.
 const LANGUAGES: [[&str; 7]; 4] = [
     [
         "no_NO",
@@ -44,41 +44,41 @@ const LANGUAGES: [[&str; 7]; 4] = [
 ];
 
 impl World {
-    /// Sees every page in one language.
-    async fn sees_all_in(&self, language: &[&str; 7]) {
-        let [_, lang, title, button, fault, bank, over] = language;
-        let is_right = async |css: &str, text: &str| {
+    /// Opens every page and checks its language.
+    async fn assert_all_pages_in(&self, language: &[&str; 7]) {
+        let [_, lang, title, button, error, bank, timed_out] = language;
+        let assert_text = async |css: &str, text: &str| {
             assert_eq!(self.attribute("html", "lang").await, *lang);
             let shown = self.text(css).await;
             assert!(shown.contains(text), "{text} in {shown}");
         };
-        is_right("h1", title).await;
-        is_right("#okButton", button).await;
+        assert_text("h1", title).await;
+        assert_text("#okButton", button).await;
         assert_eq!(self.attribute("[aria-current=true]", "lang").await, "");
-        is_right(&format!("li[lang={lang}] [aria-current=true]"), "").await;
+        assert_text(&format!("li[lang={lang}] [aria-current=true]"), "").await;
         self.press("#okButton").await;
-        is_right("#faults", fault).await;
+        assert_text("#errors", error).await;
         self.press("button[value='4925000000000103']").await;
-        is_right("#okButton", button).await;
+        assert_text("#okButton", button).await;
         self.press("#okButton").await;
-        is_right("h1", bank).await;
+        assert_text("h1", bank).await;
         self.browser.back().await.unwrap();
         self.browser.refresh().await.unwrap();
-        is_right("h1", bank).await;
+        assert_text("h1", bank).await;
         self.clock.advance("PT15M").unwrap();
         self.browser.refresh().await.unwrap();
-        is_right("[role=status]", over).await;
+        assert_text("[role=status]", timed_out).await;
     }
 }
 
 #[tokio::test]
-async fn register_chooses_it() {
+async fn register_selects_the_page_language() {
     in_browser(Scripts::Forbidden, async |world: &World| {
         for language in LANGUAGES {
             world.open(language[1], &[("language", language[0])]).await;
-            world.sees_all_in(&language).await;
+            world.assert_all_pages_in(&language).await;
         }
-        for (language, lang) in [("da_DK", "en"), ("rubbish", "en"), ("", "nb")] {
+        for (language, lang) in [("da_DK", "en"), ("unknown", "en"), ("", "nb")] {
             world.open(&format!("{language}-"), &[("language", language)]).await;
             assert_eq!(world.attribute("html", "lang").await, lang, "{language}");
         }
@@ -87,13 +87,13 @@ async fn register_chooses_it() {
 }
 
 #[tokio::test]
-async fn the_customer_chooses_another() {
+async fn the_customer_can_change_the_language() {
     in_browser(Scripts::Forbidden, async |world: &World| {
         for (place, language) in LANGUAGES.iter().enumerate() {
             let before = LANGUAGES[(place + 1) % LANGUAGES.len()];
             world.open(language[1], &[("language", before[0])]).await;
             world.press(&format!("a[hreflang={}]", language[1])).await;
-            world.sees_all_in(language).await;
+            world.assert_all_pages_in(language).await;
         }
     })
     .await;

@@ -1,16 +1,16 @@
-//! The terminal's pages and the API's page in Debian's Chromium, with pictures of them in `target`:
-//! `cargo test -p local --features browser --test browser`.
+//! Tests of the terminal page and the API page in Debian's Chromium. They write screenshots to `target`.
+//! Run them with `cargo test -p local --features browser --test browser`.
 
-#![expect(clippy::unwrap_used, reason = "a test that can not go on has failed")]
+#![expect(clippy::unwrap_used, reason = "a test fails when it cannot continue")]
 
 mod api_page;
+mod appearance;
 mod bank;
 mod buttons;
 mod chromium;
 mod keyboard;
 mod languages;
-mod looks;
-mod rubbish;
+mod validation;
 
 use axum::Router;
 use chromium::{Chromium, Scripts};
@@ -21,10 +21,10 @@ use serde_json::Value;
 use thirtyfour::extensions::query::ElementWaitable;
 use thirtyfour::{By, WebDriver};
 
-/// A card that goes well.
+/// A card that is accepted.
 const VISA: &str = "4925000000000004";
 
-/// A sandbox, a shop, and somebody with a browser.
+/// A sandbox, a shop, and a browser.
 struct World {
     nets: Netaxept,
     clock: Clock,
@@ -34,19 +34,19 @@ struct World {
     browser: WebDriver,
 }
 
-/// Runs a test with a world of its own, and ends the browser whatever came of it.
+/// Runs a test with a new world, and closes the browser afterwards, even if the test fails.
 async fn in_browser(scripts: Scripts, test: impl AsyncFnOnce(&World)) {
     let http = local::http_client().unwrap();
     let chromium = Chromium::start(http.clone(), scripts).await;
     let clock = Clock::default();
     let (nets, address) = Netaxept::start(0, clock.clone()).await.unwrap();
     let browser = chromium.browser();
-    let world = World { nets, clock, address, shop: shop().await, http, browser };
+    let world = World { nets, clock, address, shop: start_shop().await, http, browser };
     chromium.end_after(test(&world)).await;
 }
 
-/// Where customers come back to: the address.
-async fn shop() -> String {
+/// Starts the shop that customers return to. Returns its address.
+async fn start_shop() -> String {
     let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
     let router = Router::new().fallback(async || "The shop.");
@@ -56,8 +56,8 @@ async fn shop() -> String {
 
 impl World {
     async fn call(&self, operation: &str, parameters: &[(&str, &str)]) -> String {
-        let known = [("merchantId", MERCHANT_ID), ("token", TOKEN)];
-        let form: Vec<_> = known.iter().chain(parameters).collect();
+        let credentials = [("merchantId", MERCHANT_ID), ("token", TOKEN)];
+        let form: Vec<_> = credentials.iter().chain(parameters).collect();
         let url = format!("{}/Netaxept/{operation}.aspx", self.address);
         self.http.post(url).form(&form).send().await.unwrap().text().await.unwrap()
     }
@@ -70,24 +70,25 @@ impl World {
         self.call("Query", &[("transactionId", id)]).await
     }
 
-    /// Registers a card to be stored, or what else is asked for, and goes to its page.
+    /// Registers a transaction and opens its page. It only stores a card, unless `more` has an amount.
     async fn open(&self, id: &str, more: &[(&str, &str)]) {
         let redirect = format!("{}/back", self.shop);
-        let stored = [
+        let order = [
             ("transactionId", id),
             ("orderNumber", "4711"),
             ("recurringType", "S"),
             ("redirectUrl", &redirect),
         ];
         let is_purchase = more.iter().any(|(name, _)| *name == "amount");
-        let only = [("updateStoredPaymentInfo", "true")];
-        let only = if is_purchase { &only[1..] } else { &only[..] };
-        let all: Vec<_> = stored.iter().chain(only).chain(more).copied().collect();
+        let store_only = [("updateStoredPaymentInfo", "true")];
+        let store_only = if is_purchase { &store_only[1..] } else { &store_only[..] };
+        let all: Vec<_> = order.iter().chain(store_only).chain(more).copied().collect();
         let reply = self.call("Register", &all).await;
         assert!(reply.contains("RegisterResponse"), "{reply}");
         self.browser.goto(self.page(id)).await.unwrap();
     }
 
+    /// Returns the address of a transaction's page.
     fn page(&self, id: &str) -> String {
         format!(
             "{}/Terminal/default.aspx?merchantId={MERCHANT_ID}&transactionId={id}",
@@ -105,24 +106,25 @@ impl World {
         field.send_keys(text).await.unwrap();
     }
 
-    /// Clicks what leads to another page, and waits for that.
+    /// Clicks an element that opens another page, and waits until the browser has left the current page.
     async fn press(&self, css: &str) {
-        self.leave(self.click(css)).await;
+        self.navigate(self.click(css)).await;
     }
 
-    /// Does what leads to another page. The driver alone may answer before the browser has left this one.
-    async fn leave(&self, how: impl Future<Output = ()>) {
+    /// Runs an action that opens another page. The driver can answer before the browser has left the current page, so this function
+    /// waits for that.
+    async fn navigate(&self, action: impl Future<Output = ()>) {
         let page = self.browser.find(By::Tag("html")).await.unwrap();
-        how.await;
+        action.await;
         page.wait_until().stale().await.unwrap();
     }
 
-    /// Chooses from a list, by the value.
+    /// Selects the option with a value.
     async fn choose(&self, field: &str, value: &str) {
         self.click(&format!("#{field} option[value='{value}']")).await;
     }
 
-    /// Fills the form; December of some year.
+    /// Fills in the form, with an expiry date in December two years from now.
     async fn fill(&self, number: &str, code: &str) {
         self.write("cardNo", number).await;
         self.choose("month", "12").await;
@@ -139,7 +141,7 @@ impl World {
         element.attr(name).await.unwrap().unwrap_or_default()
     }
 
-    /// What a field holds now.
+    /// Returns the current value of a field.
     async fn value(&self, field: &str) -> String {
         let field = self.browser.find(By::Id(field)).await.unwrap();
         field.value().await.unwrap().unwrap_or_default()
@@ -149,17 +151,19 @@ impl World {
         !self.browser.find_all(By::Css(css)).await.unwrap().is_empty()
     }
 
-    async fn focused(&self) -> String {
+    /// Returns the id of the element that has the focus.
+    async fn focused_id(&self) -> String {
         self.browser.active_element().await.unwrap().attr("id").await.unwrap().unwrap_or_default()
     }
 
-    async fn is_back_with(&self, id: &str, code: &str) {
+    /// Asserts that the browser is back at the shop with this response code.
+    async fn assert_returned_with(&self, id: &str, code: &str) {
         let expected = format!("{}/back?transactionId={id}&responseCode={code}", self.shop);
         assert_eq!(self.browser.current_url().await.unwrap().as_str(), expected);
     }
 
-    /// What the sandbox tells of a transaction.
-    fn told(&self, id: &str) -> Value {
+    /// Returns the sandbox's data about a transaction.
+    fn transaction(&self, id: &str) -> Value {
         let all = self.nets.transactions();
         let mut all = all.as_array().unwrap().iter();
         all.find(|one| one["transactionId"] == id).unwrap()["transaction"].clone()

@@ -1,66 +1,74 @@
-//! A card's way into a wallet: whoever vanishes, and whatever is lost, the customer's card is stored, and verified once.
+//! Completing a card. Whichever function is killed and whichever message is lost, the card is stored and verified once.
 
-use super::words::{CREATE, after, done, open, open_told, open_with, with_card};
-use super::{Before, Bounds, Configuration, Size};
+use super::builders::{CREATE, open, open_with_callback, open_with_key, run, scenarios, with_card};
+use super::{Bounds, Configuration, SetupStep, Size};
 use crate::event::Event;
-use crate::nets::Page;
+use crate::nets::PageState;
 use crate::operation::Operation::{self, Authorize, Callback, End, Erase, Finish};
-use crate::world::steps::Wait;
+use crate::world::steps::ClockStep;
 use chrono::TimeDelta;
 
-/// Trouble by size.
+/// The bounds for each size.
 fn bounds(size: Size) -> Bounds {
-    let (losses, kills, steps_of_clock) = match size {
+    let (losses, kills, clock_steps) = match size {
         Size::Small => (1, 0, 1),
         Size::Medium => (1, 1, 1),
         Size::Large => (2, 1, 2),
     };
     Bounds {
-        tries: 3,
+        attempts: 3,
         losses,
         kills,
-        steps_of_clock,
-        waits: vec![Wait::ToChore],
+        clock_steps,
+        allowed_clock_steps: vec![ClockStep::ToTask],
         ..Bounds::default()
     }
 }
 
-/// One that waits for a card.
-fn waiting() -> Vec<Before> {
-    vec![done(CREATE)]
+/// One CREATED recurring payment.
+fn created() -> Vec<SetupStep> {
+    vec![run(CREATE)]
 }
 
-/// The same, and its customer has entered a card, or done something else.
-fn entered(page: Page) -> Vec<Before> {
-    [waiting(), vec![done(open(1)), Before::Entered(1, page)]].concat()
+/// One CREATED recurring payment, with a terminal on which the customer has acted.
+fn customer_acted(page: PageState) -> Vec<SetupStep> {
+    [created(), vec![run(open(1)), SetupStep::CustomerActs(1, page)]].concat()
 }
 
-/// From the wish to the card: the client may vanish anywhere.
+/// A client opens a terminal and authorizes. It can be killed at any step.
 pub(super) fn card(size: Size) -> Configuration {
     let client: Vec<Operation> = vec![open(1), Authorize(1)];
-    let with = |others: &[Operation]| {
+    let with_client = |others: &[Operation]| {
         let others = others.iter().map(|other| vec![*other]);
         [client.clone()].into_iter().chain(others).collect::<Vec<_>>()
     };
-    let mut sets = vec![with(&[Authorize(1)]), with(&[Finish]), with(&[End(1)]), with(&[Erase])];
+    let mut sets = vec![
+        with_client(&[Authorize(1)]),
+        with_client(&[Finish]),
+        with_client(&[End(1)]),
+        with_client(&[Erase]),
+    ];
     if size > Size::Small {
-        sets.extend([with(&[Authorize(1), Finish]), with(&[Callback(1), Finish])]);
+        sets.extend([with_client(&[Authorize(1), Finish]), with_client(&[Callback(1), Finish])]);
     }
     if size == Size::Large {
-        sets.push(with(&[Callback(1), Authorize(1), Finish]));
+        sets.push(with_client(&[Callback(1), Authorize(1), Finish]));
     }
     Configuration {
         name: "card",
         about: "a terminal, a card and authorize, with a second client, Nets' callback and the schedule",
-        bounds: Bounds { pages: vec![Page::Card, Page::Cancelled], ..bounds(size) },
-        scenarios: after(&[waiting()], &sets),
-        expects: vec![
+        bounds: Bounds {
+            customer_actions: vec![PageState::Card, PageState::Cancelled],
+            ..bounds(size)
+        },
+        scenarios: scenarios(&[created()], &sets),
+        expected_events: vec![
             Event::Activated,
             Event::ActivatedBySchedule,
             Event::AlreadyProcessed,
             Event::VerifiedBefore,
             Event::NotRegistered,
-            Event::LeftToTheSchedule,
+            Event::RegistrationUncertain,
             Event::Unclear,
             Event::LateRegister,
             Event::LateVerify,
@@ -70,8 +78,8 @@ pub(super) fn card(size: Size) -> Configuration {
     }
 }
 
-/// The customer has done something, and everybody comes to see it: what each kind of card becomes.
-pub(super) fn found(size: Size) -> Configuration {
+/// The customer has acted, and several processes reconcile the session at the same time, for each kind of card.
+pub(super) fn card_kinds(size: Size) -> Configuration {
     let mut sets = vec![
         vec![vec![Authorize(1)], vec![Authorize(1)]],
         vec![vec![Authorize(1)], vec![End(1)], vec![Finish]],
@@ -83,18 +91,19 @@ pub(super) fn found(size: Size) -> Configuration {
             vec![vec![Authorize(1)], vec![Callback(1)], vec![Finish], vec![Finish]],
         ]);
     }
-    let pages = [Page::Card, Page::SlowCard, Page::BadCard, Page::Cancelled];
+    let pages =
+        [PageState::Card, PageState::RetryCard, PageState::DeclinedCard, PageState::Cancelled];
     let (losses, kills) = match size {
         Size::Small => (1, 0),
         Size::Medium => (1, 1),
         Size::Large => (2, 1),
     };
     Configuration {
-        name: "found",
-        about: "every kind of card, with everybody looking at once",
+        name: "card-kinds",
+        about: "every kind of card, with concurrent reconciliations",
         bounds: Bounds { losses, kills, ..bounds(size) },
-        scenarios: after(&pages.map(entered), &sets),
-        expects: vec![
+        scenarios: scenarios(&pages.map(customer_acted), &sets),
+        expected_events: vec![
             Event::Activated,
             Event::ActivatedBySchedule,
             Event::Verified,
@@ -106,15 +115,18 @@ pub(super) fn found(size: Size) -> Configuration {
     }
 }
 
-/// Two visits of one recurring payment: the first completed counts. And of two: cards keep their order.
-pub(super) fn visits(size: Size) -> Configuration {
-    let second =
-        [entered(Page::Card), vec![done(open(1)), Before::Entered(1, Page::Card)]].concat();
-    let open_too = [entered(Page::Cancelled), vec![done(open(1))]].concat();
-    let other = [
-        with_card(1, Page::Card),
-        vec![done(CREATE), done(open(2)), Before::Entered(2, Page::Card)],
-        vec![done(CREATE), done(open(3)), Before::Entered(3, Page::Card)],
+/// Two sessions of one recurring payment: the first completed one counts. Cards of two recurring payments: their order is kept.
+pub(super) fn sessions(size: Size) -> Configuration {
+    let both_completed = [
+        customer_acted(PageState::Card),
+        vec![run(open(1)), SetupStep::CustomerActs(1, PageState::Card)],
+    ]
+    .concat();
+    let second_open = [customer_acted(PageState::Cancelled), vec![run(open(1))]].concat();
+    let two_payments = [
+        with_card(1, PageState::Card),
+        vec![run(CREATE), run(open(2)), SetupStep::CustomerActs(2, PageState::Card)],
+        vec![run(CREATE), run(open(3)), SetupStep::CustomerActs(3, PageState::Card)],
     ]
     .concat();
     let of_one = vec![
@@ -127,51 +139,55 @@ pub(super) fn visits(size: Size) -> Configuration {
         Size::Medium => (1, 0),
         Size::Large => (1, 1),
     };
-    let scenarios = [after(&[second, open_too], &of_one), after(&[other], &of_two)].concat();
+    let scenarios =
+        [scenarios(&[both_completed, second_open], &of_one), scenarios(&[two_payments], &of_two)]
+            .concat();
     Configuration {
-        name: "visits",
-        about: "several visits and several cards at once",
-        bounds: Bounds { losses, kills, steps_of_clock: 1, ..bounds(size) },
+        name: "sessions",
+        about: "several sessions and several cards at the same time",
+        bounds: Bounds { losses, kills, clock_steps: 1, ..bounds(size) },
         scenarios,
-        expects: vec![Event::Activated, Event::SecondCard, Event::Promoted],
+        expected_events: vec![Event::Activated, Event::SecondCard, Event::Promoted],
     }
 }
 
-/// Terminals that are asked for again with their key, by the same client or another, soon or late.
-pub(super) fn repeats(size: Size) -> Configuration {
-    let again = vec![open_with(1, 1), open_with(1, 1)];
-    let once = || vec![open_with(1, 1)];
-    let mut sets = vec![vec![once(), once(), vec![Finish]], vec![again.clone(), vec![Finish]]];
+/// Requests for a terminal that are repeated with the same key, by the same client or another, soon or later.
+pub(super) fn repeated_terminals(size: Size) -> Configuration {
+    let twice = vec![open_with_key(1, 1), open_with_key(1, 1)];
+    let once = || vec![open_with_key(1, 1)];
+    let mut sets = vec![vec![once(), once(), vec![Finish]], vec![twice.clone(), vec![Finish]]];
     if size > Size::Small {
         sets.extend([
-            vec![again.clone(), once(), vec![Finish]],
-            vec![again.clone(), vec![Authorize(1)], vec![Finish]],
+            vec![twice.clone(), once(), vec![Finish]],
+            vec![twice.clone(), vec![Authorize(1)], vec![Finish]],
         ]);
     }
     if size == Size::Large {
-        sets.push(vec![vec![open_with(1, 1), Authorize(1)], again, vec![Finish]]);
+        sets.push(vec![vec![open_with_key(1, 1), Authorize(1)], twice, vec![Finish]]);
     }
-    let old = vec![done(CREATE), Before::Remembered(1)];
+    let old_transaction = vec![run(CREATE), SetupStep::OldTransaction(1)];
     Configuration {
-        name: "repeats",
-        about: "terminals that are asked for again with their key; ids that Nets knows from long ago",
+        name: "repeated-terminals",
+        about: "requests for a terminal that are repeated with the same key, and ids that Nets already knows",
         bounds: Bounds {
-            waits: vec![Wait::ToChore, Wait::By(TimeDelta::minutes(2))],
+            allowed_clock_steps: vec![ClockStep::ToTask, ClockStep::By(TimeDelta::minutes(2))],
             ..bounds(size)
         },
-        scenarios: after(&[waiting(), old], &sets),
-        expects: vec![
-            Event::SameVisit,
+        scenarios: scenarios(&[created(), old_transaction], &sets),
+        expected_events: vec![
+            Event::OpenRepeated,
             Event::IdTaken,
-            Event::TakenOver,
+            Event::RegistrationResumed,
             Event::ActivatedBySchedule,
         ],
     }
 }
 
-/// Somebody is to be told how it ended, and hears badly.
-pub(super) fn told(size: Size) -> Configuration {
-    let begun = |page| [waiting(), vec![done(open_told(1)), Before::Entered(1, page)]].concat();
+/// Notifications of the outcome of a terminal, with failing deliveries.
+pub(super) fn notifications(size: Size) -> Configuration {
+    let setup = |page| {
+        [created(), vec![run(open_with_callback(1)), SetupStep::CustomerActs(1, page)]].concat()
+    };
     let mut sets = vec![vec![vec![Authorize(1)], vec![Finish]], vec![vec![Finish], vec![Finish]]];
     if size > Size::Small {
         sets.extend([
@@ -180,23 +196,23 @@ pub(super) fn told(size: Size) -> Configuration {
             vec![vec![Finish], vec![Finish, Finish]],
         ]);
     }
-    let (losses, kills, steps_of_clock) = match size {
+    let (losses, kills, clock_steps) = match size {
         Size::Small => (1, 0, 1),
         Size::Medium => (2, 0, 2),
         Size::Large => (2, 1, 2),
     };
-    let hours = |hours| Wait::By(TimeDelta::hours(hours));
+    let hours = |hours| ClockStep::By(TimeDelta::hours(hours));
     Configuration {
-        name: "told",
-        about: "notifications: told once it is so, again until heard, no try twice, given up in the end",
+        name: "notifications",
+        about: "notifications: attempted until delivered, no attempt twice, expired in the end",
         bounds: Bounds {
             losses,
             kills,
-            steps_of_clock,
-            waits: vec![Wait::ToChore, hours(73)],
+            clock_steps,
+            allowed_clock_steps: vec![ClockStep::ToTask, hours(73)],
             ..bounds(size)
         },
-        scenarios: after(&[begun(Page::Card), begun(Page::BadCard)], &sets),
-        expects: vec![Event::Told, Event::ToldAgain, Event::HeardUnheard],
+        scenarios: scenarios(&[setup(PageState::Card), setup(PageState::DeclinedCard)], &sets),
+        expected_events: vec![Event::Delivered, Event::DeliveryRetried, Event::DeliveryReplyLost],
     }
 }

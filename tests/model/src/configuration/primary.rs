@@ -1,31 +1,31 @@
-//! Clients at once on one wallet: who is primary, and that nothing is lost or done twice.
+//! Concurrent clients on one wallet: which recurring payment is primary, and that no change is lost or made twice.
 
-use super::words::{CREATE, CREATE_CHOSEN, after, create_with, done, open, with_card};
-use super::{Before, Bounds, Configuration, Size, each_of};
+use super::builders::{CREATE, CREATE_PRIMARY, create_with_key, open, run, scenarios, with_card};
+use super::{Bounds, Configuration, SetupStep, Size, combinations};
 use crate::event::Event;
-use crate::nets::Page;
-use crate::operation::Operation::{self, Choose, End, Erase, List, Rename, Unchoose};
+use crate::nets::PageState;
+use crate::operation::Operation::{self, End, Erase, List, Rename, SetPrimary, UnsetPrimary};
 
-/// One ACTIVE, and one CREATED that was chosen.
-fn chosen() -> Vec<Before> {
-    [with_card(1, Page::Card), vec![done(CREATE), done(Choose(2))]].concat()
+/// One ACTIVE recurring payment, and a CREATED one that was chosen as primary.
+fn created_chosen() -> Vec<SetupStep> {
+    [with_card(1, PageState::Card), vec![run(CREATE), run(SetPrimary(2))]].concat()
 }
 
-/// Two ACTIVE, chosen one after the other: the first choice is behind the second.
-fn chosen_twice() -> Vec<Before> {
-    let cards = [with_card(1, Page::Card), with_card(2, Page::Card)].concat();
-    [cards, vec![done(Choose(2)), done(Choose(1))]].concat()
+/// Two ACTIVE recurring payments. First 2 and then 1 was chosen as primary.
+fn chosen_twice() -> Vec<SetupStep> {
+    let cards = [with_card(1, PageState::Card), with_card(2, PageState::Card)].concat();
+    [cards, vec![run(SetPrimary(2)), run(SetPrimary(1))]].concat()
 }
 
-/// Every operation on a wallet that leaves Nets alone.
-fn alphabet() -> Vec<Vec<Operation>> {
+/// All operations that do not call Nets.
+fn all_operations() -> Vec<Vec<Operation>> {
     let all = [
         List,
         CREATE,
-        CREATE_CHOSEN,
-        Choose(1),
-        Choose(2),
-        Unchoose(2),
+        CREATE_PRIMARY,
+        SetPrimary(1),
+        SetPrimary(2),
+        UnsetPrimary(2),
         Rename(1, 1),
         Rename(1, 2),
         End(1),
@@ -35,7 +35,7 @@ fn alphabet() -> Vec<Vec<Operation>> {
     all.map(|operation| vec![operation]).to_vec()
 }
 
-/// Three clients, one operation each, of every kind.
+/// Two or three clients with one operation each, in all combinations.
 pub(super) fn primary(size: Size) -> Configuration {
     let (clients, losses, kills) = match size {
         Size::Small => (2, 1, 0),
@@ -44,100 +44,98 @@ pub(super) fn primary(size: Size) -> Configuration {
     };
     Configuration {
         name: "primary",
-        about: "clients at once on one wallet, every operation against every other",
-        bounds: Bounds { tries: 3, losses, kills, ..Bounds::default() },
-        scenarios: after(&[chosen(), chosen_twice()], &each_of(clients, &alphabet())),
-        expects: vec![
-            Event::Beaten,
-            Event::Recognised,
-            Event::RecognisedByReading,
+        about: "concurrent clients on one wallet, every operation with every other",
+        bounds: Bounds { attempts: 3, losses, kills, ..Bounds::default() },
+        scenarios: scenarios(
+            &[created_chosen(), chosen_twice()],
+            &combinations(clients, &all_operations()),
+        ),
+        expected_events: vec![
+            Event::Conflict,
+            Event::OwnWriteRecognised,
+            Event::OwnWriteFoundByRead,
             Event::LateWrite,
             Event::Refused,
             Event::NothingToWrite,
             Event::Promoted,
-            Event::HandedBack,
+            Event::PreviousChoiceRestored,
             Event::Erased,
         ],
     }
 }
 
-/// Two clients with a chain of operations each: what one does second meets what the other did first.
-pub(super) fn chains(size: Size) -> Configuration {
-    let all = [CREATE_CHOSEN, Choose(1), Choose(2), Rename(2, 1), End(1), End(2)];
+/// Two clients with a sequence of operations each.
+pub(super) fn sequences(size: Size) -> Configuration {
+    let all = [CREATE_PRIMARY, SetPrimary(1), SetPrimary(2), Rename(2, 1), End(1), End(2)];
     let length = if size == Size::Large { 3 } else { 2 };
-    let mut chains = vec![Vec::new()];
+    let mut sequences = vec![Vec::new()];
     for _ in 0..length {
-        let longer = |chain: &Vec<Operation>| {
-            let chain = chain.clone();
-            all.into_iter().map(move |next| [chain.clone(), vec![next]].concat())
+        let longer = |sequence: &Vec<Operation>| {
+            let sequence = sequence.clone();
+            all.into_iter().map(move |next| [sequence.clone(), vec![next]].concat())
         };
-        chains = chains.iter().flat_map(longer).collect();
+        sequences = sequences.iter().flat_map(longer).collect();
     }
     let losses = u8::from(size > Size::Small);
     Configuration {
-        name: "chains",
+        name: "sequences",
         about: "two clients, several operations each",
-        bounds: Bounds { tries: 3, losses, ..Bounds::default() },
-        scenarios: after(&[chosen()], &each_of(2, &chains)),
-        expects: vec![Event::Beaten, Event::Promoted, Event::HandedBack],
+        bounds: Bounds { attempts: 3, losses, ..Bounds::default() },
+        scenarios: scenarios(&[created_chosen()], &combinations(2, &sequences)),
+        expected_events: vec![Event::Conflict, Event::Promoted, Event::PreviousChoiceRestored],
     }
 }
 
-/// Few tries and much trouble: the last try, and what is said after it.
-fn doubt(size: Size) -> Configuration {
-    let few = [CREATE_CHOSEN, Choose(1), End(2), Rename(1, 1)];
+/// Few attempts and many faults: the last attempt, and the result after it.
+pub(super) fn uncertain_writes(size: Size) -> Configuration {
+    let few = [CREATE_PRIMARY, SetPrimary(1), End(2), Rename(1, 1)];
     let scripts = few.map(|operation| vec![operation]);
-    let (clients, tries, losses) = match size {
+    let (clients, attempts, losses) = match size {
         Size::Small => (2, 2, 2),
         Size::Medium => (3, 2, 2),
         Size::Large => (3, 3, 3),
     };
     Configuration {
-        name: "doubt",
-        about: "few tries and many losses: Busy, and the last doubtful write",
-        bounds: Bounds { tries, losses, ..Bounds::default() },
-        scenarios: after(&[chosen()], &each_of(clients, &scripts)),
-        expects: vec![
-            Event::Beaten,
-            Event::Recognised,
-            Event::RecognisedByReading,
-            Event::RecognisedAtLast,
-            Event::LeftInDoubt,
+        name: "uncertain-writes",
+        about: "few attempts and many losses: Busy, and an uncertain last write",
+        bounds: Bounds { attempts, losses, ..Bounds::default() },
+        scenarios: scenarios(&[created_chosen()], &combinations(clients, &scripts)),
+        expected_events: vec![
+            Event::Conflict,
+            Event::OwnWriteRecognised,
+            Event::OwnWriteFoundByRead,
+            Event::UncertainWriteFound,
+            Event::UncertainWriteNotFound,
             Event::Busy,
         ],
     }
 }
 
-/// The same on an engine that says what beat a write, as Amazon's does, and on one that does not.
-pub(super) fn telling(size: Size) -> Configuration {
-    doubt(size)
-}
-
-/// See [`telling`].
-pub(super) fn silent(size: Size) -> Configuration {
-    let doubt = doubt(size);
-    // Who is not told by whom it was beaten needs two to lose two races.
+/// As [`uncertain_writes`], with a database that does not return the stored item when the condition of a write fails.
+pub(super) fn conflicts_without_item(size: Size) -> Configuration {
+    let uncertain_writes = uncertain_writes(size);
+    // Without the item, a client fails with Busy only if two others win, so there must be three clients.
     let busy = (size > Size::Small).then_some(Event::Busy);
-    let mut expects =
-        vec![Event::BeatenSilently, Event::RecognisedByReading, Event::RecognisedAtLast];
-    expects.extend(busy);
+    let mut expected_events =
+        vec![Event::ConflictWithoutItem, Event::OwnWriteFoundByRead, Event::UncertainWriteFound];
+    expected_events.extend(busy);
     Configuration {
-        name: "silent",
-        about: "the same on an engine that does not say what beat a write, as dynalite",
-        bounds: Bounds { telling: false, ..doubt.bounds },
-        expects,
-        ..doubt
+        name: "conflicts-without-item",
+        about: "uncertain-writes with a database that returns no item after a conflict, like dynalite",
+        bounds: Bounds { returns_winner: false, ..uncertain_writes.bounds },
+        expected_events,
+        ..uncertain_writes
     }
 }
 
-/// Requests that are repeated with their key, whatever became of them.
-pub(super) fn keys(size: Size) -> Configuration {
-    let again = vec![create_with(1), create_with(1)];
+/// Requests that are repeated with the same key, whatever their first result was.
+pub(super) fn idempotency_keys(size: Size) -> Configuration {
+    let twice = vec![create_with_key(1), create_with_key(1)];
     let sets = vec![
-        vec![again.clone(), vec![create_with(1)]],
-        vec![again.clone(), vec![create_with(1), End(1)]],
-        vec![again.clone(), vec![create_with(2), Erase]],
-        vec![again, vec![create_with(1)], vec![create_with(1)]],
+        vec![twice.clone(), vec![create_with_key(1)]],
+        vec![twice.clone(), vec![create_with_key(1), End(1)]],
+        vec![twice.clone(), vec![create_with_key(2), Erase]],
+        vec![twice, vec![create_with_key(1)], vec![create_with_key(1)]],
     ];
     let (losses, kills) = match size {
         Size::Small => (1, 1),
@@ -145,21 +143,21 @@ pub(super) fn keys(size: Size) -> Configuration {
         Size::Large => (3, 2),
     };
     Configuration {
-        name: "keys",
-        about: "creations that are repeated with their idempotency key, by one client and by two",
-        bounds: Bounds { tries: 3, losses, kills, ..Bounds::default() },
-        scenarios: after(&[vec![], vec![done(CREATE)]], &sets),
-        expects: vec![Event::SamePayment, Event::KilledWithWrite, Event::LateWrite],
+        name: "idempotency-keys",
+        about: "POST requests that are repeated with the same idempotency key, by one client and by two",
+        bounds: Bounds { attempts: 3, losses, kills, ..Bounds::default() },
+        scenarios: scenarios(&[vec![], vec![run(CREATE)]], &sets),
+        expected_events: vec![Event::CreateRepeated, Event::KilledWithWrite, Event::LateWrite],
     }
 }
 
-/// Five wait for a card, and a sixth comes: the oldest is abandoned, perhaps with its card at Nets.
-pub(super) fn many(size: Size) -> Configuration {
-    let five = vec![done(CREATE); 5];
-    let first = vec![done(open(1)), Before::Entered(1, Page::Card), done(Choose(1))];
+/// Five recurring payments are CREATED, and a sixth is created. The oldest is abandoned, possibly with a completed card.
+pub(super) fn created_limit(size: Size) -> Configuration {
+    let five = vec![run(CREATE); 5];
+    let first = vec![run(open(1)), SetupStep::CustomerActs(1, PageState::Card), run(SetPrimary(1))];
     let sets = vec![
-        vec![vec![CREATE], vec![CREATE_CHOSEN], vec![Operation::Authorize(1)]],
-        vec![vec![CREATE_CHOSEN], vec![End(1)], vec![Choose(2)]],
+        vec![vec![CREATE], vec![CREATE_PRIMARY], vec![Operation::Authorize(1)]],
+        vec![vec![CREATE_PRIMARY], vec![End(1)], vec![SetPrimary(2)]],
         vec![vec![CREATE, CREATE], vec![Operation::Authorize(1), End(1)]],
     ];
     let losses = match size {
@@ -168,10 +166,10 @@ pub(super) fn many(size: Size) -> Configuration {
         Size::Large => 2,
     };
     Configuration {
-        name: "many",
-        about: "a sixth that waits for a card abandons the oldest",
-        bounds: Bounds { tries: 3, losses, ..Bounds::default() },
-        scenarios: after(&[[five, first].concat()], &sets),
-        expects: vec![Event::Abandoned, Event::CardTooLate, Event::Promoted],
+        name: "created-limit",
+        about: "a sixth CREATED recurring payment abandons the oldest",
+        bounds: Bounds { attempts: 3, losses, ..Bounds::default() },
+        scenarios: scenarios(&[[five, first].concat()], &sets),
+        expected_events: vec![Event::Abandoned, Event::CardTooLate, Event::Promoted],
     }
 }

@@ -1,76 +1,86 @@
-//! What time does: expiry, abandonment, and clocks that differ.
+//! The effects of time: expiry, abandonment, and clocks that differ.
 
-use super::words::{CREATE, CREATE_CHOSEN, after, done, open, open_told, with_card};
-use super::{Before, Bounds, Configuration, Size};
+use super::builders::{
+    CREATE, CREATE_PRIMARY, open, open_with_callback, run, scenarios, with_card,
+};
+use super::{Bounds, Configuration, SetupStep, Size};
 use crate::event::Event;
-use crate::nets::Page;
-use crate::operation::Operation::{self, Choose, End, Expire, Finish, List, Rename};
-use crate::world::steps::Wait;
+use crate::nets::PageState;
+use crate::operation::Operation::{self, End, Expire, Finish, List, Rename, SetPrimary};
+use crate::world::steps::ClockStep;
 use chrono::TimeDelta;
 
-/// Expiry against everything that clients do.
-pub(super) fn time(size: Size) -> Configuration {
-    let short = || with_card(1, Page::ShortCard);
-    let beginnings = [
-        // All that is due is one expiry.
-        short(),
-        // Two at the same instant, the first chosen.
-        [short(), with_card(2, Page::ShortCard), vec![done(Choose(1))]].concat(),
-        // One goes, one stays for years.
-        [short(), with_card(2, Page::Card), vec![done(Choose(1))]].concat(),
-        // Something else is due, too.
-        [short(), vec![Before::Passed(TimeDelta::days(7)), done(CREATE)]].concat(),
+/// Expiry, concurrent with all operations of clients.
+pub(super) fn expiry(size: Size) -> Configuration {
+    let expiring = || with_card(1, PageState::ExpiringCard);
+    let setups = [
+        // One expiry is due.
+        expiring(),
+        // Two expire at the same instant. The first is chosen as primary.
+        [expiring(), with_card(2, PageState::ExpiringCard), vec![run(SetPrimary(1))]].concat(),
+        // One expires, and one is valid for years.
+        [expiring(), with_card(2, PageState::Card), vec![run(SetPrimary(1))]].concat(),
+        // An abandonment is due, too.
+        [expiring(), vec![SetupStep::AdvanceClock(TimeDelta::days(7)), run(CREATE)]].concat(),
     ];
-    let alone: [Operation; 6] = [CREATE_CHOSEN, Choose(1), Rename(1, 1), End(1), End(2), List];
+    let operations: [Operation; 6] =
+        [CREATE_PRIMARY, SetPrimary(1), Rename(1, 1), End(1), End(2), List];
     let mut sets: Vec<_> =
-        alone.into_iter().map(|one| vec![vec![one], vec![Expire], vec![Expire]]).collect();
+        operations.into_iter().map(|one| vec![vec![one], vec![Expire], vec![Expire]]).collect();
     if size > Size::Small {
         sets.extend([
-            vec![vec![CREATE_CHOSEN, End(1)], vec![Expire, Expire]],
-            vec![vec![End(1)], vec![Choose(1)], vec![Expire, Expire]],
+            vec![vec![CREATE_PRIMARY, End(1)], vec![Expire, Expire]],
+            vec![vec![End(1)], vec![SetPrimary(1)], vec![Expire, Expire]],
             vec![vec![Rename(1, 1)], vec![End(2)], vec![Expire]],
         ]);
     }
-    let (losses, kills, steps_of_clock) = match size {
+    let (losses, kills, clock_steps) = match size {
         Size::Small => (1, 0, 1),
         Size::Medium => (1, 0, 2),
         Size::Large => (2, 1, 2),
     };
     Configuration {
-        name: "time",
-        about: "cards that expire, under clients whose clocks differ, with two runs of the schedule",
+        name: "expiry",
+        about: "cards that expire, with clients whose clocks differ and two runs of the schedule",
         bounds: Bounds {
-            tries: 3,
+            attempts: 3,
             losses,
             kills,
-            steps_of_clock,
-            waits: vec![Wait::ToExpiry, Wait::BeforeExpiry, Wait::By(TimeDelta::seconds(1))],
-            skewed: true,
+            clock_steps,
+            allowed_clock_steps: vec![
+                ClockStep::ToExpiry,
+                ClockStep::ToBeforeExpiry,
+                ClockStep::By(TimeDelta::seconds(1)),
+            ],
+            clock_skew: true,
             ..Bounds::default()
         },
-        scenarios: after(&beginnings, &sets),
-        expects: vec![
+        scenarios: scenarios(&setups, &sets),
+        expected_events: vec![
             Event::Expired,
-            Event::NotDueAnyMore,
-            Event::RecognisedByReading,
+            Event::NothingDue,
+            Event::OwnWriteFoundByRead,
             Event::Promoted,
-            Event::OlderClock,
+            Event::EarlierClock,
         ],
     }
 }
 
-/// A card is entered a minute before it expires, and found before or after that by clients whose clocks differ.
-pub(super) fn late(size: Size) -> Configuration {
-    let begun = |first: Operation| {
+/// A card is entered a minute before it expires. Clients whose clocks differ reconcile the session before or after that.
+pub(super) fn expired_card(size: Size) -> Configuration {
+    let setup = |first: Operation| {
         vec![
-            Before::Passed(TimeDelta::minutes(7 * 24 * 60 + 13 * 60 + 59)),
-            done(CREATE),
-            done(first),
-            Before::Entered(1, Page::ShortCard),
+            SetupStep::AdvanceClock(TimeDelta::minutes(7 * 24 * 60 + 13 * 60 + 59)),
+            run(CREATE),
+            run(first),
+            SetupStep::CustomerActs(1, PageState::ExpiringCard),
         ]
     };
-    let and_a_good_one = [begun(open_told(1)), vec![done(open(1)), Before::Entered(1, Page::Card)]];
-    let beginnings = [begun(open_told(1)), and_a_good_one.concat()];
+    let with_second_card = [
+        setup(open_with_callback(1)),
+        vec![run(open(1)), SetupStep::CustomerActs(1, PageState::Card)],
+    ];
+    let setups = [setup(open_with_callback(1)), with_second_card.concat()];
     let mut sets = vec![
         vec![vec![Operation::Authorize(1)], vec![Finish]],
         vec![vec![Operation::Authorize(1)], vec![Operation::Callback(1)]],
@@ -85,53 +95,64 @@ pub(super) fn late(size: Size) -> Configuration {
         Size::Large => (1, 1),
     };
     Configuration {
-        name: "late",
-        about: "a card that expires between its entry and its arrival: one outcome, told as it is",
+        name: "expired-card",
+        about: "a card that expires between its entry and its reconciliation: one outcome, one notification",
         bounds: Bounds {
             losses,
             kills,
-            steps_of_clock: 1,
-            waits: vec![Wait::By(TimeDelta::minutes(1))],
-            skewed: true,
+            clock_steps: 1,
+            allowed_clock_steps: vec![ClockStep::By(TimeDelta::minutes(1))],
+            clock_skew: true,
             ..Bounds::default()
         },
-        scenarios: after(&beginnings, &sets),
-        expects: vec![Event::CardExpired, Event::Activated, Event::Told],
+        scenarios: scenarios(&setups, &sets),
+        expected_events: vec![Event::CardExpired, Event::Activated, Event::Delivered],
     }
 }
 
-/// Nobody finishes, for a day and for a month: abandoned, told, and forgotten.
-pub(super) fn absence(size: Size) -> Configuration {
-    let beginnings = [
-        vec![done(CREATE), done(open_told(1)), done(CREATE), done(Choose(1))],
+/// No session is completed for a day and for a month: abandonment, its notification, and the end of the retention.
+pub(super) fn abandonment(size: Size) -> Configuration {
+    let setups = [
+        vec![run(CREATE), run(open_with_callback(1)), run(CREATE), run(SetPrimary(1))],
         [
-            with_card(1, Page::Card),
-            vec![done(CREATE), done(Choose(2)), done(open(2)), Before::Entered(2, Page::BadCard)],
+            with_card(1, PageState::Card),
+            vec![
+                run(CREATE),
+                run(SetPrimary(2)),
+                run(open(2)),
+                SetupStep::CustomerActs(2, PageState::DeclinedCard),
+            ],
         ]
         .concat(),
     ];
     let sets = vec![
         vec![vec![Finish, Finish], vec![Expire, Expire]],
         vec![vec![End(1)], vec![Finish], vec![Expire, Expire]],
-        vec![vec![Operation::Authorize(2)], vec![Choose(2)], vec![Expire]],
+        vec![vec![Operation::Authorize(2)], vec![SetPrimary(2)], vec![Expire]],
     ];
-    let (losses, steps_of_clock) = match size {
+    let (losses, clock_steps) = match size {
         Size::Small => (0, 2),
         Size::Medium => (1, 3),
         Size::Large => (2, 4),
     };
-    let waits = vec![
-        Wait::ToChore,
-        Wait::ToExpiry,
-        Wait::By(TimeDelta::minutes(16)),
-        Wait::By(TimeDelta::hours(24)),
-        Wait::By(TimeDelta::days(3 * 365)),
+    let allowed_clock_steps = vec![
+        ClockStep::ToTask,
+        ClockStep::ToExpiry,
+        ClockStep::By(TimeDelta::minutes(16)),
+        ClockStep::By(TimeDelta::hours(24)),
+        ClockStep::By(TimeDelta::days(3 * 365)),
     ];
     Configuration {
-        name: "absence",
-        about: "nobody finishes: a day later abandoned and told, a month later forgotten",
-        bounds: Bounds { tries: 3, losses, steps_of_clock, waits, ..Bounds::default() },
-        scenarios: after(&beginnings, &sets),
-        expects: vec![Event::Abandoned, Event::Promoted, Event::Told],
+        name: "abandonment",
+        about: "no completed session: abandoned and notified after a day, removed after a month",
+        bounds: Bounds {
+            attempts: 3,
+            losses,
+            clock_steps,
+            allowed_clock_steps,
+            ..Bounds::default()
+        },
+        scenarios: scenarios(&setups, &sets),
+        expected_events: vec![Event::Abandoned, Event::Promoted, Event::Delivered],
     }
 }

@@ -1,143 +1,156 @@
-//! `shared/src/app.rs`: a card's way into a wallet. Ask Nets what it knows, then write down what came of it, then tell.
+//! `shared/src/app.rs`: completing a card. Query Nets, store the result, then deliver the notifications.
 
 use chrono::{DateTime, Utc};
 use shared::domain::id::RecurringPaymentId;
 use shared::domain::recurring_payment::RecurringStatus;
-use shared::domain::terminal::{Finding, Visit};
-use shared::domain::wallet::{Setup, Wallet};
+use shared::domain::terminal::{Reconciliation, TerminalSession};
+use shared::domain::wallet::{SetupProgress, Wallet};
 use shared::error::Refusal;
 
 use super::LIFETIME;
-use super::look::{Look, answer, look_up};
-use super::storage::{self, Changed, Key};
-use super::teller::{conclusion, tell};
+use super::notification_sender::{annotate_attempts, deliver};
+use super::reconciliation::{Reconciled, error_without_card, reconcile};
+use super::storage::{self, ChangeResult, WalletKey};
+use crate::annotation::{Annotation, Effect};
+use crate::defect::Defect;
 use crate::event::Event;
-use crate::flaw::Flaw;
-use crate::intent::{Deed, Intent};
 use crate::wire::{Failure, Stop, Wire};
 
 /// `App::complete`.
 ///
 /// # Errors
-/// What the wallet refuses with; what the store fails with; `Unavailable` when Nets does not say clearly.
+/// Fails with the refusal of the wallet, with an error of the store, or with `Unavailable` if Nets gives no clear answer.
 pub fn complete(
     wire: &mut Wire<'_>,
-    key: Key,
+    key: WalletKey,
     id: RecurringPaymentId,
     now: DateTime<Utc>,
 ) -> Result<(), Stop> {
     let found = storage::load(wire, key, now)?;
-    let visits = match found.wallet.setup(id)? {
-        Setup::Done(_) => return Ok(()),
-        Setup::Open(visits) => visits,
+    let sessions = match found.wallet.setup_progress(id)? {
+        SetupProgress::Completed(_) => return Ok(()),
+        SetupProgress::AwaitingCard(sessions) => sessions,
     };
-    let looks = look_until_a_card(wire, visits, now)?;
-    let unwritten = wire.has(Flaw::TriesNotWrittenDown);
-    let rashly = wire.has(Flaw::WritesOffTheYoung);
-    let changed = storage::change_found(wire, found, key, now, |wallet| {
-        for look in &looks {
-            conclude(wallet, look, rashly)?;
+    let reconciled = reconcile_until_card(wire, sessions, now)?;
+    let attempts_unwritten = wire.has(Defect::AttemptsNotWritten);
+    let closes_early = wire.has(Defect::ClosesSessionDuringRegistration);
+    let changed = storage::change_loaded(wire, found, key, now, |wallet| {
+        for one in &reconciled {
+            apply_reconciliation(wallet, one, closes_early)?;
         }
         let view = wallet.view(id)?;
-        let tries = if unwritten {
-            wallet.clone().begin_tries(Some(id))
+        let attempts = if attempts_unwritten {
+            wallet.clone().begin_delivery_attempts(Some(id))
         } else {
-            wallet.begin_tries(Some(id))
+            wallet.begin_delivery_attempts(Some(id))
         };
-        let deed = Deed::Conclude(looks.iter().map(Look::brought).collect());
-        let Intent { tries: begun, .. } = conclusion(Deed::Settle, &tries);
-        let outcome = (tries, view.status);
-        Ok((outcome, Intent { tries: begun, ..Intent::answered(deed, &view) }))
+        let effect =
+            Effect::ApplyReconciliations(reconciled.iter().map(Reconciled::summary).collect());
+        let Annotation { attempts: annotated, .. } = annotate_attempts(Effect::TimeOnly, &attempts);
+        let outcome = (attempts, view.status);
+        Ok((
+            outcome,
+            Annotation { attempts: annotated, ..Annotation::with_response(effect, &view) },
+        ))
     });
-    let Changed { outcome: (tries, status), written } = changed?;
-    let card = looks.iter().any(|look| matches!(look.finding, Finding::Card(_)));
+    let ChangeResult { outcome: (attempts, status), written } = changed?;
+    let has_card =
+        reconciled.iter().any(|one| matches!(one.reconciliation, Reconciliation::Card(_)));
     let is_stored = status != RecurringStatus::Created;
-    if card && !is_stored {
-        wire.note(Event::CardExpired);
-    } else if card && !written {
-        wire.note(Event::SecondCard);
+    if has_card && !is_stored {
+        wire.record(Event::CardExpired);
+    } else if has_card && !written {
+        wire.record(Event::SecondCard);
     }
-    tell(wire, key, &tries, now)?;
-    if card && is_stored {
+    deliver(wire, key, &attempts, now)?;
+    if has_card && is_stored {
         return Ok(());
     }
-    Err(Stop::Fails(answer(&looks)))
+    Err(Stop::Failed(error_without_card(&reconciled)))
 }
 
 /// `App::finish`.
 ///
 /// # Errors
-/// What the store fails with.
+/// Fails with an error of the store.
 pub fn finish(wire: &mut Wire<'_>, now: DateTime<Utc>) -> Result<(), Stop> {
-    let found = storage::load(wire, Key::Slot, now)?;
-    if found.wallet.due().chore.is_none_or(|at| now < at) && !found.is_misled(now) {
+    let found = storage::load(wire, WalletKey::Slot, now)?;
+    if found.wallet.due().task.is_none_or(|at| now < at) && !found.has_stale_index_entry(now) {
         return Ok(());
     }
-    let mut looks = Vec::new();
-    for visit in found.wallet.visits_due() {
-        looks.push(look_up(wire, visit)?);
+    let mut reconciled = Vec::new();
+    for session in found.wallet.due_sessions() {
+        reconciled.push(reconcile(wire, session)?);
     }
-    let unwritten = wire.has(Flaw::TriesNotWrittenDown);
-    let rashly = wire.has(Flaw::WritesOffTheYoung);
-    let changed = storage::change_found(wire, found, Key::Slot, now, |wallet| {
-        for look in &looks {
-            // Ended meanwhile, or activated by another visit: then there is nothing to keep.
-            conclude(wallet, look, rashly).unwrap_or_default();
+    let attempts_unwritten = wire.has(Defect::AttemptsNotWritten);
+    let closes_early = wire.has(Defect::ClosesSessionDuringRegistration);
+    let changed = storage::change_loaded(wire, found, WalletKey::Slot, now, |wallet| {
+        for one in &reconciled {
+            // A refusal means that the recurring payment has ended or has a card by now. Then there is nothing to apply.
+            apply_reconciliation(wallet, one, closes_early).unwrap_or_default();
         }
-        let given_up = wallet.give_up();
-        let tries =
-            if unwritten { wallet.clone().begin_tries(None) } else { wallet.begin_tries(None) };
-        let deed = Deed::Conclude(looks.iter().map(Look::brought).collect());
-        Ok(((given_up.len(), tries.clone()), conclusion(deed, &tries)))
+        let expired = wallet.expire_notifications();
+        let attempts = if attempts_unwritten {
+            wallet.clone().begin_delivery_attempts(None)
+        } else {
+            wallet.begin_delivery_attempts(None)
+        };
+        let effect =
+            Effect::ApplyReconciliations(reconciled.iter().map(Reconciled::summary).collect());
+        Ok(((expired.len(), attempts.clone()), annotate_attempts(effect, &attempts)))
     });
-    let Changed { outcome: (given_up, tries), written } = changed?;
-    if given_up > 0 {
-        wire.note(Event::GivenUp);
+    let ChangeResult { outcome: (expired, attempts), written } = changed?;
+    if expired > 0 {
+        wire.record(Event::NotificationExpired);
     }
-    if !written && !unwritten {
+    if !written && !attempts_unwritten {
         return Ok(());
     }
-    tell(wire, Key::Slot, &tries, now)
+    deliver(wire, WalletKey::Slot, &attempts, now)
 }
 
-/// `App::called_back`. Whatever comes of it, Nets need not call again.
+/// `App::receive_callback`. A failure is not reported, because Nets does not need to repeat the callback.
 ///
 /// # Errors
-/// `Waits`, and nothing else.
-pub fn called_back(
+/// Fails only with `Waiting`.
+pub fn receive_callback(
     wire: &mut Wire<'_>,
     id: RecurringPaymentId,
     now: DateTime<Utc>,
 ) -> Result<(), Stop> {
-    match complete(wire, Key::Slot, id, now) {
-        Err(Stop::Fails(Failure::Refused(_) | Failure::Busy | Failure::Unavailable)) => Ok(()),
+    match complete(wire, WalletKey::Slot, id, now) {
+        Err(Stop::Failed(Failure::Refused(_) | Failure::Busy | Failure::Unavailable)) => Ok(()),
         completed => completed,
     }
 }
 
-/// `Wallet::conclude`, or what it did before it was known that somebody may just be registering a visit.
-fn conclude(wallet: &mut Wallet, look: &Look, rashly: bool) -> Result<(), Refusal> {
-    if let Finding::Closed(closing) = look.finding
-        && rashly
+/// `Wallet::apply_reconciliation`. With the defect, it closes a session even while its registration may be in progress.
+fn apply_reconciliation(
+    wallet: &mut Wallet,
+    one: &Reconciled,
+    closes_early: bool,
+) -> Result<(), Refusal> {
+    if let Reconciliation::Closed(close_reason) = one.reconciliation
+        && closes_early
     {
-        return wallet.close_terminal(&look.visit, closing);
+        return wallet.close_terminal(&one.session, close_reason);
     }
-    wallet.conclude(&look.visit, &look.finding, LIFETIME)
+    wallet.apply_reconciliation(&one.session, &one.reconciliation, LIFETIME)
 }
 
-fn look_until_a_card(
+fn reconcile_until_card(
     wire: &mut Wire<'_>,
-    visits: Vec<Visit>,
+    sessions: Vec<TerminalSession>,
     now: DateTime<Utc>,
-) -> Result<Vec<Look>, Stop> {
-    let mut looks = Vec::new();
-    for visit in visits {
-        let look = look_up(wire, visit)?;
-        let is_good = look.finding.is_good_card(now);
-        looks.push(look);
-        if is_good {
+) -> Result<Vec<Reconciled>, Stop> {
+    let mut reconciled = Vec::new();
+    for session in sessions {
+        let one = reconcile(wire, session)?;
+        let is_valid = one.reconciliation.is_valid_card(now);
+        reconciled.push(one);
+        if is_valid {
             break;
         }
     }
-    Ok(looks)
+    Ok(reconciled)
 }

@@ -1,38 +1,38 @@
-//! `shared/src/storage/due.rs`: what time has made of a wallet, made durable.
+//! `shared/src/storage/due.rs`: stores the expiries and abandonments of a wallet that are due.
 
 use chrono::{DateTime, Utc};
 use shared::domain::notification::Notification;
 
-use super::storage::{Changed, Key, change_found, get, look_into};
-use super::teller::{conclusion, tell};
+use super::notification_sender::{annotate_attempts, deliver};
+use super::storage::{ChangeResult, WalletKey, change_loaded, get, open_item};
+use crate::annotation::Effect;
 use crate::event::Event;
-use crate::intent::Deed;
 use crate::wire::{Stop, Wire};
 
-/// `Teller::settle`: makes durable what time has made of a wallet, and tells it.
+/// `NotificationSender::expire`: stores what is due, and delivers the notifications.
 ///
 /// # Errors
-/// What the store fails with.
-pub fn settle(wire: &mut Wire<'_>, now: DateTime<Utc>) -> Result<(), Stop> {
-    let tries = settled(wire, now)?;
-    tell(wire, Key::Slot, &tries, now)
+/// Fails with an error of the store.
+pub fn expire(wire: &mut Wire<'_>, now: DateTime<Utc>) -> Result<(), Stop> {
+    let attempts = store_expire(wire, now)?;
+    deliver(wire, WalletKey::Slot, &attempts, now)
 }
 
-/// `Store::settle`.
-fn settled(wire: &mut Wire<'_>, now: DateTime<Utc>) -> Result<Vec<Notification>, Stop> {
+/// `Store::expire`.
+fn store_expire(wire: &mut Wire<'_>, now: DateTime<Utc>) -> Result<Vec<Notification>, Stop> {
     let Some(item) = get(wire)?.filter(|item| item.expires_by(now)) else {
-        wire.note(Event::NotDueAnyMore);
+        wire.record(Event::NothingDue);
         return Ok(Vec::new());
     };
-    let found = look_into(item, now);
-    if found.is_misled(now) {
-        wire.note(Event::Misled);
+    let found = open_item(item, now);
+    if found.has_stale_index_entry(now) {
+        wire.record(Event::StaleIndexEntry);
     }
-    let changed = change_found(wire, found, Key::Slot, now, |wallet| {
-        let tries = wallet.begin_tries(None);
-        let intent = conclusion(Deed::Settle, &tries);
-        Ok((tries, intent))
+    let changed = change_loaded(wire, found, WalletKey::Slot, now, |wallet| {
+        let attempts = wallet.begin_delivery_attempts(None);
+        let annotation = annotate_attempts(Effect::TimeOnly, &attempts);
+        Ok((attempts, annotation))
     });
-    let Changed { outcome: tries, written } = changed?;
-    Ok(if written { tries } else { Vec::new() })
+    let ChangeResult { outcome: attempts, written } = changed?;
+    Ok(if written { attempts } else { Vec::new() })
 }

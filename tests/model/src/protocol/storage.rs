@@ -1,6 +1,6 @@
-//! `shared/src/storage.rs`: one consistent read, one conditional write, and what is done when it is beaten or its answer lost.
+//! `shared/src/storage.rs`: a consistent read, a conditional write, and the retries after a conflict or a lost reply.
 //!
-//! The pause between two tries is not here: whoever is between two steps waits anyhow as long as the model likes.
+//! The pause between two attempts is not modelled, because a process can be delayed between any two of its steps.
 
 use std::sync::Arc;
 
@@ -11,83 +11,83 @@ use shared::domain::wallet::{Contents, Wallet};
 use shared::error::Refusal;
 
 use super::slot;
+use crate::annotation::Annotation;
+use crate::defect::Defect;
 use crate::event::Event;
-use crate::flaw::Flaw;
-use crate::intent::Intent;
 use crate::item::{Item, WriteId};
 use crate::wire::{Failure, Put as PutRequest, Reply, Request, Stop, Wire};
 
-/// Whose wallet: it makes a difference only while nothing is stored.
+/// How a wallet is found. The keys differ only while no item is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Key {
-    /// The customer's, whether or not anything was ever in it.
+pub enum WalletKey {
+    /// The wallet of the customer. It may be empty.
     Customer,
-    /// The one that an id points to.
+    /// The wallet of a recurring payment.
     Payment,
-    /// The one at a place, for what the service does by itself.
+    /// The wallet in a slot, for background tasks.
     Slot,
 }
 
-/// A wallet as it was read, to be changed without reading it once more.
+/// A wallet as it was read. It can be changed without another read.
 #[derive(Debug)]
-pub struct Found {
+pub struct LoadedWallet {
     /// The wallet as of now.
     pub wallet: Wallet,
-    /// What is stored, to see whether anything was changed.
+    /// The stored contents, to detect whether a decision changes anything.
     before: Contents,
-    /// The item it is stored in.
+    /// The stored item.
     item: Option<Arc<Item>>,
 }
 
-impl Found {
-    /// Whether an index says that something is overdue which is not.
+impl LoadedWallet {
+    /// Whether an index has an overdue entry that does not agree with the wallet.
     #[must_use]
-    pub fn is_misled(&self, now: DateTime<Utc>) -> bool {
-        self.item.as_ref().is_some_and(|item| item.misleads(&self.wallet, now))
+    pub fn has_stale_index_entry(&self, now: DateTime<Utc>) -> bool {
+        self.item.as_ref().is_some_and(|item| item.has_stale_index_entry(&self.wallet, now))
     }
 }
 
-/// What a change came to.
+/// The result of a change.
 #[derive(Debug)]
-pub struct Changed<T> {
-    /// What was decided.
+pub struct ChangeResult<T> {
+    /// The result of the decision.
     pub outcome: T,
-    /// Whether there was anything to write.
+    /// Whether anything was written.
     pub written: bool,
 }
 
-impl<T> Changed<T> {
-    /// It is written: now it can be said.
-    fn done(outcome: T, own: Own, wire: &mut Wire<'_>) -> Self {
-        wire.done.push(own.change);
+impl<T> ChangeResult<T> {
+    /// The result of a change that is written.
+    fn done(outcome: T, write: WriteIdentity, wire: &mut Wire<'_>) -> Self {
+        wire.reported_done.push(write.change_id);
         Self { outcome, written: true }
     }
 }
 
-/// By what a write is known.
+/// The identity of the writes of one change.
 #[derive(Debug, Clone, Copy)]
-struct Own {
-    /// To the properties: the id of the change's first try.
-    change: WriteId,
-    /// To itself: the same, but for a flaw.
+struct WriteIdentity {
+    /// The id for the properties: the write id of the first attempt.
+    change_id: WriteId,
+    /// The id for the protocol. It differs from `change_id` only with a defect.
     id: WriteId,
     now: DateTime<Utc>,
 }
 
-enum Put {
+enum PutOutcome {
     Written,
-    Beaten(Option<Arc<Item>>, bool),
+    Conflict(Option<Arc<Item>>, bool),
     Unclear,
 }
 
-/// A write that may have been carried out: the version that it was to take the place of.
+/// A write whose outcome is unknown, with the version that it was to replace.
 #[derive(Debug, Clone, Copy)]
-struct Doubt(u64);
+struct UncertainWrite(u64);
 
-impl Doubt {
-    /// What is left of it once an item was seen in which the write is not remembered.
-    fn after(doubt: Option<Self>, seen: &Item) -> Option<Self> {
-        doubt.filter(|Self(replaces)| seen.version <= *replaces)
+impl UncertainWrite {
+    /// The write, if it may still be executed after an item was read that does not contain it.
+    fn after(uncertain: Option<Self>, seen: &Item) -> Option<Self> {
+        uncertain.filter(|Self(replaces)| seen.version <= *replaces)
     }
 }
 
@@ -100,144 +100,150 @@ pub fn empty(now: DateTime<Utc>) -> Wallet {
 /// `Store::load`.
 ///
 /// # Errors
-/// `NotFound`; `Unavailable`.
-pub fn load(wire: &mut Wire<'_>, key: Key, now: DateTime<Utc>) -> Result<Found, Stop> {
+/// Fails with `NotFound` or `Unavailable`.
+pub fn load(wire: &mut Wire<'_>, key: WalletKey, now: DateTime<Utc>) -> Result<LoadedWallet, Stop> {
     match (get(wire)?, key) {
-        (Some(item), _) => Ok(look_into(item, now)),
-        (None, Key::Customer) => {
+        (Some(item), _) => Ok(open_item(item, now)),
+        (None, WalletKey::Customer) => {
             let wallet = empty(now);
-            Ok(Found { before: wallet.contents().clone(), wallet, item: None })
+            Ok(LoadedWallet { before: wallet.contents().clone(), wallet, item: None })
         }
-        (None, Key::Payment | Key::Slot) => Err(Refusal::NotFound.into()),
+        (None, WalletKey::Payment | WalletKey::Slot) => Err(Refusal::NotFound.into()),
     }
 }
 
 /// `Store::change`.
 ///
 /// # Errors
-/// What `decide` refuses with; as for [`load`]; `Busy` after too many lost races; `Unavailable` when nobody knows.
+/// Fails with the refusal of `decide`, as [`load`], with `Busy` after too many conflicts, or with `Unavailable` if the outcome of a
+/// write is unknown.
 pub fn change<T: Clone>(
     wire: &mut Wire<'_>,
-    key: Key,
+    key: WalletKey,
     now: DateTime<Utc>,
-    decide: impl FnMut(&mut Wallet) -> Result<(T, Intent), Refusal>,
+    decide: impl FnMut(&mut Wallet) -> Result<(T, Annotation), Refusal>,
 ) -> Result<T, Stop> {
     let found = load(wire, key, now)?;
-    Ok(change_found(wire, found, key, now, decide)?.outcome)
+    Ok(change_loaded(wire, found, key, now, decide)?.outcome)
 }
 
-/// `Store::change_found`.
+/// `Store::change_loaded`.
 ///
 /// # Errors
-/// As for [`change`].
-pub fn change_found<T: Clone>(
+/// Fails as [`change`].
+pub fn change_loaded<T: Clone>(
     wire: &mut Wire<'_>,
-    found: Found,
-    key: Key,
+    found: LoadedWallet,
+    key: WalletKey,
     now: DateTime<Utc>,
-    decide: impl FnMut(&mut Wallet) -> Result<(T, Intent), Refusal>,
-) -> Result<Changed<T>, Stop> {
-    let mut decide = stubborn(wire.has(Flaw::DecidesOnce), decide);
-    let change = wire.new_write_id();
-    let mut own = Own { change, id: change, now };
-    let mut doubt = None;
+    decide: impl FnMut(&mut Wallet) -> Result<(T, Annotation), Refusal>,
+) -> Result<ChangeResult<T>, Stop> {
+    let mut decide = decide_with_defect(wire.has(Defect::DecisionNotRepeated), decide);
+    let change_id = wire.new_write_id();
+    let mut write = WriteIdentity { change_id, id: change_id, now };
+    let mut uncertain = None;
     let mut decided = None;
     let mut seen = Some(found);
-    for _ in 0..wire.tries() {
-        let Found { mut wallet, before, item } = match seen.take() {
+    for _ in 0..wire.attempts() {
+        let LoadedWallet { mut wallet, before, item } = match seen.take() {
             Some(found) => found,
             None => load(wire, key, now)?,
         };
         if let (Some(outcome), Some(item)) = (decided.take(), &item) {
-            if item.was_written_by(own.id) && !wire.has(Flaw::RetriesBlindly) {
-                wire.note(Event::RecognisedByReading);
-                return Ok(Changed::done(outcome, own, wire));
+            if item.was_written_by(write.id) && !wire.has(Defect::RetriesWithoutCheck) {
+                wire.record(Event::OwnWriteFoundByRead);
+                return Ok(ChangeResult::done(outcome, write, wire));
             }
-            doubt = Doubt::after(doubt, item);
+            uncertain = UncertainWrite::after(uncertain, item);
         }
-        let (outcome, intent) =
-            decide(&mut wallet).map_err(|refusal| failed(wire, own, Failure::Refused(refusal)))?;
-        let misleads = item.as_ref().is_some_and(|item| item.misleads(&wallet, now));
-        if *wallet.contents() == before && !misleads {
-            wire.note(Event::NothingToWrite);
-            return Ok(Changed { outcome, written: false });
+        let (outcome, annotation) =
+            decide(&mut wallet).map_err(|refusal| fail(wire, write, Failure::Refused(refusal)))?;
+        let has_stale_index_entry =
+            item.as_ref().is_some_and(|item| item.has_stale_index_entry(&wallet, now));
+        if *wallet.contents() == before && !has_stale_index_entry {
+            wire.record(Event::NothingToWrite);
+            return Ok(ChangeResult { outcome, written: false });
         }
-        let doubtful = Doubt(item.as_ref().map_or(0, |item| item.version));
-        let new = Item::new(&wallet, item.as_deref(), own.id, wire.flaw());
-        match put(wire, new, item.as_deref(), own, intent)? {
-            Put::Written => return Ok(Changed::done(outcome, own, wire)),
-            Put::Beaten(Some(item), _)
-                if item.was_written_by(own.id) && !wire.has(Flaw::ForgetsOwnWrite) =>
+        let uncertain_write = UncertainWrite(item.as_ref().map_or(0, |item| item.version));
+        let new = Item::new(&wallet, item.as_deref(), write.id, wire.defect());
+        match put(wire, new, item.as_deref(), write, annotation)? {
+            PutOutcome::Written => return Ok(ChangeResult::done(outcome, write, wire)),
+            PutOutcome::Conflict(Some(item), _)
+                if item.was_written_by(write.id) && !wire.has(Defect::OwnWriteNotRecognised) =>
             {
-                wire.note(Event::Recognised);
-                return Ok(Changed::done(outcome, own, wire));
+                wire.record(Event::OwnWriteRecognised);
+                return Ok(ChangeResult::done(outcome, write, wire));
             }
-            Put::Beaten(winner, repeated) => {
-                wire.note(if winner.is_some() { Event::Beaten } else { Event::BeatenSilently });
-                let repeated = repeated && !wire.has(Flaw::BeatenWithoutALook);
-                doubt = repeated.then_some(doubtful).or(doubt);
+            PutOutcome::Conflict(winner, repeated) => {
+                wire.record(if winner.is_some() {
+                    Event::Conflict
+                } else {
+                    Event::ConflictWithoutItem
+                });
+                let repeated = repeated && !wire.has(Defect::RepeatedPutCountsAsConflict);
+                uncertain = repeated.then_some(uncertain_write).or(uncertain);
                 if let Some(item) = &winner {
-                    doubt = Doubt::after(doubt, item);
+                    uncertain = UncertainWrite::after(uncertain, item);
                 }
-                seen = winner.map(|item| look_into(item, now));
+                seen = winner.map(|item| open_item(item, now));
             }
-            Put::Unclear => doubt = Some(doubtful),
+            PutOutcome::Unclear => uncertain = Some(uncertain_write),
         }
         decided = Some(outcome);
-        if wire.has(Flaw::AnotherIdEachTry) {
-            own.id = wire.new_write_id();
+        if wire.has(Defect::NewWriteIdPerAttempt) {
+            write.id = wire.new_write_id();
         }
     }
-    if doubt.is_none() || wire.has(Flaw::NoLookAfterDoubt) {
-        return Err(failed(wire, own, Failure::Busy));
+    if uncertain.is_none() || wire.has(Defect::UncertainWriteNotChecked) {
+        return Err(fail(wire, write, Failure::Busy));
     }
-    let written = load(wire, key, now)?.item.is_some_and(|item| item.was_written_by(own.id));
-    wire.note(if written { Event::RecognisedAtLast } else { Event::LeftInDoubt });
+    let written = load(wire, key, now)?.item.is_some_and(|item| item.was_written_by(write.id));
+    wire.record(if written { Event::UncertainWriteFound } else { Event::UncertainWriteNotFound });
     match decided.filter(|_| written) {
-        Some(outcome) => Ok(Changed::done(outcome, own, wire)),
-        None => Err(failed(wire, own, Failure::Unavailable)),
+        Some(outcome) => Ok(ChangeResult::done(outcome, write, wire)),
+        None => Err(fail(wire, write, Failure::Unavailable)),
     }
 }
 
-/// A decision as it is; or, as a flaw, one that is made once, and then put over whatever is there.
-fn stubborn<T: Clone>(
+/// Returns `decide` itself. With `once`, a defect: the first decision is used again after a conflict.
+fn decide_with_defect<T: Clone>(
     once: bool,
-    mut decide: impl FnMut(&mut Wallet) -> Result<(T, Intent), Refusal>,
-) -> impl FnMut(&mut Wallet) -> Result<(T, Intent), Refusal> {
-    let mut first: Option<(Wallet, T, Intent)> = None;
+    mut decide: impl FnMut(&mut Wallet) -> Result<(T, Annotation), Refusal>,
+) -> impl FnMut(&mut Wallet) -> Result<(T, Annotation), Refusal> {
+    let mut first: Option<(Wallet, T, Annotation)> = None;
     move |wallet| {
-        if let Some((decided, outcome, intent)) = &first {
+        if let Some((decided, outcome, annotation)) = &first {
             *wallet = decided.clone();
-            return Ok((outcome.clone(), intent.clone()));
+            return Ok((outcome.clone(), annotation.clone()));
         }
-        let (outcome, intent) = decide(wallet)?;
+        let (outcome, annotation) = decide(wallet)?;
         if once {
-            first = Some((wallet.clone(), outcome.clone(), intent.clone()));
+            first = Some((wallet.clone(), outcome.clone(), annotation.clone()));
         }
-        Ok((outcome, intent))
+        Ok((outcome, annotation))
     }
 }
 
-/// Who is refused, or told Busy, is told that nothing was written.
-fn failed(wire: &mut Wire<'_>, own: Own, failure: Failure) -> Stop {
+/// Records a failure. A refusal and `Busy` report that nothing was written.
+fn fail(wire: &mut Wire<'_>, write: WriteIdentity, failure: Failure) -> Stop {
     match failure {
-        Failure::Refused(_) => wire.note(Event::Refused),
-        Failure::Busy => wire.note(Event::Busy),
-        Failure::Unavailable => return Stop::Fails(failure),
+        Failure::Refused(_) => wire.record(Event::Refused),
+        Failure::Busy => wire.record(Event::Busy),
+        Failure::Unavailable => return Stop::Failed(failure),
     }
-    wire.denied = Some(own.change);
-    Stop::Fails(failure)
+    wire.reported_not_done = Some(write.change_id);
+    Stop::Failed(failure)
 }
 
-/// `Store::look_into`, without the question whose it is.
-pub(super) fn look_into(item: Arc<Item>, now: DateTime<Utc>) -> Found {
+/// `Store::open_item`, without the check of the owner.
+pub(super) fn open_item(item: Arc<Item>, now: DateTime<Utc>) -> LoadedWallet {
     let before = item.contents.clone();
-    Found { wallet: Wallet::new(slot(), before.clone(), now), before, item: Some(item) }
+    LoadedWallet { wallet: Wallet::new(slot(), before.clone(), now), before, item: Some(item) }
 }
 
 pub(super) fn get(wire: &mut Wire<'_>) -> Result<Option<Arc<Item>>, Stop> {
-    let Reply::Got(item) = wire.ask(Request::Get)? else {
-        return Err(Stop::Fails(Failure::Unavailable));
+    let Reply::Read(item) = wire.send(Request::Get)? else {
+        return Err(Stop::Failed(Failure::Unavailable));
     };
     Ok(item.clone())
 }
@@ -246,24 +252,24 @@ fn put(
     wire: &mut Wire<'_>,
     item: Item,
     replaces: Option<&Item>,
-    own: Own,
-    intent: Intent,
-) -> Result<Put, Stop> {
+    write: WriteIdentity,
+    annotation: Annotation,
+) -> Result<PutOutcome, Stop> {
     let version = item.version;
     let request = PutRequest {
         item: Arc::new(item),
         replaces: replaces.map(|item| item.version),
-        change: own.change,
-        now: own.now,
-        intent,
+        change_id: write.change_id,
+        now: write.now,
+        annotation,
     };
-    let reply = wire.ask(Request::Put(Arc::new(request)))?;
-    if let Reply::Beaten(winner, repeated) = reply {
-        return Ok(Put::Beaten(winner.clone(), *repeated));
+    let reply = wire.send(Request::Put(Arc::new(request)))?;
+    if let Reply::Conflict(winner, repeated) = reply {
+        return Ok(PutOutcome::Conflict(winner.clone(), *repeated));
     }
-    if *reply == Reply::Written || wire.has(Flaw::AnswersFirst) {
+    if *reply == Reply::Written || wire.has(Defect::LostReplyCountsAsWritten) {
         wire.version = version;
-        return Ok(Put::Written);
+        return Ok(PutOutcome::Written);
     }
-    Ok(Put::Unclear)
+    Ok(PutOutcome::Unclear)
 }

@@ -1,128 +1,136 @@
-//! `shared/src/app/terminals.rs`: a terminal is written down first, and then Nets is asked to register it.
+//! `shared/src/app/terminals.rs`: stores a terminal session first, and then has Nets register it.
 
 use chrono::{DateTime, Utc};
-use shared::domain::terminal::{Asked, Closing, Visit};
-use shared::domain::wallet::{Opened, Wallet};
+use shared::domain::terminal::{CloseReason, IdempotencyRecord, TerminalSession};
+use shared::domain::wallet::{OpenedTerminal, Wallet};
 use shared::error::Refusal;
 use shared::netaxept::{Progress, Registered};
 
-use super::look::query;
-use super::storage::{self, Key};
+use super::reconciliation::query;
+use super::storage::{self, WalletKey};
 use super::{callback_url, hash, id};
+use crate::annotation::{Annotation, Effect};
+use crate::defect::Defect;
 use crate::event::Event;
-use crate::flaw::Flaw;
-use crate::intent::{Deed, Intent};
-use crate::operation::Place;
+use crate::operation::SequenceNumber;
 use crate::wire::{Failure, Reply, Request, Stop, Wire};
 
-/// How many transaction ids are tried when Nets knows one from long ago.
-const IDS: u32 = 3;
+/// How many transaction ids are tried if Nets already knows them.
+const MAX_IDS: u32 = 3;
 
-/// `Terminals::open`: the visit whose page's address is given out.
+/// `Terminals::open`: returns the session whose page the client can use.
 ///
 /// # Errors
-/// What the wallet refuses with; what the store fails with; `Unavailable` when Nets does not say clearly.
+/// Fails with the refusal of the wallet, with an error of the store, or with `Unavailable` if Nets gives no clear answer.
 pub fn open(
     wire: &mut Wire<'_>,
-    of: Place,
+    of: SequenceNumber,
     key: Option<u8>,
-    tell: bool,
+    notify: bool,
     now: DateTime<Utc>,
-) -> Result<Visit, Stop> {
-    if wire.has(Flaw::WritesAfterNets) {
-        return open_unwritten(wire, of, key, tell, now);
+) -> Result<TerminalSession, Stop> {
+    if wire.has(Defect::RegistersBeforeWrite) {
+        return open_after_registration(wire, of, key, notify, now);
     }
-    for _ in 0..IDS {
-        let opened =
-            storage::change(wire, Key::Payment, now, |wallet| opened(wallet, of, key, tell));
-        let Opened { visit, again } = opened?;
-        if again {
-            wire.note(Event::SameVisit);
-            if is_registered(wire, &visit)? {
-                return Ok(visit);
+    for _ in 0..MAX_IDS {
+        let opened = storage::change(wire, WalletKey::Payment, now, |wallet| {
+            opened(wallet, of, key, notify)
+        });
+        let OpenedTerminal { session, repeated } = opened?;
+        if repeated {
+            wire.record(Event::OpenRepeated);
+            if is_registered(wire, &session)? {
+                return Ok(session);
             }
-            if !wire.has(Flaw::TakesOverSilently) && !take_over(wire, &visit, now)? {
+            if !wire.has(Defect::ResumeNotWritten) && !resume_registration(wire, &session, now)? {
                 continue;
             }
-            wire.note(Event::TakenOver);
+            wire.record(Event::RegistrationResumed);
         }
-        if register(wire, &visit)? {
-            return Ok(visit);
+        if register(wire, &session)? {
+            return Ok(session);
         }
-        close(wire, &visit, now)?;
+        close(wire, &session, now)?;
     }
-    Err(Stop::Fails(Failure::Unavailable))
+    Err(Stop::Failed(Failure::Unavailable))
 }
 
-/// So that no look writes it off meanwhile. Whether it is still open.
-fn take_over(wire: &mut Wire<'_>, visit: &Visit, now: DateTime<Utc>) -> Result<bool, Stop> {
-    storage::change(wire, Key::Payment, now, |wallet| {
-        Ok((wallet.take_over(visit)?, Intent::silent(Deed::Settle)))
+/// Stores that the registration is in progress again, so that no reconciliation closes the session. Returns whether it is open.
+fn resume_registration(
+    wire: &mut Wire<'_>,
+    session: &TerminalSession,
+    now: DateTime<Utc>,
+) -> Result<bool, Stop> {
+    storage::change(wire, WalletKey::Payment, now, |wallet| {
+        Ok((wallet.resume_registration(session)?, Annotation::without_response(Effect::TimeOnly)))
     })
 }
 
-/// The id is another transaction's for good: nobody will ever register this visit.
-fn close(wire: &mut Wire<'_>, visit: &Visit, now: DateTime<Utc>) -> Result<(), Stop> {
-    storage::change(wire, Key::Payment, now, |wallet| {
-        wallet.close_terminal(visit, Closing::NeverRegistered)?;
-        Ok(((), Intent::silent(Deed::WriteOff(*visit))))
+/// Closes a session whose id belongs to another transaction. It can never be registered.
+fn close(wire: &mut Wire<'_>, session: &TerminalSession, now: DateTime<Utc>) -> Result<(), Stop> {
+    storage::change(wire, WalletKey::Payment, now, |wallet| {
+        wallet.close_terminal(session, CloseReason::NeverRegistered)?;
+        Ok(((), Annotation::without_response(Effect::CloseUnregistered(*session))))
     })
 }
 
 fn opened(
     wallet: &mut Wallet,
-    of: Place,
+    of: SequenceNumber,
     key: Option<u8>,
-    tell: bool,
-) -> Result<(Opened, Intent), Refusal> {
-    let asked = key.map(|key| Asked { key: hash(key), request: hash(key) });
-    let to = if tell { callback_url() } else { None };
-    let opened = wallet.open_terminal(id(of), to, asked)?;
-    let deed =
-        if opened.again { Deed::Settle } else { Deed::Open { visit: opened.visit, key, tell } };
-    Ok((opened, Intent::silent(deed)))
+    notify: bool,
+) -> Result<(OpenedTerminal, Annotation), Refusal> {
+    let idempotency = key.map(|key| IdempotencyRecord { key: hash(key), request: hash(key) });
+    let callback_url = if notify { callback_url() } else { None };
+    let opened = wallet.open_terminal(id(of), callback_url, idempotency)?;
+    let effect = if opened.repeated {
+        Effect::TimeOnly
+    } else {
+        Effect::Open { session: opened.session, key, notify }
+    };
+    Ok((opened, Annotation::without_response(effect)))
 }
 
-fn is_registered(wire: &mut Wire<'_>, visit: &Visit) -> Result<bool, Stop> {
-    match query(wire, visit)? {
+fn is_registered(wire: &mut Wire<'_>, session: &TerminalSession) -> Result<bool, Stop> {
+    match query(wire, session)? {
         Progress::NeverRegistered => Ok(false),
         Progress::Cancelled | Progress::Unverified | Progress::Verified(_) => Ok(true),
     }
 }
 
-/// Has Nets register a visit; not, if its id is another transaction's.
-fn register(wire: &mut Wire<'_>, visit: &Visit) -> Result<bool, Stop> {
-    if let Reply::Registered(registered) = wire.ask(Request::Register(*visit))? {
+/// Has Nets register a session. Returns false if its id belongs to another transaction.
+fn register(wire: &mut Wire<'_>, session: &TerminalSession) -> Result<bool, Stop> {
+    if let Reply::Registered(registered) = wire.send(Request::Register(*session))? {
         return match registered {
             Registered::Yes => Ok(true),
             Registered::IdTaken => {
-                wire.note(Event::IdTaken);
-                Ok(wire.has(Flaw::TakenIsRegistered) || is_registered(wire, visit)?)
+                wire.record(Event::IdTaken);
+                Ok(wire.has(Defect::TakenIdCountsAsRegistered) || is_registered(wire, session)?)
             }
         };
     }
-    match is_registered(wire, visit) {
+    match is_registered(wire, session) {
         Ok(true) => Ok(true),
-        Ok(false) if wire.has(Flaw::WritesOffUnregistered) => Ok(false),
+        Ok(false) if wire.has(Defect::ClosesSessionAfterFailedRegistration) => Ok(false),
         Ok(false) => {
-            wire.note(Event::LeftToTheSchedule);
-            Err(Stop::Fails(Failure::Unavailable))
+            wire.record(Event::RegistrationUncertain);
+            Err(Stop::Failed(Failure::Unavailable))
         }
-        Err(unclear) => Err(unclear),
+        Err(failure) => Err(failure),
     }
 }
 
-/// The order that is wrong: Nets first, the wallet afterwards.
-fn open_unwritten(
+/// The wrong order, as a defect: register the session first, then store it.
+fn open_after_registration(
     wire: &mut Wire<'_>,
-    of: Place,
+    of: SequenceNumber,
     key: Option<u8>,
-    tell: bool,
+    notify: bool,
     now: DateTime<Utc>,
-) -> Result<Visit, Stop> {
-    let found = storage::load(wire, Key::Payment, now)?;
-    let (Opened { visit, .. }, _) = opened(&mut found.wallet.clone(), of, key, tell)?;
-    register(wire, &visit)?;
-    storage::change(wire, Key::Payment, now, |wallet| opened(wallet, of, key, tell))?;
-    Ok(visit)
+) -> Result<TerminalSession, Stop> {
+    let found = storage::load(wire, WalletKey::Payment, now)?;
+    let (OpenedTerminal { session, .. }, _) = opened(&mut found.wallet.clone(), of, key, notify)?;
+    register(wire, &session)?;
+    storage::change(wire, WalletKey::Payment, now, |wallet| opened(wallet, of, key, notify))?;
+    Ok(session)
 }

@@ -1,4 +1,4 @@
-//! The steps: what can happen next, and what it makes of a state.
+//! The steps, and how each of them changes a state.
 
 use std::fmt;
 use std::sync::Arc;
@@ -7,293 +7,320 @@ use chrono::{DateTime, TimeDelta, Utc};
 use shared::domain::id::TransactionId;
 use shared::error::Refusal;
 
-use super::{Rules, World};
-use crate::breach::Breach;
+use super::{StepContext, World};
 use crate::event::Event;
 use crate::item::WriteId;
-use crate::nets::Page;
+use crate::nets::PageState;
 use crate::operation::Operation;
-use crate::protocol::Given;
-use crate::run::{CameTo, Progressed, Run};
-use crate::truth::Verdict;
+use crate::protocol::Success;
+use crate::run::{Run, RunProgress, RunState};
+use crate::specification::ExpectedResult;
+use crate::violation::Violation;
 use crate::wire::{Failure, Reply, Request};
 
-/// A step. Parties and late requests are numbered.
+/// A step. Processes and late requests have an index.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Step {
-    /// A party begins its next operation, and reads.
+    /// A process begins its next operation. Except for `Expire`, this includes its first read.
     Begin {
-        /// Who.
-        who: usize,
-        /// Whether its clock is behind.
-        behind: bool,
+        /// The index of the process.
+        process: usize,
+        /// Whether its clock is two seconds behind.
+        clock_behind: bool,
         /// Whether its first read is stale.
-        stale: bool,
+        stale_read: bool,
     },
-    /// A request is carried out, and its reply arrives.
-    Answer(usize),
-    /// A write is carried out, its reply is lost, and the SDK sends it again.
-    Repeat(usize),
-    /// A request, or its reply, is lost, and its sender gives it up. A write may still arrive.
-    Lose(usize),
-    /// A receiver hears, and the 202 is lost.
+    /// The request of a process is executed, and its reply arrives.
+    Execute(usize),
+    /// A write is executed, its reply is lost, and the SDK sends it again.
+    RepeatWrite(usize),
+    /// A request is lost, and its sender stops waiting. The request may still arrive later.
+    LoseRequest(usize),
+    /// A notification is delivered, and the receiver's 202 is lost.
     LoseReply(usize),
-    /// A function is killed. A write that is on its way may still arrive.
+    /// A function is killed. Its last request may still arrive.
     Kill(usize),
-    /// A request that was given up arrives.
-    Arrive(usize),
-    /// The customer does something at a page.
-    Visit(TransactionId, Page),
-    /// The clock moves on.
-    Wait(DateTime<Utc>),
+    /// A late request arrives and is executed.
+    ExecuteLate(usize),
+    /// The customer acts on a page.
+    CustomerActs(TransactionId, PageState),
+    /// The clock moves to this instant.
+    AdvanceClock(DateTime<Utc>),
 }
 
-/// How the clock moves.
+/// A kind of clock step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Wait {
-    /// By so much.
+pub enum ClockStep {
+    /// By this duration.
     By(TimeDelta),
-    /// To when the index of chores says.
-    ToChore,
-    /// To when the index of expiries says.
+    /// To the entry of the index of background tasks.
+    ToTask,
+    /// To the entry of the index of expiries.
     ToExpiry,
-    /// To just before that.
-    BeforeExpiry,
+    /// To one millisecond before the entry of the index of expiries.
+    ToBeforeExpiry,
 }
 
 impl World {
-    /// One step.
-    pub fn step(&mut self, step: Step, scripts: &[Vec<Operation>], rules: &Rules<'_>) {
+    /// Executes a step.
+    pub fn step(&mut self, step: Step, scripts: &[Vec<Operation>], context: &StepContext<'_>) {
         match step {
-            Step::Begin { who, behind, stale } => {
-                let now = if behind { self.now - BEHIND } else { self.now };
-                let operation = scripts[who][usize::from(self.parties[who].done)];
-                self.begin(who, operation, now, stale);
-                self.proceed(who, scripts, rules);
+            Step::Begin { process, clock_behind, stale_read } => {
+                let now = if clock_behind { self.now - CLOCK_SKEW } else { self.now };
+                let operation = scripts[process][usize::from(self.processes[process].done)];
+                self.begin(process, operation, now, stale_read);
+                self.proceed(process, scripts, context);
             }
-            Step::Answer(who) => {
-                let request = self.request(who);
-                let mut reply = self.execute(&request, rules);
-                if let Reply::Beaten(_, repeated) = &mut reply {
-                    *repeated = self.parties[who].run.as_ref().is_some_and(|run| run.repeated);
+            Step::Execute(process) => {
+                let request = self.request(process);
+                let mut reply = self.execute(&request, context);
+                if let Reply::Conflict(_, repeated) = &mut reply {
+                    *repeated =
+                        self.processes[process].run.as_ref().is_some_and(|run| run.repeated);
                 }
-                self.note_schedule(who, &request, &reply, rules);
-                self.reply(who, reply, scripts, rules);
+                self.count_schedule_activation(process, &request, &reply, context);
+                self.reply(process, reply, scripts, context);
             }
-            Step::Repeat(who) => {
-                self.left.losses -= 1;
-                let request = self.request(who);
-                self.execute(&request, rules);
-                if let Some(run) = &mut self.parties[who].run {
+            Step::RepeatWrite(process) => {
+                self.remaining.losses -= 1;
+                let request = self.request(process);
+                self.execute(&request, context);
+                if let Some(run) = &mut self.processes[process].run {
                     Arc::make_mut(run).repeated = true;
                 }
             }
-            Step::Lose(who) => {
-                self.left.losses -= 1;
-                let request = self.request(who);
-                if let Request::Tell(notification) = &request {
-                    self.tell(notification, false);
+            Step::LoseRequest(process) => {
+                self.remaining.losses -= 1;
+                let request = self.request(process);
+                if let Request::Notify(notification) = &request {
+                    self.notify(notification, false);
                 }
                 self.late.push(request);
-                self.reply(who, Reply::Lost, scripts, rules);
+                self.reply(process, Reply::Lost, scripts, context);
             }
-            Step::LoseReply(who) => {
-                self.left.losses -= 1;
-                rules.note(Event::HeardUnheard);
-                let request = self.request(who);
-                self.execute(&request, rules);
-                self.reply(who, Reply::Lost, scripts, rules);
+            Step::LoseReply(process) => {
+                self.remaining.losses -= 1;
+                context.count(Event::DeliveryReplyLost);
+                let request = self.request(process);
+                self.execute(&request, context);
+                self.reply(process, Reply::Lost, scripts, context);
             }
-            Step::Kill(who) => self.kill(who, rules),
-            Step::Arrive(which) => {
-                let request = self.late.remove(which);
-                self.arrive(&request, rules);
+            Step::Kill(process) => self.kill(process, context),
+            Step::ExecuteLate(index) => {
+                let request = self.late.remove(index);
+                self.execute_late(&request, context);
             }
-            Step::Visit(id, does) => {
-                self.nets.visit(id, does);
-                self.judge(rules);
+            Step::CustomerActs(id, action) => {
+                self.nets.set_page(id, action);
+                self.check(context);
             }
-            Step::Wait(now) => {
-                self.left.waits -= 1;
-                if self.now + LATE_AT_NETS < now {
+            Step::AdvanceClock(now) => {
+                self.remaining.clock_steps -= 1;
+                if self.now + REGISTER_DELAY < now {
                     self.late.retain(|late| !matches!(late, Request::Register(_)));
                 }
                 self.now = now;
-                self.judge(rules);
+                self.check(context);
             }
         }
         let late = std::mem::take(&mut self.late);
-        self.late = late.into_iter().filter(|late| self.can_matter(late, rules)).collect();
+        self.late = late.into_iter().filter(|late| self.can_have_effect(late, context)).collect();
     }
 
-    /// The request that a party waits with.
+    /// The request of a process that waits for a reply.
     #[must_use]
-    pub fn request(&self, who: usize) -> Request {
-        self.parties[who].run.as_ref().map_or(Request::Get, |run| run.request.clone())
+    pub fn request(&self, process: usize) -> Request {
+        self.processes[process].run.as_ref().map_or(Request::Get, |run| run.request.clone())
     }
 
-    fn begin(&mut self, who: usize, operation: Operation, now: DateTime<Utc>, stale: bool) {
+    fn begin(
+        &mut self,
+        process: usize,
+        operation: Operation,
+        now: DateTime<Utc>,
+        stale_read: bool,
+    ) {
         let verified = self.nets.transactions().filter(|one| one.verified > 0).map(|one| one.id);
-        let verified = if operation.looks() { verified.collect() } else { Vec::new() };
-        let first = if stale { self.before.clone() } else { self.table.clone() };
-        self.parties[who].run = Some(Arc::new(Run {
+        let verified_at_begin =
+            if operation.reconciles() { verified.collect() } else { Vec::new() };
+        let first = if stale_read { self.previous.clone() } else { self.table.clone() };
+        self.processes[process].run = Some(Arc::new(Run {
             operation,
             now,
-            // Between what an index says and the read that follows there is time.
+            // The expiry schedule was started by an index entry. Other steps are possible before its read.
             replies: if operation == Operation::Expire {
                 Vec::new()
             } else {
-                vec![Reply::Got(first)]
+                vec![Reply::Read(first)]
             },
             request: Request::Get,
             repeated: false,
-            floor: self.version(),
-            verified,
+            version_at_begin: self.version(),
+            verified_at_begin,
         }));
     }
 
-    /// Counts a card that nobody but the schedule stored.
-    fn note_schedule(&self, who: usize, request: &Request, reply: &Reply, rules: &Rules<'_>) {
-        let finishes = |run: &Arc<Run>| run.operation == Operation::Finish;
-        if self.parties[who].run.as_ref().is_some_and(finishes)
+    /// Counts a card that the schedule stored.
+    fn count_schedule_activation(
+        &self,
+        process: usize,
+        request: &Request,
+        reply: &Reply,
+        context: &StepContext<'_>,
+    ) {
+        let is_finish = |run: &Arc<Run>| run.operation == Operation::Finish;
+        if self.processes[process].run.as_ref().is_some_and(is_finish)
             && let (Request::Put(put), Reply::Written) = (request, reply)
-            && put.intent.brings_a_card()
+            && put.annotation.has_card()
         {
-            rules.note(Event::ActivatedBySchedule);
+            context.count(Event::ActivatedBySchedule);
         }
     }
 
-    /// A reply arrives, or nothing will.
-    fn reply(&mut self, who: usize, reply: Reply, scripts: &[Vec<Operation>], rules: &Rules<'_>) {
-        if let Some(run) = &mut self.parties[who].run {
+    /// Adds a reply, or its absence, and continues the run.
+    fn reply(
+        &mut self,
+        process: usize,
+        reply: Reply,
+        scripts: &[Vec<Operation>],
+        context: &StepContext<'_>,
+    ) {
+        if let Some(run) = &mut self.processes[process].run {
             Arc::make_mut(run).replies.push(reply);
         }
-        self.proceed(who, scripts, rules);
+        self.proceed(process, scripts, context);
     }
 
-    /// Goes on to the next request, or to the end.
-    fn proceed(&mut self, who: usize, scripts: &[Vec<Operation>], rules: &Rules<'_>) {
-        let Some(mut run) = self.parties[who].run.take() else { return };
-        let earlier: usize = scripts[..who].iter().map(Vec::len).sum();
-        // Scripts are short: `Configuration` checks that there are ids enough.
-        let ordinal = u8::try_from(earlier).unwrap_or_default() + self.parties[who].done;
-        let Progressed { came_to, events, version, done, denied } =
-            run.progress(rules.setting(ordinal));
+    /// Continues a run to its next request, or to its end.
+    fn proceed(&mut self, process: usize, scripts: &[Vec<Operation>], context: &StepContext<'_>) {
+        let Some(mut run) = self.processes[process].run.take() else { return };
+        let earlier: usize = scripts[..process].iter().map(Vec::len).sum();
+        // `ProtocolModel::new` checks that there are enough ids.
+        let ordinal = u8::try_from(earlier).unwrap_or_default() + self.processes[process].done;
+        let RunProgress { state, events, version, reported_done, reported_not_done } =
+            run.replay(context.run_settings(ordinal));
         for event in events {
-            rules.note(event);
+            context.count(event);
         }
-        self.check_claims(&done, denied);
-        let knows = version >= run.floor || !run.operation.is_request();
-        let decided = version == self.version() && done.is_empty();
-        match came_to {
-            CameTo::Waits(request) => {
+        self.check_reported(&reported_done, reported_not_done);
+        let is_current = version >= run.version_at_begin || !run.operation.is_request();
+        let is_decided_on_current = version == self.version() && reported_done.is_empty();
+        match state {
+            RunState::Waiting(request) => {
                 self.check_request(&request, &run);
                 let waiting = Arc::make_mut(&mut run);
                 (waiting.request, waiting.repeated) = (request, false);
-                self.parties[who].run = Some(run);
+                self.processes[process].run = Some(run);
                 return;
             }
-            CameTo::Gives(given) => {
-                self.breaches.unless(knows, Breach::StaleAnswer);
-                self.check_refusal(&run, None, decided);
-                self.give(given);
+            RunState::Succeeded(success) => {
+                self.violations.add_unless(is_current, Violation::StaleResponse);
+                self.check_refusal(&run, None, is_decided_on_current);
+                self.return_to_client(success);
             }
-            CameTo::Fails(Failure::Refused(refusal)) => {
-                if refusal == Refusal::NotAwaitingCard && run.has_verified() {
-                    rules.note(Event::CardTooLate);
+            RunState::Failed(Failure::Refused(refusal)) => {
+                if refusal == Refusal::NotAwaitingCard && run.has_verified_card() {
+                    context.count(Event::CardTooLate);
                 }
-                self.breaches.unless(knows, Breach::StaleAnswer);
-                self.check_refusal(&run, Some(refusal), decided);
+                self.violations.add_unless(is_current, Violation::StaleResponse);
+                self.check_refusal(&run, Some(refusal), is_decided_on_current);
             }
-            CameTo::Fails(Failure::Busy | Failure::Unavailable) => {}
+            RunState::Failed(Failure::Busy | Failure::Unavailable) => {}
         }
-        self.parties[who].done += 1;
+        self.processes[process].done += 1;
     }
 
-    /// What a function takes for done is done, and what it says is not done is not.
-    fn check_claims(&mut self, done: &[WriteId], denied: Option<WriteId>) {
-        let so = done.iter().all(|id| self.written.has(*id));
-        self.breaches.unless(so, Breach::FalseAnswer);
-        if let Some(id) = denied {
-            self.denied.add(id);
-            self.breaches.unless(!self.written.has(id), Breach::DeniedAndDone);
+    /// Checks that the writes that a function reports as done are done, and that the one reported as not done is not.
+    fn check_reported(&mut self, done: &[WriteId], not_done: Option<WriteId>) {
+        let all_written = done.iter().all(|id| self.written.has(*id));
+        self.violations.add_unless(all_written, Violation::WrongResponse);
+        if let Some(id) = not_done {
+            self.reported_not_done.add(id);
+            self.violations.add_unless(!self.written.has(id), Violation::RefusedButWritten);
         }
     }
 
-    /// What is answered is what the contract says, if it was decided on what is stored now, and without a write.
-    fn check_refusal(&mut self, run: &Run, refusal: Option<Refusal>, on_this: bool) {
-        let right = match self.truth.verdict(run.operation, run.now) {
-            Verdict::Carried => refusal.is_none(),
-            Verdict::Refused(expected) => refusal == Some(expected),
-            Verdict::Open => refusal != Some(Refusal::NotFound),
+    /// Checks the result against the contract, if the run decided on the current version and wrote nothing.
+    fn check_refusal(&mut self, run: &Run, refusal: Option<Refusal>, is_decided_on_current: bool) {
+        let is_expected = match self.specification.expected_result(run.operation, run.now) {
+            ExpectedResult::Accepted => refusal.is_none(),
+            ExpectedResult::Refused(expected) => refusal == Some(expected),
+            ExpectedResult::DependsOnNets => refusal != Some(Refusal::NotFound),
         };
-        self.breaches.unless(right || !on_this, Breach::FalseRefusal);
+        self.violations.add_unless(is_expected || !is_decided_on_current, Violation::WrongRefusal);
     }
 
     fn check_request(&mut self, request: &Request, run: &Run) {
-        if let Request::Verify(visit) = request {
-            let again = run.verified.contains(&visit.transaction_id);
-            self.breaches.unless(!again, Breach::AskedAgain);
+        if let Request::Verify(session) = request {
+            let is_verified_again = run.verified_at_begin.contains(&session.transaction_id);
+            self.violations.add_unless(!is_verified_again, Violation::VerifiedAgain);
         }
     }
 
-    /// Somebody is given what they asked for.
-    pub(super) fn give(&mut self, given: Given) {
-        if let Given::Page(visit) = given {
-            self.breaches.unless(self.nets.of(&visit).is_some(), Breach::NoPage);
-            if !self.pages.contains(&visit.transaction_id) {
-                self.pages.push(visit.transaction_id);
+    /// Returns a result to the client, which may include the address of a page.
+    pub(super) fn return_to_client(&mut self, success: Success) {
+        if let Success::Page(session) = success {
+            self.violations
+                .add_unless(self.nets.of(&session).is_some(), Violation::PageWithoutTransaction);
+            if !self.pages.contains(&session.transaction_id) {
+                self.pages.push(session.transaction_id);
                 self.pages.sort_unstable();
             }
         }
     }
 
-    fn kill(&mut self, who: usize, rules: &Rules<'_>) {
-        self.left.kills -= 1;
-        rules.note(Event::Killed);
-        let Some(run) = self.parties[who].run.take() else { return };
-        self.parties[who].done += 1;
+    fn kill(&mut self, process: usize, context: &StepContext<'_>) {
+        self.remaining.kills -= 1;
+        context.count(Event::Killed);
+        let Some(run) = self.processes[process].run.take() else { return };
+        self.processes[process].done += 1;
         if matches!(run.request, Request::Put(_)) {
-            rules.note(Event::KilledWithWrite);
+            context.count(Event::KilledWithWrite);
             if run.replies.iter().any(|reply| matches!(reply, Reply::Verification(_))) {
-                rules.note(Event::KilledAfterNets);
+                context.count(Event::KilledAfterNets);
             }
         }
         self.late.push(run.request.clone());
     }
 
-    fn arrive(&mut self, request: &Request, rules: &Rules<'_>) {
-        let reply = self.execute(request, rules);
+    fn execute_late(&mut self, request: &Request, context: &StepContext<'_>) {
+        let reply = self.execute(request, context);
         match (request, reply) {
-            (Request::Put(_), Reply::Written) => rules.note(Event::LateWrite),
-            (Request::Register(_), _) => rules.note(Event::LateRegister),
-            (Request::Verify(_), _) => rules.note(Event::LateVerify),
+            (Request::Put(_), Reply::Written) => context.count(Event::LateWrite),
+            (Request::Register(_), _) => context.count(Event::LateRegister),
+            (Request::Verify(_), _) => context.count(Event::LateVerify),
             _ => {}
         }
     }
 }
 
-/// After how long Nets is not going to begin with what its sender has given up.
-const LATE_AT_NETS: TimeDelta = TimeDelta::seconds(30);
-/// How far a clock can be behind another one.
-const BEHIND: TimeDelta = TimeDelta::seconds(2);
+/// How long after its sender stopped waiting Nets may still start a Register.
+const REGISTER_DELAY: TimeDelta = TimeDelta::seconds(30);
+/// How far the clock of a client can be behind.
+const CLOCK_SKEW: TimeDelta = TimeDelta::seconds(2);
 
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Begin { who, behind, stale } => {
-                let behind = if *behind { ", its clock behind" } else { "" };
-                let stale = if *stale { ", and reads what is stale" } else { "" };
-                write!(f, "{who} begins{behind}{stale}")
+            Self::Begin { process, clock_behind, stale_read } => {
+                let clock_behind = if *clock_behind { " with its clock behind" } else { "" };
+                let stale_read = if *stale_read { " with a stale read" } else { "" };
+                write!(f, "process {process} begins{clock_behind}{stale_read}")
             }
-            Self::Answer(who) => write!(f, "{who} is answered"),
-            Self::Repeat(who) => write!(f, "{who}'s write is done, and sent again"),
-            Self::Lose(who) => write!(f, "{who} hears nothing"),
-            Self::LoseReply(who) => write!(f, "{who} is heard, and does not hear so"),
-            Self::Kill(who) => write!(f, "{who} is killed"),
-            Self::Arrive(which) => write!(f, "late request {which} arrives"),
-            Self::Visit(id, page) => write!(f, "the customer at {id}: {page:?}"),
-            Self::Wait(now) => write!(f, "it is {now}"),
+            Self::Execute(process) => write!(f, "the request of process {process} is executed"),
+            Self::RepeatWrite(process) => {
+                write!(f, "the write of process {process} is executed and sent again")
+            }
+            Self::LoseRequest(process) => {
+                write!(f, "the request of process {process} is lost")
+            }
+            Self::LoseReply(process) => {
+                write!(f, "the request of process {process} is executed, its reply is lost")
+            }
+            Self::Kill(process) => write!(f, "process {process} is killed"),
+            Self::ExecuteLate(index) => write!(f, "late request {index} is executed"),
+            Self::CustomerActs(id, page) => write!(f, "the page of {id} becomes {page:?}"),
+            Self::AdvanceClock(now) => write!(f, "the clock moves to {now}"),
         }
     }
 }

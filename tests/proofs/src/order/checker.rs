@@ -1,9 +1,9 @@
-//! Checks that what happened is an order: each version of a wallet is what the specification makes of the one before it, and
-//! each answer is what the specification answers at the version that its invocation read or wrote.
+//! Checks the history of a run: each version of a wallet is the specification's result for the previous version, and each response
+//! is the specification's response at a version that the invocation read or wrote.
 
-mod answers;
 mod history;
 mod invocation;
+mod responses;
 #[cfg(test)]
 mod tests;
 mod writes;
@@ -11,161 +11,163 @@ mod writes;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use super::event::Answer;
 use super::item::{Head, Item};
-use super::nets::{Press, Visits};
+use super::lambda::Response;
+use super::nets::{PageAction, TerminalSessions};
 use super::operation::Call;
-use super::place;
+use super::slots;
 use super::spec::Wallet;
 use history::History;
-use invocation::{Invocation, Returned, Seen};
+use invocation::{Invocation, Read, Returned};
 
-/// What happened, in an order in which it can have.
+/// An event of a run. The order of the events is a possible order in time.
 #[derive(Debug)]
 pub enum Event {
-    /// A client, or a schedule, calls.
+    /// An invocation starts.
     Invoked(u64, Arc<Call>),
-    /// An invocation was told what is stored at a slot: an item, or that there is none.
+    /// An invocation read a slot: the stored item, or none.
     Read(u64, u64, Option<Stored>),
-    /// An invocation's conditional write was refused; what is stored, where the refusal said so.
-    Refused(u64, Option<Head>),
+    /// The condition of an invocation's write failed. Contains the stored item's head if the failure returned it.
+    ConditionFailed(u64, Option<Head>),
     /// An invocation wrote an item.
-    Wrote(u64, Box<Item>),
-    /// It answered, or nobody will ever know what.
-    Returned(u64, Option<Answer>),
-    /// A customer begins to do something at a page.
-    Pressing(u64, Press),
-    /// It is done, and was taken or not.
-    Pressed(u64, bool),
-    /// Nothing is going on, and the schedules have done all that is due.
-    Quiet(i64),
-    /// A customer of an organisation does not come back.
-    Gone(u64, String),
+    Written(u64, Box<Item>),
+    /// An invocation ended, with its response; without one if the response is lost.
+    Returned(u64, Option<Response>),
+    /// A customer starts an action on a terminal page.
+    ActionStarted(u64, PageAction),
+    /// The action is finished, and was accepted or not.
+    ActionFinished(u64, bool),
+    /// There is no load, and the schedules have done all work that is due at this instant.
+    Idle(i64),
+    /// A customer of an organisation is not used any more.
+    CustomerRetired(u64, String),
 }
 
-/// An item that somebody was told is stored.
+/// An item that an invocation read.
 #[derive(Debug)]
 pub enum Stored {
-    /// All of it.
-    Whole(Box<Item>),
-    /// Which version it is.
+    /// The whole item.
+    Full(Box<Item>),
+    /// Only its slot and version.
     Head(Head),
 }
 
 impl Stored {
     fn version(&self) -> u64 {
         match self {
-            Self::Whole(item) => item.version,
+            Self::Full(item) => item.version,
             Self::Head(head) => head.version,
         }
     }
 }
 
-/// There is no order: what is wrong, and what happened to the wallet before it.
+/// The history has no sequential order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Violation {
-    /// One line.
+    /// The violated rule, in one line.
     pub what: String,
-    /// One line for each of the last versions.
+    /// The last versions of the wallet, one per line.
     pub history: Vec<String>,
 }
 
-/// What was checked.
+/// The figures of a check.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Totals {
-    /// Answers by function, status and kind of problem.
-    pub answers: BTreeMap<(&'static str, u16, String), u64>,
-    /// Invocations whose answer nobody knows.
-    pub unknown: u64,
-    /// Versions, each held against the specification.
+    /// Number of responses by function, status and problem type.
+    pub responses: BTreeMap<(&'static str, u16, String), u64>,
+    /// Number of invocations whose response is lost.
+    pub unknown_responses: u64,
+    /// Number of versions, all compared with the specification.
     pub versions: u64,
-    /// Reads, each held against the version that it is of.
+    /// Number of reads, all compared with the version that they returned.
     pub reads: u64,
-    /// Conditional writes that were refused.
-    pub refused: u64,
-    /// Wallets.
+    /// Number of writes whose condition failed.
+    pub conflicts: u64,
+    /// Number of wallets.
     pub wallets: u64,
-    /// Writes of invocations that had answered 503, or whose answer nobody knows.
-    pub committed_unheard: u64,
+    /// Number of writes of invocations that had responded 503, or whose response is lost.
+    pub committed_without_response: u64,
 }
 
-/// The checker. It keeps what may still matter, and no more.
+/// The checker. It keeps only the data that later events can refer to.
 #[derive(Debug, Default)]
 pub struct Checker {
     invocations: HashMap<u64, Invocation>,
     wallets: HashMap<u64, History>,
-    /// Where each customer's wallet lies.
-    homes: HashMap<(u64, String), u64>,
-    visits: Visits,
-    /// How many events there were.
+    /// The slot of each customer's wallet.
+    slots: HashMap<(u64, String), u64>,
+    sessions: TerminalSessions,
+    /// Number of events so far.
     events: u64,
-    /// Invocations up to this one are of the time before the last quiet moment but one.
-    settled: [u64; 2],
-    /// What was checked so far.
+    /// The positions of the last two idle periods. Older invocations that are finished are removed.
+    idle_positions: [u64; 2],
+    /// The figures so far.
     pub totals: Totals,
 }
 
 impl Checker {
-    /// Takes an event in.
+    /// Processes an event.
     ///
     /// # Errors
-    /// With it, there is no order.
-    pub fn take(&mut self, event: Event) -> Result<(), Violation> {
+    /// Fails if there is no sequential order with this event.
+    pub fn process(&mut self, event: Event) -> Result<(), Violation> {
         self.events += 1;
         match event {
             Event::Invoked(id, call) => {
-                let floor = self.home(&call).and_then(|slot| self.wallets.get(&slot));
-                let floor = floor.map(|history| (history.slot, history.acknowledged));
-                self.invocations.insert(id, Invocation::new(call, self.events, floor));
+                let min_version = self.slot_of(&call).and_then(|slot| self.wallets.get(&slot));
+                let min_version = min_version.map(|history| (history.slot, history.acknowledged));
+                self.invocations.insert(id, Invocation::new(call, self.events, min_version));
                 Ok(())
             }
             Event::Read(id, slot, item) => {
                 self.totals.reads += 1;
-                self.see(id, slot, item)
+                self.record_read(id, slot, item)
             }
-            Event::Refused(id, stored) => {
-                self.totals.refused += 1;
+            Event::ConditionFailed(id, stored) => {
+                self.totals.conflicts += 1;
                 let invocation = self.invocation(id)?;
-                invocation.refused = true;
-                invocation.beaten_unseen = true;
-                // Where the refusal does not say what is stored, it is read next.
-                stored.map_or(Ok(()), |head| self.see(id, head.slot, Some(Stored::Head(head))))
+                invocation.has_conflict = true;
+                invocation.conflict_unread = true;
+                // If the failure did not return the item, the invocation reads it next.
+                stored.map_or(Ok(()), |head| {
+                    self.record_read(id, head.slot, Some(Stored::Head(head)))
+                })
             }
-            Event::Wrote(id, item) => self.write(id, *item),
-            Event::Returned(id, answer) => {
+            Event::Written(id, item) => self.record_write(id, *item),
+            Event::Returned(id, response) => {
                 self.invocation(id)?.returned =
-                    answer.map_or(Returned::Unknown, Returned::Answered);
+                    response.map_or(Returned::Unknown, Returned::Responded);
                 self.check(id)
             }
-            Event::Pressing(transaction, press) => {
-                self.visits.begins(transaction, press);
+            Event::ActionStarted(transaction, action) => {
+                self.sessions.start_action(transaction, action);
                 Ok(())
             }
-            Event::Pressed(transaction, taken) => {
-                self.visits.done(transaction, self.events, taken);
+            Event::ActionFinished(transaction, accepted) => {
+                self.sessions.finish_action(transaction, self.events, accepted);
                 Ok(())
             }
-            Event::Quiet(now) => self.quiet(now),
-            Event::Gone(organisation, customer) => {
+            Event::Idle(now) => self.check_idle(now),
+            Event::CustomerRetired(organisation, customer) => {
                 self.retire(organisation, customer);
                 Ok(())
             }
         }
     }
 
-    /// At the end: everything that was told has found its place.
+    /// Checks that no version is missing and that every invocation is finished. Called after the last event.
     ///
     /// # Errors
-    /// It has not.
-    pub fn end(&self) -> Result<(), Violation> {
+    /// Fails otherwise.
+    pub fn finish(&self) -> Result<(), Violation> {
         for history in self.wallets.values() {
-            if let Some(version) = history.missing() {
+            if let Some(version) = history.missing_version() {
                 return Err(history.violation(&format!("version {version} was never written")));
             }
         }
         match self.invocations.iter().find(|(_, invocation)| invocation.is_unfinished()) {
             Some((id, invocation)) => Err(Violation::new(format!(
-                "invocation {id} has no end: {:?}",
+                "invocation {id} did not finish: {:?}",
                 invocation.call.operation
             ))),
             None => Ok(()),
@@ -173,58 +175,60 @@ impl Checker {
     }
 
     fn invocation(&mut self, id: u64) -> Result<&mut Invocation, Violation> {
-        let unknown = || Violation::new(format!("a request to the table by nobody known: {id}"));
-        self.invocations.get_mut(&id).ok_or_else(unknown)
+        let unknown_invocation =
+            || Violation::new(format!("a request to the table with an unknown invocation: {id}"));
+        self.invocations.get_mut(&id).ok_or_else(unknown_invocation)
     }
 
-    /// Where the wallet lies that a call is about, as far as is known.
-    fn home(&self, call: &Call) -> Option<u64> {
+    /// The slot of the wallet that a call concerns, if known.
+    fn slot_of(&self, call: &Call) -> Option<u64> {
         match call.operation.id() {
             Some(id) => Some(id >> 10),
-            None => self.homes.get(&whose(call)?).copied(),
+            None => self.slots.get(&customer_of(call)?).copied(),
         }
     }
 
-    /// An invocation saw what is stored at a slot: the state of that version, or, when that is not known yet, as soon as it is.
-    fn see(&mut self, id: u64, slot: u64, item: Option<Stored>) -> Result<(), Violation> {
+    /// Records a read. If the version is not known yet, the read stays pending until it is.
+    fn record_read(&mut self, id: u64, slot: u64, item: Option<Stored>) -> Result<(), Violation> {
         let invocation = self.invocation(id)?;
-        invocation.beaten_unseen = false;
+        invocation.conflict_unread = false;
         let now = invocation.call.now;
         let Some(item) = item else {
-            invocation.seen.push(Seen { slot, version: 0, wallet: None });
+            invocation.reads.push(Read { slot, version: 0, wallet: None });
             return Ok(());
         };
         let version = item.version();
         let history = self.wallets.entry(slot).or_insert_with(|| History::new(slot));
-        if version > history.last {
-            history.wait(version, id, item);
+        if version > history.last_version {
+            history.add_pending_read(version, id, item);
             self.invocation(id)?.unresolved += 1;
             return Ok(());
         }
-        let wallet = history.recall(&item, now)?;
-        self.invocation(id)?.seen.push(Seen { slot, version, wallet: Some(wallet) });
+        let wallet = history.state_of(&item, now)?;
+        self.invocation(id)?.reads.push(Read { slot, version, wallet: Some(wallet) });
         Ok(())
     }
 
-    /// No load, and the schedules are done: no card is lost, and nothing is due.
-    fn quiet(&mut self, now: i64) -> Result<(), Violation> {
-        for history in self.wallets.values_mut().filter(|history| history.touched) {
-            history.touched = false;
+    /// Checks the changed wallets in an idle period: no card is lost, and nothing is due.
+    fn check_idle(&mut self, now: i64) -> Result<(), Violation> {
+        for history in self.wallets.values_mut().filter(|history| history.is_changed) {
+            history.is_changed = false;
             let Some(wallet) = history.newest() else { continue };
-            history.quiet(&wallet, &self.visits, now)?;
+            history.check_idle(&wallet, &self.sessions, now)?;
         }
-        let [before, last] = self.settled;
-        self.settled = [last, self.events];
-        self.invocations.retain(|_, one| one.is_unfinished() || one.invoked >= before);
+        let [previous, last] = self.idle_positions;
+        self.idle_positions = [last, self.events];
+        self.invocations
+            .retain(|_, invocation| invocation.is_unfinished() || invocation.position >= previous);
         Ok(())
     }
 
-    /// Forgets the visits of customers who do not come back, and all but the newest version of their wallets.
+    /// Removes the sessions of a customer, and all versions of the wallet but the newest.
     fn retire(&mut self, organisation: u64, customer: String) {
-        if let Some(slot) = self.homes.get(&(organisation, customer)) {
-            self.visits.forget(*slot);
+        if let Some(slot) = self.slots.get(&(organisation, customer)) {
+            self.sessions.remove_wallet(*slot);
             if let Some(history) = self.wallets.get_mut(slot) {
-                history.shrink();
+                history.keep_newest_only();
             }
         }
     }
@@ -236,19 +240,19 @@ impl Violation {
     }
 }
 
-/// The customer that a call is about: the caller, or whom it names.
-fn whose(call: &Call) -> Option<(u64, String)> {
+/// The customer that a call concerns: the caller, or the customer that the call names.
+fn customer_of(call: &Call) -> Option<(u64, String)> {
     let named = call.operation.customer()?;
     let customer = call.caller.customer().unwrap_or(named);
     Some((call.caller.organisation(), customer.to_owned()))
 }
 
-/// Whether a slot is one of a customer's, and which of them.
+/// The probe at which a customer has this slot, if any.
 fn probe_of(slot: u64, (organisation, customer): &(u64, String)) -> Option<u8> {
-    (0..8).find(|probe| place::slot(*organisation, customer, *probe) == slot)
+    (0..8).find(|probe| slots::slot(*organisation, customer, *probe) == slot)
 }
 
-/// A wallet in which there was never anything.
-fn empty(slot: u64, (organisation, customer): &(u64, String)) -> Wallet {
+/// Returns a wallet without any history.
+fn empty_wallet(slot: u64, (organisation, customer): &(u64, String)) -> Wallet {
     Wallet::empty(slot, *organisation, customer)
 }

@@ -1,4 +1,4 @@
-//! A stored wallet, as the table has it: what of it the specification speaks of.
+//! A stored wallet: the attributes that the specification covers.
 
 mod wire;
 
@@ -10,38 +10,38 @@ use super::spec::Wallet;
 /// An item of the table of wallets.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Item {
-    /// The wallet. Whose it is, is not written in it: see [`Item::owner`].
+    /// The wallet, without the customer number: the item has only [`Item::owner`].
     pub wallet: Wallet,
-    /// How often it was written.
+    /// The version, which is the number of writes.
     pub version: u64,
-    /// The keyed hash of the customer, as base 64.
+    /// The keyed hash of the customer, base64-encoded.
     pub owner: String,
-    /// What the index of expiries says.
+    /// The sort key of the expiry index.
     pub expiry_at: Option<i64>,
-    /// What the index of chores says.
-    pub chore_at: Option<i64>,
-    /// Whether those that are ACTIVE have a pan hash, and no others.
-    pub right_pan_hashes: bool,
+    /// The sort key of the task index.
+    pub task_at: Option<i64>,
+    /// Whether all ACTIVE recurring payments have a pan hash, and no others.
+    pub has_correct_pan_hashes: bool,
 }
 
-/// Where an item lies, and how often it was written.
+/// The slot and version of an item.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Head {
-    /// Where.
+    /// The slot.
     pub slot: u64,
-    /// How often.
+    /// The version.
     pub version: u64,
 }
 
 impl<'de> Deserialize<'de> for Item {
-    /// As `DynamoDB` writes its attributes.
+    /// Reads `DynamoDB`'s JSON.
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         wire::Item::deserialize(from)?.read().map_err(D::Error::custom)
     }
 }
 
 impl<'de> Deserialize<'de> for Head {
-    /// The rest is not looked at.
+    /// Reads `DynamoDB`'s JSON and ignores the other attributes.
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         wire::Head::deserialize(from)?.read().map_err(D::Error::custom)
     }

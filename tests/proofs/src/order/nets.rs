@@ -1,88 +1,92 @@
-//! What customers did at Nets' pages, and what looks can have found of it: Nets is a part of the order, too.
+//! The actions of customers on the pages at Nets, and the possible results of reconciliations.
 
 use std::collections::HashMap;
 
-use super::spec::Finding;
+use super::spec::Reconciliation;
 
-/// What a customer does at a page.
+/// An action of a customer on a terminal page.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Press {
-    /// Enters a card that is good: its kind, last four digits and month, `2027-03`.
-    Good(String, String, String),
-    /// Enters one that is declined.
-    Declined,
-    /// Cancels.
+pub enum PageAction {
+    /// Enters a valid card: its kind, last four digits and expiry month, `2027-03`.
+    EnterCard(String, String, String),
+    /// Enters a card that the issuer declines.
+    EnterDeclinedCard,
+    /// Presses cancel.
     Cancel,
 }
 
-/// A visit. Numbers are places in the order of everything that was told.
+/// A terminal session. Numbers are positions in the order of events.
 #[derive(Debug, Default)]
-struct Visit {
-    /// Since when somebody was told that Nets has it.
-    registered: Option<u64>,
-    /// What the customer began to do there.
-    pressed: Option<Press>,
-    /// Since when that is done, and whether it was taken.
-    done: Option<(u64, bool)>,
+struct TerminalSession {
+    /// When a response first contained the address of the session's page.
+    registered_at: Option<u64>,
+    /// The action that the customer started.
+    action: Option<PageAction>,
+    /// When the action finished, and whether it was accepted.
+    finished: Option<(u64, bool)>,
 }
 
-/// All visits, by transaction id.
+/// All terminal sessions, by transaction id.
 #[derive(Debug, Default)]
-pub(super) struct Visits(HashMap<u64, Visit>);
+pub(super) struct TerminalSessions(HashMap<u64, TerminalSession>);
 
-impl Visits {
-    /// Somebody was told that Nets has it.
+impl TerminalSessions {
+    /// Records that Nets has registered a session.
     pub(super) fn registered(&mut self, transaction: u64, at: u64) {
-        self.0.entry(transaction).or_default().registered.get_or_insert(at);
+        self.0.entry(transaction).or_default().registered_at.get_or_insert(at);
     }
 
-    /// A customer begins.
-    pub(super) fn begins(&mut self, transaction: u64, press: Press) {
-        self.0.entry(transaction).or_default().pressed = Some(press);
+    /// Records the start of a customer's action.
+    pub(super) fn start_action(&mut self, transaction: u64, action: PageAction) {
+        self.0.entry(transaction).or_default().action = Some(action);
     }
 
-    /// It is done, and was taken or not.
-    pub(super) fn done(&mut self, transaction: u64, at: u64, taken: bool) {
-        self.0.entry(transaction).or_default().done = Some((at, taken));
+    /// Records the end of a customer's action.
+    pub(super) fn finish_action(&mut self, transaction: u64, at: u64, accepted: bool) {
+        self.0.entry(transaction).or_default().finished = Some((at, accepted));
     }
 
-    /// What a look can have found that began at a place in the order, and is over by now.
+    /// The possible results of a reconciliation that started at this position and is finished now.
     #[must_use]
-    pub(super) fn findings(&self, transaction: u64, began: u64) -> Vec<Finding> {
-        let Some(visit) = self.0.get(&transaction) else {
-            return vec![Finding::Waiting, Finding::Unknown];
+    pub(super) fn possible_reconciliations(
+        &self,
+        transaction: u64,
+        started_at: u64,
+    ) -> Vec<Reconciliation> {
+        let Some(session) = self.0.get(&transaction) else {
+            return vec![Reconciliation::Pending, Reconciliation::Unknown];
         };
-        let found = visit.pressed.as_ref().map(|press| match press {
-            Press::Good(kind, last_four, month) => {
-                Finding::Card(kind.clone(), last_four.clone(), month.clone())
+        let found = session.action.as_ref().map(|action| match action {
+            PageAction::EnterCard(kind, last_four, month) => {
+                Reconciliation::Card(kind.clone(), last_four.clone(), month.clone())
             }
-            Press::Declined => Finding::Declined,
-            Press::Cancel => Finding::Cancelled,
+            PageAction::EnterDeclinedCard => Reconciliation::Declined,
+            PageAction::Cancel => Reconciliation::Cancelled,
         });
-        let mut findings = match (found, visit.done) {
-            (None, _) | (Some(_), Some((_, false))) => vec![Finding::Waiting],
-            (Some(found), Some((at, true))) if at < began => vec![found],
-            (Some(found), _) => vec![found, Finding::Waiting],
+        let mut reconciliations = match (found, session.finished) {
+            (None, _) | (Some(_), Some((_, false))) => vec![Reconciliation::Pending],
+            (Some(found), Some((at, true))) if at < started_at => vec![found],
+            (Some(found), _) => vec![found, Reconciliation::Pending],
         };
-        if visit.registered.is_none_or(|at| began < at) {
-            findings.push(Finding::Unknown);
+        if session.registered_at.is_none_or(|at| started_at < at) {
+            reconciliations.push(Reconciliation::Unknown);
         }
-        findings
+        reconciliations
     }
 
-    /// The visits of a recurring payment at which a good card was entered, and taken.
-    pub(super) fn cards_of(&self, id: u64) -> impl Iterator<Item = u64> {
-        (0..16).map(move |place| id << 4 | place).filter(|transaction| {
-            let visit = self.0.get(transaction);
-            visit.is_some_and(|visit| {
-                matches!(visit.pressed, Some(Press::Good(..)))
-                    && visit.done.is_some_and(|(_, taken)| taken)
+    /// The sessions of a recurring payment in which a valid card was entered and accepted.
+    pub(super) fn entered_cards(&self, id: u64) -> impl Iterator<Item = u64> {
+        (0..16).map(move |attempt| id << 4 | attempt).filter(|transaction| {
+            let session = self.0.get(transaction);
+            session.is_some_and(|session| {
+                matches!(session.action, Some(PageAction::EnterCard(..)))
+                    && session.finished.is_some_and(|(_, accepted)| accepted)
             })
         })
     }
 
-    /// Forgets those of a wallet.
-    pub(super) fn forget(&mut self, slot: u64) {
+    /// Removes the sessions of a wallet.
+    pub(super) fn remove_wallet(&mut self, slot: u64) {
         self.0.retain(|transaction, _| transaction >> 14 != slot);
     }
 }

@@ -1,24 +1,24 @@
-//! What clients ask for, and who they are.
+//! The operations that clients request, and the callers.
 
 use serde_json::{Value, json};
 
-/// Who is calling, as the authorizer says it.
+/// A caller, as the authorizer identifies it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Caller {
-    /// Another organisation's back end.
+    /// The back end of another organisation.
     Partner(u64),
-    /// Our own back end, of an organisation.
+    /// An internal back end, which acts for an organisation.
     Internal(u64),
     /// A logged-in customer of an organisation.
     Traveller(u64, String),
-    /// Nobody: Nets, or a schedule.
-    Nobody,
+    /// Unauthenticated: Nets, or a schedule.
+    Unauthenticated,
 }
 
-/// What is asked for.
+/// An operation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Operation {
-    /// `GET /v1/recurring-payments`: of whom, and whether with the EXPIRED ones.
+    /// `GET /v1/recurring-payments`, with the customer and `includeExpired`.
     List(String, bool),
     /// `GET …/{id}`.
     Get(u64),
@@ -28,26 +28,26 @@ pub enum Operation {
     Update(u64, Change),
     /// `DELETE …/{id}`.
     End(u64),
-    /// `POST …/{id}/terminal`, with an idempotency key or without.
+    /// `POST …/{id}/terminal`, optionally with an idempotency key.
     Terminal(u64, Option<String>),
     /// `PUT …/{id}/authorize`.
     Authorize(u64),
     /// `DELETE /v1/customers/{customerNumber}/recurring-payments`.
     Erase(String),
-    /// `POST /v1/netaxept/callback/{secret}`, with a transaction.
+    /// `POST /v1/netaxept/callback/{secret}`, with the transaction id.
     Callback(u64),
-    /// The schedule that makes durable what time has made.
+    /// The schedule `expire-recurring-payments`.
     Expire,
-    /// The schedule that looks at terminals.
+    /// The schedule `finish-terminals`.
     Finish,
 }
 
-/// A recurring payment to be.
+/// The request to create a recurring payment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewPayment {
-    /// Whose, where the caller is not the customer.
+    /// The customer number. If the caller is a customer, the caller's number is used.
     pub customer: String,
-    /// What the customer calls it, as it is sent.
+    /// The nickname as sent.
     pub nickname: Option<String>,
     /// `isPrimary`.
     pub primary: Option<bool>,
@@ -55,28 +55,28 @@ pub struct NewPayment {
     pub key: Option<String>,
 }
 
-/// What is to be changed.
+/// The request to change a recurring payment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Change {
-    /// Another nickname, or none; absent: as it is.
+    /// The new nickname; `Some(None)` removes it, `None` leaves it unchanged.
     pub nickname: Option<Option<String>>,
     /// `isPrimary`.
     pub primary: Option<bool>,
 }
 
-/// One call.
+/// A call of an operation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Call {
-    /// By whom.
+    /// The caller.
     pub caller: Caller,
-    /// For what.
+    /// The operation.
     pub operation: Operation,
-    /// When, in milliseconds since 1970.
+    /// The instant, in milliseconds since 1970.
     pub now: i64,
 }
 
 impl Operation {
-    /// The binary that answers it.
+    /// The binary of the function.
     #[must_use]
     pub fn function(&self) -> &'static str {
         match self {
@@ -94,7 +94,7 @@ impl Operation {
         }
     }
 
-    /// The recurring payment that it is about.
+    /// The id of the recurring payment that the operation concerns.
     #[must_use]
     pub fn id(&self) -> Option<u64> {
         match self {
@@ -108,7 +108,7 @@ impl Operation {
         }
     }
 
-    /// The customer that it names.
+    /// The customer number in the request.
     #[must_use]
     pub fn customer(&self) -> Option<&str> {
         match self {
@@ -125,7 +125,7 @@ impl Operation {
         }
     }
 
-    /// Whether a schedule asks for it.
+    /// Whether it is the operation of a schedule.
     #[must_use]
     pub fn is_scheduled(&self) -> bool {
         matches!(self, Self::Expire | Self::Finish)
@@ -133,33 +133,33 @@ impl Operation {
 }
 
 impl Caller {
-    /// The organisation whose customers are meant.
+    /// The organisation that the caller acts for.
     #[must_use]
     pub fn organisation(&self) -> u64 {
         match self {
             Self::Partner(organisation)
             | Self::Internal(organisation)
             | Self::Traveller(organisation, _) => *organisation,
-            Self::Nobody => 0,
+            Self::Unauthenticated => 0,
         }
     }
 
-    /// The customer, when it is one who is calling.
+    /// The customer number, if the caller is a customer.
     #[must_use]
     pub fn customer(&self) -> Option<&str> {
         match self {
             Self::Traveller(_, customer) => Some(customer),
-            Self::Partner(_) | Self::Internal(_) | Self::Nobody => None,
+            Self::Partner(_) | Self::Internal(_) | Self::Unauthenticated => None,
         }
     }
 
-    /// What the authorizer says.
+    /// The authorizer's context.
     pub(super) fn context(&self) -> Option<Value> {
         let tenant = match self {
             Self::Partner(_) => "partner",
             Self::Internal(_) => "internal",
             Self::Traveller(..) => "traveller",
-            Self::Nobody => return None,
+            Self::Unauthenticated => return None,
         };
         let mut context = json!({
             "tenant": tenant,

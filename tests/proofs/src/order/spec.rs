@@ -1,16 +1,18 @@
-//! The sequential specification: one customer's wallet, as `api.md` says that it behaves when one thing happens after the other.
+//! The sequential specification: the behaviour of one customer's wallet for operations in sequence, as api.md defines it.
 //!
-//! Written from the contract (§6, by the numbers of its rules) and from what README.md calls ours, not from `shared`. Instants
-//! are milliseconds since 1970. Clients' clocks differ a little; what seems to lie in the future counts as now.
+//! It is written from the contract (§6, with the numbers of its rules) and from the section "Design decisions" of README.md, not
+//! from `shared`. Instants are milliseconds since 1970. Clocks of callers differ; an instant in the future counts as now.
 
 mod changes;
-mod looks;
-mod picture;
+mod reconciliation;
+mod responses;
 mod time;
 
-pub use changes::{decide, refused_at_the_door};
-pub use looks::{Finding, Findings, answers, conclude};
-pub use picture::{Expected, Problem};
+pub use changes::{decide, refused_by_request_parsing};
+pub use reconciliation::{
+    PossibleReconciliations, Reconciliation, apply_reconciliation, authorize_responses,
+};
+pub use responses::{Expected, Problem};
 
 /// A second.
 pub const SECOND: i64 = 1000;
@@ -21,29 +23,29 @@ pub const HOUR: i64 = 60 * MINUTE;
 /// A day.
 pub const DAY: i64 = 24 * HOUR;
 
-/// How many can be CREATED or ACTIVE at once (rule 14).
-const LIVE: usize = 16;
-/// How many EXPIRED and CANCELLED ones are kept (rule 14, ours).
-const ENDED: usize = 16;
-/// How many can be CREATED at once (rule 8).
-const OPEN: usize = 5;
-/// The largest place of a recurring payment in its wallet: ten bits of the id.
-const LAST_PLACE: u16 = 1023;
+/// Maximum number of CREATED and ACTIVE recurring payments (rule 14).
+const MAX_LIVE: usize = 16;
+/// Number of EXPIRED and CANCELLED ones that are kept (rule 14).
+const MAX_ENDED: usize = 16;
+/// Maximum number of CREATED ones (rule 8).
+const MAX_CREATED: usize = 5;
+/// The largest sequence number of a recurring payment in its wallet: ten bits of the id.
+const MAX_SEQUENCE: u16 = 1023;
 
 /// A customer's wallet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wallet {
-    /// Where it lies; the first part of every id in it.
+    /// The key in the table; the first part of every id in the wallet.
     pub slot: u64,
-    /// Whose customer it is.
+    /// The organisation of the customer.
     pub organisation: u64,
-    /// Which customer.
+    /// The customer number.
     pub customer: String,
-    /// The place that was given out last.
-    pub last: u16,
-    /// In the order in which they were created.
+    /// The last sequence number that was used.
+    pub last_sequence: u16,
+    /// The recurring payments, in the order of their creation.
     pub payments: Vec<Payment>,
-    /// Explicit choices of primary, newest first.
+    /// Explicit choices of the primary, newest first.
     pub choices: Vec<u16>,
     /// When terminals were opened.
     pub opened: Vec<i64>,
@@ -52,54 +54,54 @@ pub struct Wallet {
 /// A recurring payment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Payment {
-    /// Its place in the wallet; the second part of its id.
-    pub place: u16,
+    /// The sequence number in the wallet; the second part of the id.
+    pub sequence: u16,
     /// When it was created.
     pub created_at: i64,
-    /// What the customer calls it.
+    /// The nickname, if any.
     pub nickname: Option<String>,
     /// The idempotency key that it was created with.
     pub key: Option<Key>,
-    /// How far it has come.
+    /// Its state.
     pub state: State,
 }
 
-/// An idempotency key, and how it was answered (rule 16).
+/// An idempotency key and the original request and response (rule 16).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Key {
-    /// The key; empty where only the table was looked at, which has a hash of it.
+    /// The key; empty in a wallet read from the table, which has only a hash.
     pub text: String,
-    /// The nickname that was asked for.
+    /// The requested nickname.
     pub nickname: Option<String>,
-    /// Whether it was asked for as primary.
-    pub chosen: bool,
-    /// Whether it was primary in the answer.
-    pub primary: bool,
+    /// Whether `isPrimary` was requested.
+    pub primary_requested: bool,
+    /// The value of `primary` in the response.
+    pub primary_in_response: bool,
 }
 
-/// How far a recurring payment has come.
+/// The state of a recurring payment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum State {
-    /// Waits for a card.
-    Created(Vec<Visit>),
-    /// Has one.
+    /// CREATED: has no card yet. Contains the terminal sessions, oldest first.
+    Created(Vec<TerminalSession>),
+    /// ACTIVE.
     Active(Card),
-    /// Its time is over.
+    /// EXPIRED.
     Expired(Card),
-    /// Ended, or abandoned, since an instant, with the card that it had.
+    /// CANCELLED, with the instant and the card, if it had one.
     Cancelled(Reason, i64, Option<Card>),
 }
 
-/// Why one is CANCELLED.
+/// The reason of a cancellation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reason {
-    /// The customer ended it.
+    /// Ended by the customer.
     Ended,
-    /// Nobody finished it.
+    /// Not completed in time.
     Abandoned,
 }
 
-/// A card, as callers see it.
+/// A card, as in responses.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Card {
     /// `VISA`, …
@@ -110,40 +112,40 @@ pub struct Card {
     pub expiry: String,
     /// When it was activated.
     pub activated_at: i64,
-    /// First instant at which it is not valid.
+    /// The first instant at which the recurring payment is not valid.
     pub expires_at: i64,
 }
 
-/// A visit to Nets' page; its place is the third part of its id.
+/// A terminal session. Its index is the last part of the transaction id.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Visit {
+pub struct TerminalSession {
     /// When it was opened.
     pub opened_at: i64,
-    /// What came of it.
+    /// The outcome so far.
     pub outcome: Outcome,
-    /// When the service looks at it by itself (rule 7).
-    pub look_at: Option<i64>,
-    /// The idempotency key that it was asked for with; empty where only the table was looked at.
+    /// When the service reconciles the session (rule 7).
+    pub reconcile_at: Option<i64>,
+    /// The idempotency key; empty in a wallet read from the table.
     pub key: Option<String>,
 }
 
-/// What came of a visit.
+/// The outcome of a terminal session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
-    /// Nothing yet.
+    /// The outcome is not known yet.
     Open,
-    /// Nets does not know of it.
+    /// Nets does not know the session.
     Failed,
-    /// The customer pressed cancel.
+    /// The customer cancelled.
     Cancelled,
-    /// The card was declined for good.
+    /// The issuer declined the card.
     Declined,
-    /// The card had expired when it came (rule 9).
+    /// The card had expired when it was stored (rule 9).
     CardExpired,
 }
 
 impl Wallet {
-    /// One in which there was never anything.
+    /// Returns a wallet without any history.
     #[must_use]
     pub fn empty(slot: u64, organisation: u64, customer: &str) -> Self {
         let (payments, choices, opened) = (Vec::new(), Vec::new(), Vec::new());
@@ -151,45 +153,45 @@ impl Wallet {
             slot,
             organisation,
             customer: customer.to_owned(),
-            last: 0,
+            last_sequence: 0,
             payments,
             choices,
             opened,
         }
     }
 
-    /// The id of a place.
+    /// The id of the recurring payment with a sequence number.
     #[must_use]
-    pub fn id(&self, place: u16) -> u64 {
-        self.slot << 10 | u64::from(place)
+    pub fn id(&self, sequence: u16) -> u64 {
+        self.slot << 10 | u64::from(sequence)
     }
 
-    /// The recurring payment of an id.
+    /// The recurring payment with an id.
     #[must_use]
     pub fn find(&self, id: u64) -> Option<&Payment> {
-        self.payments.iter().find(|payment| self.id(payment.place) == id)
+        self.payments.iter().find(|payment| self.id(payment.sequence) == id)
     }
 
     fn find_mut(&mut self, id: u64) -> Option<&mut Payment> {
         let slot = self.slot;
-        self.payments.iter_mut().find(|payment| slot << 10 | u64::from(payment.place) == id)
+        self.payments.iter_mut().find(|payment| slot << 10 | u64::from(payment.sequence) == id)
     }
 
-    fn is_live(&self, place: u16) -> bool {
-        self.payments.iter().any(|payment| payment.place == place && payment.is_live())
+    fn is_live(&self, sequence: u16) -> bool {
+        self.payments.iter().any(|payment| payment.sequence == sequence && payment.is_live())
     }
 
     /// Rule 1: the newest explicit choice that is still usable; else the ACTIVE one activated first; else the oldest CREATED.
     #[must_use]
     pub fn primary(&self) -> Option<u16> {
-        let chosen = self.choices.iter().copied().find(|place| self.is_live(*place));
+        let chosen = self.choices.iter().copied().find(|sequence| self.is_live(*sequence));
         let active = self.payments.iter().filter_map(|payment| match &payment.state {
-            State::Active(card) => Some((card.activated_at, payment.place)),
+            State::Active(card) => Some((card.activated_at, payment.sequence)),
             State::Created(_) | State::Expired(_) | State::Cancelled(..) => None,
         });
-        let first = active.min_by_key(|(at, _)| *at).map(|(_, place)| place);
-        let waiting = |payment: &&Payment| matches!(payment.state, State::Created(_));
-        let oldest = self.payments.iter().find(waiting).map(|payment| payment.place);
+        let first = active.min_by_key(|(at, _)| *at).map(|(_, sequence)| sequence);
+        let is_created = |payment: &&Payment| matches!(payment.state, State::Created(_));
+        let oldest = self.payments.iter().find(is_created).map(|payment| payment.sequence);
         chosen.or(first).or(oldest)
     }
 }
@@ -201,23 +203,23 @@ impl Payment {
         matches!(self.state, State::Created(_) | State::Active(_))
     }
 
-    /// The visits that may still bring a card, with their places.
-    pub fn open_visits(&self) -> impl Iterator<Item = (usize, &Visit)> {
-        let visits = match &self.state {
-            State::Created(visits) => visits.as_slice(),
+    /// The open terminal sessions, with their indexes.
+    pub fn open_sessions(&self) -> impl Iterator<Item = (usize, &TerminalSession)> {
+        let sessions = match &self.state {
+            State::Created(sessions) => sessions.as_slice(),
             State::Active(_) | State::Expired(_) | State::Cancelled(..) => &[],
         };
-        visits.iter().enumerate().filter(|(_, visit)| visit.outcome == Outcome::Open)
+        sessions.iter().enumerate().filter(|(_, session)| session.outcome == Outcome::Open)
     }
 }
 
-impl Visit {
-    /// For how long its page is there.
+impl TerminalSession {
+    /// How long the page can be used.
     const LIFETIME: i64 = 15 * MINUTE;
-    /// When the service looks by itself, counted from the opening (rule 7).
-    const LOOKS: [i64; 5] = [MINUTE, 5 * MINUTE, 16 * MINUTE, HOUR, DAY];
+    /// Planned reconciliations, as durations after the opening (rule 7).
+    const RECONCILE_AFTER: [i64; 5] = [MINUTE, 5 * MINUTE, 16 * MINUTE, HOUR, DAY];
 
-    /// First instant at which its page is no longer there.
+    /// The first instant at which the page cannot be used.
     #[must_use]
     pub fn ends_at(&self) -> i64 {
         self.opened_at + Self::LIFETIME
@@ -225,21 +227,21 @@ impl Visit {
 }
 
 impl Payment {
-    /// Whether it is written down that Nets does not know of a visit.
+    /// Whether a session is stored as failed.
     #[must_use]
-    pub fn has_failed(&self, place: u64) -> bool {
-        self.has_outcome(place, Outcome::Failed)
+    pub fn has_failed(&self, attempt: u64) -> bool {
+        self.has_outcome(attempt, Outcome::Failed)
     }
 
-    /// Whether it is written down that the card of a visit had expired.
+    /// Whether a session is stored with an expired card.
     #[must_use]
-    pub fn has_expired_card(&self, place: u64) -> bool {
-        self.has_outcome(place, Outcome::CardExpired)
+    pub fn has_expired_card(&self, attempt: u64) -> bool {
+        self.has_outcome(attempt, Outcome::CardExpired)
     }
 
-    fn has_outcome(&self, place: u64, outcome: Outcome) -> bool {
-        let State::Created(visits) = &self.state else { return false };
-        let visit = usize::try_from(place).ok().and_then(|place| visits.get(place));
-        visit.is_some_and(|visit| visit.outcome == outcome)
+    fn has_outcome(&self, attempt: u64, outcome: Outcome) -> bool {
+        let State::Created(sessions) = &self.state else { return false };
+        let session = usize::try_from(attempt).ok().and_then(|attempt| sessions.get(attempt));
+        session.is_some_and(|session| session.outcome == outcome)
     }
 }

@@ -1,34 +1,34 @@
-//! The page with the form, and what a sandbox adds to it for whoever tests.
+//! The page with the card form and the test tools.
 
 use axum::response::Response;
 use jiff::Timestamp;
 use maud::{Markup, html};
 
-use super::entry::{Entry, Fault, TEST_CARDS, this_month};
+use super::input::{CardInput, FieldError, TEST_CARDS, this_month};
 use super::page::Page;
-use super::words::Words;
+use super::texts::Texts;
 use crate::netaxept::transaction::Card;
 
-/// The form as it was sent, and what is wrong with that.
+/// The card form, with its input and the errors in it.
 pub(super) struct Form<'a> {
     pub(super) page: Page<'a>,
-    pub(super) entry: Entry,
-    pub(super) faults: Vec<Fault>,
+    pub(super) input: CardInput,
+    pub(super) errors: Vec<FieldError>,
     pub(super) now: Timestamp,
 }
 
 impl Form<'_> {
-    /// The page.
+    /// Returns the page.
     pub(super) fn show(&self) -> Response {
-        let (words, purpose) = (self.words(), self.page.purpose());
-        let stored = self.page.transaction.stored();
+        let (texts, purpose) = (self.texts(), self.page.purpose());
+        let stored = self.page.transaction.stored_card();
         let content = html! {
             section {
                 h1 { (purpose.title) }
                 p { (purpose.intro) }
-                (self.summary())
-                (self.page.order(stored))
-                // The browser's own messages would be in the browser's language, and would hide ours.
+                (self.error_summary())
+                (self.page.order_details(stored))
+                // No validation by the browser: its messages have the browser's language and hide the page's own messages.
                 form #form1 name="form1" method="post" action=(self.page.address()) novalidate {
                     @if stored.is_none() { (self.number()) (self.expiry()) }
                     (self.code())
@@ -36,84 +36,84 @@ impl Form<'_> {
                         button #okButton .main name="okButton" value="Pay" type="submit" {
                             (purpose.button) @if let Some(amount) = self.page.amount() { " " (amount) }
                         }
-                        button #cancelButton name="cancelButton" value="Cancel" type="submit" { (words.cancel) }
+                        button #cancelButton name="cancelButton" value="Cancel" type="submit" { (texts.cancel) }
                     }
                 }
             }
             (self.tools(stored))
         };
-        if self.faults.is_empty() {
+        if self.errors.is_empty() {
             self.page.show(purpose.title, &content)
         } else {
-            self.page.show(&format!("{}: {}", words.faults.mark, purpose.title), &content)
+            self.page.show(&format!("{}: {}", texts.errors.title_prefix, purpose.title), &content)
         }
     }
 
-    fn words(&self) -> &'static Words {
-        self.page.words
+    fn texts(&self) -> &'static Texts {
+        self.page.texts
     }
 
-    /// Everything that is wrong, with the way to it; whoever cannot see it begins there.
-    fn summary(&self) -> Markup {
-        let words = self.words();
+    /// Returns the list of all errors, with links to their fields. It gets the focus, so that screen readers start there.
+    fn error_summary(&self) -> Markup {
+        let texts = self.texts();
         html! {
-            @if !self.faults.is_empty() {
-                div #faults .faults role="alert" tabindex="-1" autofocus aria-labelledby="faults-heading" {
-                    h2 #faults-heading { (words.faults.heading) }
-                    ul { @for fault in &self.faults { li { a href={ "#" (fault.field()) } { (words.fault(*fault)) } } } }
+            @if !self.errors.is_empty() {
+                div #errors .errors role="alert" tabindex="-1" autofocus aria-labelledby="errors-heading" {
+                    h2 #errors-heading { (texts.errors.heading) }
+                    ul { @for error in &self.errors { li { a href={ "#" (error.field()) } { (texts.error(*error)) } } } }
                 }
             }
         }
     }
 
-    fn fault(&self, field: &str) -> Option<Fault> {
-        self.faults.iter().copied().find(|fault| fault.field() == field)
+    fn error(&self, field: &str) -> Option<FieldError> {
+        self.errors.iter().copied().find(|error| error.field() == field)
     }
 
-    /// What is wrong with a field, as a text that the field refers to.
-    fn explain(&self, field: &str) -> Markup {
+    /// Returns the error text of a field. The field refers to it with `aria-describedby`.
+    fn error_text(&self, field: &str) -> Markup {
         html! {
-            @if let Some(fault) = self.fault(field) {
-                p .fault id={ (field) "-fault" } { (self.words().fault(fault)) }
+            @if let Some(error) = self.error(field) {
+                p .error id={ (field) "-error" } { (self.texts().error(error)) }
             }
         }
     }
 
     fn number(&self) -> Markup {
-        let fault = self.fault("cardNo");
+        let error = self.error("cardNo");
         html! {
-            label for="cardNo" { (self.words().number) }
-            (self.explain("cardNo"))
+            label for="cardNo" { (self.texts().number) }
+            (self.error_text("cardNo"))
             input #cardNo name="cardNo" type="text" maxlength="19" inputmode="numeric" autocomplete="cc-number" required
-                value=(self.entry.number)
-                aria-invalid=[fault.map(|_| "true")] aria-describedby=[fault.map(|_| "cardNo-fault")];
+                value=(self.input.number)
+                aria-invalid=[error.map(|_| "true")] aria-describedby=[error.map(|_| "cardNo-error")];
         }
     }
 
     fn expiry(&self) -> Markup {
-        let (words, month, year) = (self.words(), self.fault("month"), self.fault("year"));
-        // A date that is over is no more the month's fault than the year's.
-        let both = month.filter(|fault| *fault == Fault::WrongExpiry);
-        let year_fault = year.map(|_| "year-fault").or(both.map(|_| "month-fault"));
+        let (texts, month, year) = (self.texts(), self.error("month"), self.error("year"));
+        // An expired date is an error of both the month and the year.
+        let expired = month.filter(|error| *error == FieldError::WrongExpiry);
+        let year_error = year.map(|_| "year-error").or(expired.map(|_| "month-error"));
         let this_year = this_month(self.now).0;
         let months: Vec<String> = (1..=12).map(|month| format!("{month:02}")).collect();
         let years: Vec<String> =
             (this_year..=this_year + 15).map(|year| format!("{:02}", year % 100)).collect();
         html! {
-            div .expiry { (self.explain("month")) (self.explain("year")) }
+            div .expiry { (self.error_text("month")) (self.error_text("year")) }
             div .row {
                 div {
-                    label for="month" { (words.month) }
+                    label for="month" { (texts.month) }
                     select #month name="month" autocomplete="cc-exp-month" required
-                        aria-invalid=[month.map(|_| "true")] aria-describedby=[month.map(|_| "month-fault")] {
-                        (options(&months, &self.entry.month, words.month_letters))
+                        aria-invalid=[month.map(|_| "true")] aria-describedby=[month.map(|_| "month-error")] {
+                        (options(&months, &self.input.month, texts.month_placeholder))
                     }
                 }
                 div {
-                    label for="year" { (words.year) }
+                    label for="year" { (texts.year) }
                     select #year name="year" autocomplete="cc-exp-year" required
-                        aria-invalid=[year_fault.map(|_| "true")] aria-describedby=[year_fault] {
-                        (options(&years, &self.entry.year, words.year_letters))
+                        aria-invalid=[year_error.map(|_| "true")] aria-describedby=[year_error] {
+                        (options(&years, &self.input.year, texts.year_placeholder))
                     }
                 }
             }
@@ -121,25 +121,25 @@ impl Form<'_> {
     }
 
     fn code(&self) -> Markup {
-        let fault = self.fault("securityCode");
-        let described = if fault.is_some() {
-            "securityCode-hint securityCode-fault"
+        let error = self.error("securityCode");
+        let described = if error.is_some() {
+            "securityCode-hint securityCode-error"
         } else {
             "securityCode-hint"
         };
         html! {
-            label for="securityCode" { (self.words().code) }
-            p #securityCode-hint .hint { (self.words().code_hint) }
-            (self.explain("securityCode"))
+            label for="securityCode" { (self.texts().code) }
+            p #securityCode-hint .hint { (self.texts().code_hint) }
+            (self.error_text("securityCode"))
             input #securityCode name="securityCode" type="password" maxlength="4" inputmode="numeric" autocomplete="cc-csc" required
-                value=[Some(&self.entry.code).filter(|code| !code.is_empty())]
-                aria-invalid=[fault.map(|_| "true")] aria-describedby=(described);
+                value=[Some(&self.input.code).filter(|code| !code.is_empty())]
+                aria-invalid=[error.map(|_| "true")] aria-describedby=(described);
         }
     }
 
-    /// What a sandbox has and Nets has not: none of it pays.
+    /// Returns the test tools, which Nets' page does not have.
     fn tools(&self, stored: Option<&Card>) -> Markup {
-        let tools = &self.words().tools;
+        let tools = &self.texts().tools;
         html! {
             section .tools aria-labelledby="tools" {
                 h2 #tools { (tools.title) }
@@ -158,11 +158,11 @@ impl Form<'_> {
     }
 
     fn test_cards(&self) -> Markup {
-        let tools = &self.words().tools;
+        let tools = &self.texts().tools;
         html! {
             h3 { (tools.cards) }
             form method="get" action="default.aspx" {
-                @for (name, value) in self.page.tokens() { input type="hidden" name=(name) value=(value); }
+                @for (name, value) in self.page.parameters() { input type="hidden" name=(name) value=(value); }
                 ul {
                     @for (number, name) in TEST_CARDS.iter().zip(tools.card_names) {
                         li {
@@ -177,10 +177,10 @@ impl Form<'_> {
     }
 }
 
-/// The choices of a list, of which none is made at first.
-fn options(values: &[String], chosen: &str, none: &str) -> Markup {
+/// Returns the options of a list. The first option has the text `placeholder` and no value.
+fn options(values: &[String], selected: &str, placeholder: &str) -> Markup {
     html! {
-        option value="" { (none) }
-        @for value in values { option value=(value) selected[value == chosen] { (value) } }
+        option value="" { (placeholder) }
+        @for value in values { option value=(value) selected[value == selected] { (value) } }
     }
 }

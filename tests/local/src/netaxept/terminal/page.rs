@@ -1,14 +1,14 @@
-//! The pages: their frame, their security headers, and all but the form.
+//! The layout of the pages, their security headers, and all pages except the form.
 
 use axum::response::{Html, IntoResponse, Response};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use uuid::Uuid;
 
-use super::words::{ENGLISH, LANGUAGES, Purpose, Words};
+use super::texts::{ENGLISH, LANGUAGES, Purpose, Texts};
 use crate::netaxept::transaction::{Card, Transaction};
 use crate::netaxept::{MERCHANT_ID, Parameters};
 
-/// The name of the merchant that is built in.
+/// The name of the merchant.
 const MERCHANT: &str = "Sandbox";
 
 const STYLE: &str = include_str!("style.css");
@@ -16,69 +16,70 @@ const STYLE: &str = include_str!("style.css");
 /// A page of one transaction.
 pub(super) struct Page<'a> {
     pub(super) transaction: &'a Transaction,
-    pub(super) words: &'static Words,
-    /// The language, where it was chosen on the page and not by Register.
-    chosen: Option<&'static str>,
+    pub(super) texts: &'static Texts,
+    /// The language that was selected on the page, if any. Otherwise Register selected it.
+    selected: Option<&'static str>,
 }
 
 impl<'a> Page<'a> {
     pub(super) fn new(transaction: &'a Transaction, query: &Parameters) -> Self {
-        let chosen = query.get("language").and_then(|lang| Words::chosen(lang));
-        let words = chosen.unwrap_or_else(|| Words::registered(transaction.parameter("language")));
-        Self { transaction, words, chosen: chosen.map(|words| words.lang) }
+        let selected = query.get("language").and_then(|lang| Texts::for_tag(lang));
+        let texts =
+            selected.unwrap_or_else(|| Texts::for_register(transaction.parameter("language")));
+        Self { transaction, texts, selected: selected.map(|texts| texts.lang) }
     }
 
-    /// What the customer came for: a purchase, or to have the card stored.
+    /// Returns the texts for a purchase or for storing a card.
     pub(super) fn purpose(&self) -> &'static Purpose {
         let stores_only = self.transaction.parameter("updatestoredpaymentinfo");
-        if stores_only.eq_ignore_ascii_case("true") { &self.words.store } else { &self.words.pay }
+        if stores_only.eq_ignore_ascii_case("true") { &self.texts.store } else { &self.texts.pay }
     }
 
-    /// The amount, unless nothing is charged.
+    /// Returns the formatted amount of a purchase. Returns `None` when a card is only stored.
     pub(super) fn amount(&self) -> Option<String> {
-        let is_purchase = std::ptr::eq(self.purpose(), &raw const self.words.pay);
+        let is_purchase = std::ptr::eq(self.purpose(), &raw const self.texts.pay);
         let minor = self.transaction.parameter("amount").parse().ok().filter(|_| is_purchase)?;
-        Some(self.words.money(minor, self.transaction.parameter("currencycode")))
+        Some(self.texts.money(minor, self.transaction.parameter("currencycode")))
     }
 
-    /// What a form or a link of the page has to tell besides what it is for.
-    pub(super) fn tokens(&self) -> Vec<(&'static str, &str)> {
+    /// Returns the query parameters of the page, which its forms and links repeat.
+    pub(super) fn parameters(&self) -> Vec<(&'static str, &str)> {
         let of_transaction =
             [("MerchantID", MERCHANT_ID), ("TransactionID", self.transaction.id())];
-        let language = self.chosen.map(|lang| ("language", lang));
+        let language = self.selected.map(|lang| ("language", lang));
         of_transaction.into_iter().chain(language).collect()
     }
 
-    /// The address of the page.
+    /// Returns the relative address of the page.
     pub(super) fn address(&self) -> String {
-        address(&self.tokens())
+        address(&self.parameters())
     }
 
-    /// Who is paid how much for what, and with which card if that is known.
-    pub(super) fn order(&self, card: Option<&Card>) -> Markup {
+    /// Returns the merchant, the order number, the amount and the card, if they are known.
+    pub(super) fn order_details(&self, card: Option<&Card>) -> Markup {
         html! {
             dl {
-                dt { (self.words.merchant) } dd { (MERCHANT) }
-                dt { (self.words.order) } dd { (self.transaction.parameter("ordernumber")) }
-                @if let Some(amount) = self.amount() { dt { (self.words.amount) } dd .amount { (amount) } }
-                @if let Some(card) = card { dt { (self.words.card) } dd { (card.method) " " (card.masked) } }
+                dt { (self.texts.merchant) } dd { (MERCHANT) }
+                dt { (self.texts.order) } dd { (self.transaction.parameter("ordernumber")) }
+                @if let Some(amount) = self.amount() { dt { (self.texts.amount) } dd .amount { (amount) } }
+                @if let Some(card) = card { dt { (self.texts.card) } dd { (card.method) " " (card.masked) } }
             }
         }
     }
 
-    /// The page of the customer's bank: 3-D Secure.
+    /// Returns the 3-D Secure page of the customer's bank.
     pub(super) fn bank(&self, card: &Card) -> Response {
-        let bank = &self.words.bank;
+        let bank = &self.texts.bank;
         let content = html! {
             section {
                 h1 { (bank.title) }
                 p { (bank.intro) }
-                (self.order(Some(card)))
+                (self.order_details(Some(card)))
                 form #bankForm method="post" action=(self.address()) {
                     div .buttons {
                         button #acceptButton .main name="acceptButton" value="Accept" type="submit" { (bank.accept) }
                         button #failButton name="failButton" value="Fail" type="submit" { (bank.fail) }
-                        button #cancelButton name="cancelButton" value="Cancel" type="submit" { (self.words.cancel) }
+                        button #cancelButton name="cancelButton" value="Cancel" type="submit" { (self.texts.cancel) }
                     }
                 }
             }
@@ -86,17 +87,17 @@ impl<'a> Page<'a> {
         self.show(bank.title, &content)
     }
 
-    /// A page that says one thing.
+    /// Returns a page with a single message.
     pub(super) fn notice(&self, content: &Markup) -> Response {
         let title = self.purpose().title;
         let content = html! { section { h1 { (title) } (content) } };
         self.show(title, &content)
     }
 
-    /// The whole page, with its headers.
+    /// Returns a page with its headers.
     pub(super) fn show(&self, title: &str, content: &Markup) -> Response {
         let nonce = Uuid::new_v4().simple().to_string();
-        // No form-action: browsers hold the redirect to the shop to it as well, and wherever the shop leads on to.
+        // No form-action: browsers apply it to redirects too, so it would block the redirect to the shop.
         let policy = format!(
             "default-src 'none'; style-src 'nonce-{nonce}'; base-uri 'none'; frame-ancestors 'none'"
         );
@@ -108,17 +109,17 @@ impl<'a> Page<'a> {
             ("x-frame-options", "DENY"),
         ];
         let page = document(
-            self.words,
+            self.texts,
             title,
             &nonce,
-            &html! { header { (self.switch()) } main { (content) } },
+            &html! { header { (self.language_links()) } main { (content) } },
         );
         (headers, Html(page.into_string())).into_response()
     }
 
-    /// The links to the page in the other languages.
-    fn switch(&self) -> Markup {
-        let to = |lang| {
+    /// Returns the links to the page in the other languages.
+    fn language_links(&self) -> Markup {
+        let link = |lang| {
             address(&[
                 ("MerchantID", MERCHANT_ID),
                 ("TransactionID", self.transaction.id()),
@@ -126,12 +127,12 @@ impl<'a> Page<'a> {
             ])
         };
         html! {
-            nav aria-label=(self.words.languages) {
+            nav aria-label=(self.texts.languages) {
                 ul {
                     @for other in LANGUAGES {
                         li lang=(other.lang) {
-                            @if other.lang == self.words.lang { span aria-current="true" { (other.name) } }
-                            @else { a href=(to(other.lang)) hreflang=(other.lang) { (other.name) } }
+                            @if other.lang == self.texts.lang { span aria-current="true" { (other.name) } }
+                            @else { a href=(link(other.lang)) hreflang=(other.lang) { (other.name) } }
                         }
                     }
                 }
@@ -145,22 +146,22 @@ fn address(parameters: &[(&str, &str)]) -> String {
     format!("default.aspx?{query}")
 }
 
-fn document(words: &Words, title: &str, nonce: &str, content: &Markup) -> Markup {
+fn document(texts: &Texts, title: &str, nonce: &str, content: &Markup) -> Markup {
     html! {
         (DOCTYPE)
-        html lang=(words.lang) {
+        html lang=(texts.lang) {
             head {
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 title { (title) " – Netaxept sandbox" }
                 style nonce=(nonce) { (PreEscaped(STYLE)) }
             }
-            body { p .sandbox { (words.sandbox) } (content) }
+            body { p .sandbox { (texts.sandbox) } (content) }
         }
     }
 }
 
-/// What somebody sees who comes by.
+/// Returns the start page of the sandbox.
 pub(super) fn welcome() -> Markup {
     let content = html! {
         main {

@@ -1,7 +1,7 @@
 use super::*;
 
 #[tokio::test]
-async fn the_decimals_below_two_are_the_response_code() {
+async fn the_decimals_of_an_amount_below_two_are_the_response_code() {
     let nets = Nets::new().await;
     for (amount, code) in [
         ("1", "01"),
@@ -16,7 +16,7 @@ async fn the_decimals_below_two_are_the_response_code() {
         nets.pay(amount, "4925000000000004").await;
         for (operation, message) in [("AUTH", "Unable to auth"), ("SALE", "Unable to sale")] {
             let reply = nets.process(amount, operation).await;
-            assert_eq!(refusal(&reply), ("BBSException", message));
+            assert_eq!(exception(&reply), ("BBSException", message));
             assert_eq!(result(&reply), [message, code, "Issuer", "Refused by issuer"]);
         }
         assert_eq!(text(&nets.query(amount).await, "Authorized"), Some("false"));
@@ -29,7 +29,7 @@ async fn the_decimals_below_two_are_the_response_code() {
 }
 
 #[tokio::test]
-async fn a_card_is_verified_whatever_the_amount() {
+async fn verify_ignores_test_amounts() {
     let nets = Nets::new().await;
     nets.buy("1", "152", "").await;
     nets.pay("1", "4925000000000004").await;
@@ -37,7 +37,7 @@ async fn a_card_is_verified_whatever_the_amount() {
 }
 
 #[tokio::test]
-async fn four_cards_are_good() {
+async fn four_test_cards_are_accepted() {
     let nets = Nets::new().await;
     for (number, masked, method) in [
         ("4925000000000004", "492500******0004", "Visa"),
@@ -54,7 +54,7 @@ async fn four_cards_are_good() {
             ("securityCode", code),
             ("okButton", "x"),
         ];
-        nets.page(number, &form).await;
+        nets.post_page(number, &form).await;
         assert_eq!(text(&nets.process(number, "SALE").await, "ResponseCode"), Some("OK"));
         let query = nets.query(number).await;
         let found =
@@ -64,7 +64,7 @@ async fn four_cards_are_good() {
 }
 
 #[tokio::test]
-async fn a_card_that_is_declined_comes_back_from_the_terminal_with_ok() {
+async fn a_declined_card_returns_from_the_terminal_with_ok() {
     let nets = Nets::new().await;
     for (operation, message) in
         [("VERIFY", "Unable to verify"), ("AUTH", "Unable to auth"), ("SALE", "Unable to sale")]
@@ -79,13 +79,13 @@ async fn a_card_that_is_declined_comes_back_from_the_terminal_with_ok() {
 }
 
 #[tokio::test]
-async fn a_card_whose_capture_fails() {
+async fn capture_fails_for_one_test_card() {
     let nets = Nets::new().await;
     nets.buy("1", "1000", "").await;
     nets.pay("1", "4925000000000079").await;
     assert_eq!(result(&nets.process("1", "SALE").await)[..2], ["Unable to sale", "99"]);
     assert_eq!(text(&nets.process("1", "AUTH").await, "ResponseCode"), Some("OK"));
     let reply = nets.process("1", "CAPTURE").await;
-    assert_eq!(refusal(&reply).0, "BBSException");
+    assert_eq!(exception(&reply).0, "BBSException");
     assert_eq!(result(&reply), ["Unable to capture", "99", "Netaxept", "Capture failed"]);
 }

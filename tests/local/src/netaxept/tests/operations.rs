@@ -1,7 +1,7 @@
 use super::*;
 
 #[tokio::test]
-async fn a_success_has_the_recorded_elements() {
+async fn a_successful_operation_has_the_recorded_elements() {
     let nets = Nets::new().await;
     let all = [
         "ProcessResponse",
@@ -14,13 +14,13 @@ async fn a_success_has_the_recorded_elements() {
         "TransactionId",
     ];
     for operation in ["AUTH", "SALE", "VERIFY"] {
-        nets.bought(operation).await;
+        nets.buy_with_card(operation).await;
         let reply = nets.process(operation, &operation.to_lowercase()).await;
         let expected: Vec<&str> = all
             .into_iter()
             .filter(|name| operation != "VERIFY" || *name != "BatchNumber")
             .collect();
-        assert_eq!(names(&reply), expected);
+        assert_eq!(element_names(&reply), expected);
         assert_eq!(text(&reply, "AuthorizationId").unwrap().len(), 6);
         let found = ["MerchantId", "Operation", "ResponseCode", "TransactionId"]
             .map(|name| text(&reply, name).unwrap());
@@ -29,7 +29,7 @@ async fn a_success_has_the_recorded_elements() {
     for operation in ["Capture", "credit"] {
         let reply = nets.process("AUTH", operation).await;
         assert_eq!(
-            names(&reply),
+            element_names(&reply),
             all.into_iter().filter(|name| *name != "AuthorizationId").collect::<Vec<_>>()
         );
         assert_eq!(text(&reply, "Operation"), Some(operation.to_uppercase().as_str()));
@@ -39,7 +39,7 @@ async fn a_success_has_the_recorded_elements() {
 #[tokio::test]
 async fn a_refused_payment_has_the_recorded_elements() {
     let nets = Nets::new().await;
-    nets.bought("1").await;
+    nets.buy_with_card("1").await;
     nets.process("1", "AUTH").await;
     let reply = nets.process("1", "AUTH").await;
     let expected = [
@@ -58,7 +58,7 @@ async fn a_refused_payment_has_the_recorded_elements() {
         "MaskedPan",
         "MessageId",
     ];
-    assert_eq!(names(&reply), expected);
+    assert_eq!(element_names(&reply), expected);
     assert_eq!(
         result(&reply),
         ["Unable to auth", "98", "Netaxept", "Transaction already processed"]
@@ -73,11 +73,11 @@ async fn a_refused_payment_has_the_recorded_elements() {
 }
 
 #[tokio::test]
-async fn nothing_is_done_before_its_turn() {
+async fn operations_in_the_wrong_state_are_refused() {
     let nets = Nets::new().await;
     nets.buy("1", "1000", "").await;
     let undetermined = "ValidationException: Issuer is undetermined";
-    nets.steps(
+    nets.assert_steps(
         "1",
         &[
             ("VERIFY", undetermined),
@@ -100,17 +100,17 @@ async fn nothing_is_done_before_its_turn() {
     .await;
     for id in ["2", ""] {
         assert_eq!(
-            refusal(&nets.process(id, "AUTH").await),
+            exception(&nets.process(id, "AUTH").await),
             ("GenericError", "Unable to find transaction")
         );
     }
 }
 
 #[tokio::test]
-async fn capture_and_credit_go_by_parts_or_take_all_that_is_left() {
+async fn capture_and_credit_take_a_partial_or_the_remaining_amount() {
     let nets = Nets::new().await;
-    nets.bought("1").await;
-    nets.steps(
+    nets.buy_with_card("1").await;
+    nets.assert_steps(
         "1",
         &[
             ("AUTH", "OK"),
@@ -139,7 +139,7 @@ async fn capture_and_credit_go_by_parts_or_take_all_that_is_left() {
         (text(&query, "AmountCaptured"), text(&query, "AmountCredited")),
         (Some("1000"), Some("1"))
     );
-    nets.steps(
+    nets.assert_steps(
         "1",
         &[("CREDIT", "OK"), ("CREDIT", "GenericError: Unable to credit more than captured amount")],
     )
@@ -148,10 +148,10 @@ async fn capture_and_credit_go_by_parts_or_take_all_that_is_left() {
 }
 
 #[tokio::test]
-async fn a_sale_is_an_authorization_and_a_capture() {
+async fn a_sale_authorizes_and_captures() {
     let nets = Nets::new().await;
-    nets.bought("1").await;
-    nets.steps(
+    nets.buy_with_card("1").await;
+    nets.assert_steps(
         "1",
         &[
             ("SALE", "OK"),
@@ -166,10 +166,10 @@ async fn a_sale_is_an_authorization_and_a_capture() {
 }
 
 #[tokio::test]
-async fn an_authorization_is_annulled_once_and_wholly() {
+async fn an_authorization_is_annulled_once_and_in_full() {
     let nets = Nets::new().await;
-    nets.bought("1").await;
-    nets.steps(
+    nets.buy_with_card("1").await;
+    nets.assert_steps(
         "1",
         &[
             ("AUTH", "OK"),
@@ -185,10 +185,10 @@ async fn an_authorization_is_annulled_once_and_wholly() {
 }
 
 #[tokio::test]
-async fn after_a_verification_nothing_begins_again() {
+async fn after_verify_all_other_operations_are_refused() {
     let nets = Nets::new().await;
-    nets.bought("1").await;
-    nets.steps(
+    nets.buy_with_card("1").await;
+    nets.assert_steps(
         "1",
         &[
             ("VERIFY", "OK"),
@@ -206,7 +206,7 @@ async fn after_a_verification_nothing_begins_again() {
 }
 
 #[tokio::test]
-async fn what_only_stores_a_card_moves_no_money() {
+async fn a_transaction_that_only_stores_a_card_cannot_be_charged() {
     let nets = Nets::new().await;
     let unsupported = "NotSupportedException: Operation not supported for this transaction";
     for id in ["1", "2"] {
@@ -218,12 +218,12 @@ async fn what_only_stores_a_card_moves_no_money() {
         ("SALE", unsupported),
         ("ANNUL", unsupported),
     ];
-    nets.steps("1", &money).await;
+    nets.assert_steps("1", &money).await;
     nets.pay("1", "4925000000000004").await;
-    nets.steps("1", &money).await;
-    nets.steps("1", &[("VERIFY", "OK"), ("CAPTURE", unsupported)]).await;
+    nets.assert_steps("1", &money).await;
+    nets.assert_steps("1", &[("VERIFY", "OK"), ("CAPTURE", unsupported)]).await;
     nets.pay("2", "4925000000000004").await;
-    nets.steps("2", &[("AUTH", "OK"), ("AUTH", "Unable to auth 98")]).await;
+    nets.assert_steps("2", &[("AUTH", "OK"), ("AUTH", "Unable to auth 98")]).await;
     let query = nets.query("2").await;
     assert_eq!(
         (text(&query, "Authorized"), text(&query, "Annulled")),

@@ -1,6 +1,6 @@
 use super::*;
 
-/// Everything that a purchase has before the customer comes, in the order of June 2018.
+/// The elements of a purchase before the customer opens the terminal, in the order of June 2018.
 const REGISTERED: [&str; 48] = [
     "PaymentInfo",
     "MerchantId",
@@ -52,12 +52,12 @@ const REGISTERED: [&str; 48] = [
     "Browser",
 ];
 
-/// The part of a reply from one name to the end of it.
+/// Returns the content of the first element with this name.
 fn part<'a>(reply: &'a str, name: &str) -> &'a str {
     text(reply, name).unwrap_or_default()
 }
 
-/// The texts of all elements of this name.
+/// Returns the texts of all elements with this name.
 fn texts<'a>(reply: &'a str, name: &str) -> Vec<&'a str> {
     let (opening, closing) = (format!("<{name}>"), format!("</{name}>"));
     let found = reply.split(opening.as_str()).skip(1);
@@ -65,11 +65,11 @@ fn texts<'a>(reply: &'a str, name: &str) -> Vec<&'a str> {
 }
 
 #[tokio::test]
-async fn a_purchase_that_was_registered_has_the_recorded_elements() {
+async fn a_registered_purchase_has_the_recorded_elements() {
     let nets = Nets::new().await;
     nets.buy("1", "99900", "&customerEmail=a%40b.example&customerCountry=NO").await;
     let query = nets.query("1").await;
-    assert_eq!(names(&query), REGISTERED);
+    assert_eq!(element_names(&query), REGISTERED);
     let found = [
         "MerchantId",
         "TransactionId",
@@ -89,18 +89,18 @@ async fn a_purchase_that_was_registered_has_the_recorded_elements() {
             && query.contains("<Browser />")
     );
     let unknown = nets.query("2").await;
-    assert_eq!(refusal(&unknown), ("QueryException", "Unable to find transaction"));
+    assert_eq!(exception(&unknown), ("QueryException", "Unable to find transaction"));
 }
 
 #[tokio::test]
-async fn a_card_adds_what_was_recorded() {
+async fn a_card_adds_the_recorded_elements() {
     let nets = Nets::new().await;
     nets.buy("1", "99900", "&orderDescription=%3Cb%3Ea%3C%2Fb%3E").await;
     let url =
         format!("{}/Terminal/default.aspx?merchantId={MERCHANT_ID}&transactionId=1", nets.address);
     nets.http.get(url).header("user-agent", "Mozilla/5.0 Chrome/77").send().await.unwrap();
-    let seen = nets.query("1").await;
-    assert!(seen.contains("<CustomerEntered>") && !seen.contains("<CustomerRedirected>"));
+    let opened = nets.query("1").await;
+    assert!(opened.contains("<CustomerEntered>") && !opened.contains("<CustomerRedirected>"));
     nets.pay("1", "4925000000000004").await;
     nets.process("1", "AUTH").await;
     nets.process("1", "CAPTURE").await;
@@ -109,7 +109,7 @@ async fn a_card_adds_what_was_recorded() {
         ["ExpiryDate", "Issuer", "IssuerCountry", "MaskedPAN", "PaymentMethod", "IssuerId"];
     let found = expected.map(|name| text(&query, name).unwrap());
     assert_eq!(found, ["3012", "Visa", "NO", "492500******0004", "Visa", "3"]);
-    assert!(!query.contains("PanHash"), "nothing recurs");
+    assert!(!query.contains("PanHash"), "the purchase is not recurring");
     assert!(query.contains("<FirstName />\r\n    <IP>127.0.0.1</IP>\r\n    <LastName />"));
     assert!(query.contains("<SecurityInformation>\r\n    <CustomerIPCountry>NO</CustomerIPCountry>\r\n    <IPCountryMatches"));
     assert!(query.contains("<Authorized>true</Authorized>\r\n    <AuthorizationId>098068</AuthorizationId>\r\n  </Summary>"));
@@ -121,7 +121,7 @@ async fn a_card_adds_what_was_recorded() {
 }
 
 #[tokio::test]
-async fn the_history_tells_what_was_done_and_by_whose_words() {
+async fn the_history_lists_operations_with_their_descriptions() {
     let nets = Nets::new().await;
     nets.buy("1", "1000", "&description=Season%20ticket&transactionReconRef=r0").await;
     nets.pay("1", "4925000000000004").await;
@@ -150,7 +150,10 @@ async fn the_history_tells_what_was_done_and_by_whose_words() {
     assert!(lines[1].contains("<Description />") && lines[1].contains("<TransactionReconRef />"));
     let order =
         ["Amount", "DateTime", "Description", "Operation", "BatchNumber", "TransactionReconRef"];
-    assert_eq!(names(&format!("<?><{}", lines[2].trim_start().trim_start_matches('<'))), order);
+    assert_eq!(
+        element_names(&format!("<?><{}", lines[2].trim_start().trim_start_matches('<'))),
+        order
+    );
     nets.buy("2", "1000", "").await;
     nets.pay("2", "4925000000000004").await;
     nets.process("2", "VERIFY").await;
@@ -166,15 +169,15 @@ async fn the_history_tells_what_was_done_and_by_whose_words() {
 }
 
 #[tokio::test]
-async fn what_failed_is_an_error_and_no_history() {
+async fn a_failed_operation_is_in_the_error_log_and_not_in_the_history() {
     let nets = Nets::new().await;
     nets.buy("1", "152", "").await;
     nets.pay("1", "4925000000000004").await;
-    assert!(!nets.query("1").await.contains("<Error>"), "nothing has failed yet");
+    assert!(!nets.query("1").await.contains("<Error>"), "no operation has failed yet");
     nets.process("1", "AUTH").await;
     nets.process("1", "SALE").await;
     let query = nets.query("1").await;
-    let of = |error: &str| {
+    let values = |error: &str| {
         ["Operation", "ResponseCode", "ResponseSource", "ResponseText"]
             .map(|name| text(error, name).unwrap().to_owned())
     };
@@ -183,16 +186,16 @@ async fn what_failed_is_an_error_and_no_history() {
         ["Sale", "52", "Issuer", "Refused by issuer"],
     );
     assert_eq!(
-        texts(&query, "PaymentError").iter().map(|error| of(error)).collect::<Vec<_>>(),
+        texts(&query, "PaymentError").iter().map(|error| values(error)).collect::<Vec<_>>(),
         [auth, sale]
     );
-    assert_eq!(of(text(&query, "Error").unwrap()), sale, "the latest");
+    assert_eq!(values(text(&query, "Error").unwrap()), sale, "the last failure");
     assert_eq!(texts(part(&query, "History"), "Operation"), ["Register"]);
     assert!(query.find("<Error>") < query.find("<ErrorLog>"));
 }
 
 #[tokio::test]
-async fn an_error_log_may_stand_beside_an_authorization() {
+async fn an_authorized_transaction_can_have_an_error_log() {
     let nets = Nets::new().await;
     nets.buy("1", "1000", "").await;
     nets.pay("1", "4925000000000004").await;
@@ -206,7 +209,7 @@ async fn an_error_log_may_stand_beside_an_authorization() {
 }
 
 #[tokio::test]
-async fn times_are_norwegian_and_as_long_as_recorded() {
+async fn times_are_norwegian_and_have_the_recorded_precision() {
     let nets = Nets::new().await;
     nets.buy("1", "1000", "").await;
     nets.pay("1", "4925000000000004").await;

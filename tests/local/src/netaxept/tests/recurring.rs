@@ -3,25 +3,26 @@ use super::*;
 const CARD: &str = "4925000000000004";
 
 impl Nets {
-    /// The pan hash of a card that was just stored.
-    async fn stored(&self, id: &str, number: &str) -> String {
+    /// Stores a card and returns its pan hash.
+    async fn store_card(&self, id: &str, number: &str) -> String {
         self.register(id, "").await;
         self.pay(id, number).await;
         assert_eq!(text(&self.process(id, "VERIFY").await, "ResponseCode"), Some("OK"));
         text(&self.query(id).await, "PanHash").unwrap().to_owned()
     }
 
-    /// Registers a later charge: what Nets replies.
-    async fn later(&self, id: &str, amount: &str, pan_hash: &str, more: &str) -> String {
+    /// Registers a later charge with a pan hash. Returns the reply.
+    async fn register_charge(&self, id: &str, amount: &str, pan_hash: &str, more: &str) -> String {
         let hash: String = form_urlencoded::byte_serialize(pan_hash.as_bytes()).collect();
         let order = "orderNumber=1&currencyCode=NOK&redirectUrl=https%3A%2F%2Fshop.example%2F";
-        let asked = format!("transactionId={id}&amount={amount}&{order}&panHash={hash}&{more}");
-        self.call("Register", &asked).await
+        let parameters =
+            format!("transactionId={id}&amount={amount}&{order}&panHash={hash}&{more}");
+        self.call("Register", &parameters).await
     }
 }
 
 #[tokio::test]
-async fn a_pan_hash_is_there_after_the_first_success_and_no_sooner() {
+async fn the_first_successful_operation_sets_the_pan_hash() {
     let nets = Nets::new().await;
     for operation in ["VERIFY", "AUTH"] {
         nets.register(operation, "").await;
@@ -42,17 +43,17 @@ async fn a_pan_hash_is_there_after_the_first_success_and_no_sooner() {
     for id in ["VERIFY", "AUTH", "SALE"] {
         let query = nets.query(id).await;
         let hash = text(&query, "PanHash").unwrap().to_owned();
-        assert_eq!(query.matches(&hash).count(), 2, "with the card and with the recurring block");
+        assert_eq!(query.matches(&hash).count(), 2, "in CardInformation and in Recurring");
         assert_eq!(hash.len(), 28);
         hashes.push(hash);
     }
     hashes.sort();
     hashes.dedup();
-    assert_eq!(hashes.len(), 3, "one card has as many hashes as it was stored");
+    assert_eq!(hashes.len(), 3, "each stored card has its own pan hash");
 }
 
 #[tokio::test]
-async fn no_pan_hash_for_what_does_not_recur_or_is_declined() {
+async fn there_is_no_pan_hash_without_a_recurring_type_or_for_a_declined_card() {
     let nets = Nets::new().await;
     nets.buy("1", "1000", "").await;
     nets.pay("1", CARD).await;
@@ -66,9 +67,9 @@ async fn no_pan_hash_for_what_does_not_recur_or_is_declined() {
 }
 
 #[tokio::test]
-async fn the_merchants_own_charges_skip_the_terminal() {
+async fn merchant_initiated_charges_skip_the_terminal() {
     let nets = Nets::new().await;
-    let hash = nets.stored("0", CARD).await;
+    let hash = nets.store_card("0", CARD).await;
     for (id, more, operation) in [
         ("1", "recurringType=R&serviceType=M", "AUTH"),
         ("2", "recurringType=R&serviceType=C", "SALE"),
@@ -77,7 +78,7 @@ async fn the_merchants_own_charges_skip_the_terminal() {
         ("5", "recurringType=R", "AUTH"),
         ("6", "recurringType=S&serviceType=M&recurringUse3DS=true", "AUTH"),
     ] {
-        let reply = nets.later(id, "1000", &hash, more).await;
+        let reply = nets.register_charge(id, "1000", &hash, more).await;
         assert_eq!(text(&reply, "TransactionId"), Some(id), "{more}: {reply}");
         assert_eq!(text(&nets.process(id, operation).await, "ResponseCode"), Some("OK"), "{more}");
         let query = nets.query(id).await;
@@ -89,16 +90,16 @@ async fn the_merchants_own_charges_skip_the_terminal() {
     assert_eq!(text(&nets.process("5", "CAPTURE").await, "ResponseCode"), Some("OK"));
 }
 
-/// Only `Store (Init)` was seen.
+/// Only `Store (Init)` was recorded from Nets.
 #[tokio::test]
-async fn the_recurring_block_names_its_mode() {
+async fn the_recurring_element_contains_its_type() {
     let nets = Nets::new().await;
-    let hash = nets.stored("0", CARD).await;
+    let hash = nets.store_card("0", CARD).await;
     nets.buy("1", "1000", "&recurringType=R&recurringFrequency=28&recurringExpiryDate=20301231")
         .await;
     for (id, more) in [("2", "recurringType=S"), ("3", "recurringType=R"), ("4", "recurringType=M")]
     {
-        nets.later(id, "1000", &hash, more).await;
+        nets.register_charge(id, "1000", &hash, more).await;
     }
     let types = ["Store (Init)", "Recurring (Init)", "Store", "Recurring", "Merchant initiated"];
     for (id, expected) in types.into_iter().enumerate() {
@@ -113,42 +114,43 @@ async fn the_recurring_block_names_its_mode() {
 }
 
 #[tokio::test]
-async fn the_customers_own_charge_asks_for_the_security_code_alone() {
+async fn a_customer_initiated_charge_asks_only_for_the_security_code() {
     let nets = Nets::new().await;
-    let hash = nets.stored("0", CARD).await;
-    nets.later("1", "1000", &hash, "recurringType=S&recurringUse3DS=true&serviceType=B").await;
-    assert_eq!(refusal(&nets.process("1", "AUTH").await).1, "Issuer is undetermined");
-    let (_, _, page) = nets.page("1", &[]).await;
+    let hash = nets.store_card("0", CARD).await;
+    nets.register_charge("1", "1000", &hash, "recurringType=S&recurringUse3DS=true&serviceType=B")
+        .await;
+    assert_eq!(exception(&nets.process("1", "AUTH").await).1, "Issuer is undetermined");
+    let (_, _, page) = nets.post_page("1", &[]).await;
     assert!(page.contains("id=\"securityCode\"") && !page.contains("id=\"cardNo\""), "{page}");
-    assert_eq!(nets.page("1", &[("securityCode", "12"), ("okButton", "x")]).await.0, 200);
-    let (_, location, _) = nets.page("1", &[("securityCode", "123"), ("okButton", "x")]).await;
+    assert_eq!(nets.post_page("1", &[("securityCode", "12"), ("okButton", "x")]).await.0, 200);
+    let (_, location, _) = nets.post_page("1", &[("securityCode", "123"), ("okButton", "x")]).await;
     assert_eq!(location, "https://shop.example/?transactionId=1&responseCode=OK");
     assert_eq!(text(&nets.process("1", "SALE").await, "ResponseCode"), Some("OK"));
-    nets.later("2", "1000", &hash, "recurringType=S").await;
+    nets.register_charge("2", "1000", &hash, "recurringType=S").await;
     assert_eq!(text(&nets.process("2", "SALE").await, "ResponseCode"), Some("OK"));
 }
 
 #[tokio::test]
-async fn a_pan_hash_that_nobody_was_given_is_refused() {
+async fn an_unknown_pan_hash_is_refused() {
     let nets = Nets::new().await;
-    let hash = nets.stored("0", CARD).await;
-    let reply = nets.later("1", "1000", "nobody's", "recurringType=R").await;
-    assert_eq!(refusal(&reply), ("ValidationException", "Unknown pan hash"));
+    let hash = nets.store_card("0", CARD).await;
+    let reply = nets.register_charge("1", "1000", "unknown", "recurringType=R").await;
+    assert_eq!(exception(&reply), ("ValidationException", "Unknown pan hash"));
     assert_eq!(
-        refusal(&nets.later("1", "1000", &hash, "").await).1,
+        exception(&nets.register_charge("1", "1000", &hash, "").await).1,
         "Missing parameter: 'Recurring Type'"
     );
     let more = "orderNumber=1&amount=1000&currencyCode=NOK&recurringType=M&serviceType=C";
-    assert_eq!(refusal(&nets.call("Register", more).await).1, "Missing parameter: 'Pan Hash'");
+    assert_eq!(exception(&nets.call("Register", more).await).1, "Missing parameter: 'Pan Hash'");
 }
 
 #[tokio::test]
-async fn a_later_charge_runs_by_itself_at_register() {
+async fn auto_sale_and_auto_auth_run_at_register() {
     let nets = Nets::new().await;
-    let hash = nets.stored("0", CARD).await;
-    let own = "recurringType=M&recurringTransactionType=1&serviceType=C";
+    let hash = nets.store_card("0", CARD).await;
+    let mode = "recurringType=M&recurringTransactionType=1&serviceType=C";
     for (id, automatic, captured) in [("1", "autoSale=true", "1000"), ("2", "autoAuth=True", "0")] {
-        let reply = nets.later(id, "1000", &hash, &format!("{own}&{automatic}")).await;
+        let reply = nets.register_charge(id, "1000", &hash, &format!("{mode}&{automatic}")).await;
         assert_eq!(text(&reply, "TransactionId"), Some(id), "{reply}");
         let query = nets.query(id).await;
         assert_eq!(
@@ -161,12 +163,12 @@ async fn a_later_charge_runs_by_itself_at_register() {
 }
 
 #[tokio::test]
-async fn a_decline_at_register_is_registers_answer() {
+async fn a_decline_at_register_is_returned_by_register() {
     let nets = Nets::new().await;
-    let hash = nets.stored("0", CARD).await;
-    let own = "recurringType=R&serviceType=C&autoSale=true";
-    let reply = nets.later("1", "151", &hash, own).await;
-    assert_eq!(refusal(&reply).0, "BBSException");
+    let hash = nets.store_card("0", CARD).await;
+    let mode = "recurringType=R&serviceType=C&autoSale=true";
+    let reply = nets.register_charge("1", "151", &hash, mode).await;
+    assert_eq!(exception(&reply).0, "BBSException");
     assert_eq!(result(&reply), ["Unable to sale", "51", "Issuer", "Refused by issuer"]);
     let query = nets.query("1").await;
     assert_eq!(
@@ -174,24 +176,24 @@ async fn a_decline_at_register_is_registers_answer() {
         (Some("false"), Some("51"))
     );
     assert_eq!(
-        refusal(&nets.later("1", "151", &hash, own).await).0,
+        exception(&nets.register_charge("1", "151", &hash, mode).await).0,
         "UniqueTransactionIdException"
     );
 }
 
 #[tokio::test]
-async fn secrets_are_told_to_nobody() {
+async fn transactions_contain_no_secrets() {
     let nets = Nets::new().await;
-    let hash = nets.stored("0", CARD).await;
-    nets.later("1", "1000", &hash, "recurringType=R").await;
+    let hash = nets.store_card("0", CARD).await;
+    nets.register_charge("1", "1000", &hash, "recurringType=R").await;
     let card = "pan=4925000000000004&expiryDate=1230&securityCode=987";
     nets.call(
         "Register",
         &format!("orderNumber=1&amount=1000&currencyCode=NOK&serviceType=C&{card}"),
     )
     .await;
-    let told = nets.sandbox.transactions().to_string();
+    let json = nets.sandbox.transactions().to_string();
     for secret in [hash.as_str(), CARD, "987", TOKEN] {
-        assert!(!told.contains(secret), "{told}");
+        assert!(!json.contains(secret), "{json}");
     }
 }

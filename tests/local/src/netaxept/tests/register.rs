@@ -1,7 +1,7 @@
 use super::*;
 
 #[tokio::test]
-async fn credentials_come_first() {
+async fn credentials_are_checked_first() {
     let nets = Nets::new().await;
     let absent = "Test: Unable to authenticate merchant (credentials not passed)";
     for (form, message) in [
@@ -21,7 +21,7 @@ async fn credentials_come_first() {
         for operation in ["Register", "Process", "Query"] {
             let reply = nets.post(&format!("/Netaxept/{operation}.aspx"), &form).await;
             assert_eq!(
-                refusal(&reply),
+                exception(&reply),
                 ("AuthenticationException", message),
                 "{operation} {form:?}"
             );
@@ -30,7 +30,7 @@ async fn credentials_come_first() {
 }
 
 #[tokio::test]
-async fn refusals_have_nets_own_words_and_order() {
+async fn validation_errors_have_the_recorded_text_and_order() {
     let nets = Nets::new().await;
     let unable = "Unable to translate supermerchant to submerchant, please check currency code and merchant ID";
     for (more, kind, message) in [
@@ -50,22 +50,22 @@ async fn refusals_have_nets_own_words_and_order() {
         ),
         ("orderNumber=1&amount=1&currencyCode=XXX", "GenericError", unable),
     ] {
-        assert_eq!(refusal(&nets.call("Register", more).await), (kind, message), "{more}");
+        assert_eq!(exception(&nets.call("Register", more).await), (kind, message), "{more}");
     }
 }
 
 #[tokio::test]
-async fn an_id_serves_once() {
+async fn a_transaction_id_must_be_unique() {
     let nets = Nets::new().await;
     nets.buy("1", "500", "").await;
     let again = nets.call("Register", "transactionId=1&orderNumber=2&updateStoredPaymentInfo=true&redirectUrl=https%3A%2F%2Fa").await;
-    assert_eq!(refusal(&again), ("UniqueTransactionIdException", "Transaction ID not unique"));
+    assert_eq!(exception(&again), ("UniqueTransactionIdException", "Transaction ID not unique"));
     nets.buy("2", "500", "").await;
 }
 
-/// What Nets would say of these is not known.
+/// Nets' messages for these errors are not known.
 #[tokio::test]
-async fn what_is_no_value_is_refused_in_our_own_words() {
+async fn invalid_values_are_refused_with_messages_of_the_sandbox() {
     let nets = Nets::new().await;
     let long = "1".repeat(33);
     for (more, message) in [
@@ -78,23 +78,23 @@ async fn what_is_no_value_is_refused_in_our_own_words() {
         ("orderNumber=1&autoAuth=true&autoSale=true", "autoAuth and autoSale exclude each other"),
     ] {
         let reply = nets.call("Register", &format!("amount=500&currencyCode=NOK&{more}")).await;
-        assert_eq!(refusal(&reply), ("ValidationException", message));
+        assert_eq!(exception(&reply), ("ValidationException", message));
     }
     let reply = nets.call("Register", "orderNumber=1&amount=1x&currencyCode=NOK").await;
-    assert_eq!(refusal(&reply).1, "Transaction amount must be greater than zero.");
+    assert_eq!(exception(&reply).1, "Transaction amount must be greater than zero.");
 }
 
 #[tokio::test]
-async fn four_currencies_have_an_agreement() {
+async fn four_currencies_are_supported() {
     let nets = Nets::new().await;
     for currency in ["NOK", "SEK", "DKK", "EUR"] {
         let more = format!("orderNumber=1&amount=1&redirectUrl=x&currencyCode={currency}");
-        assert_eq!(refusal(&nets.call("Register", &more).await).0, "none");
+        assert_eq!(exception(&nets.call("Register", &more).await).0, "none");
     }
 }
 
 #[tokio::test]
-async fn the_merchants_own_charges_say_how_often_and_until_when() {
+async fn an_initial_recurring_payment_needs_a_frequency_and_an_expiry_date() {
     let nets = Nets::new().await;
     let order = "orderNumber=1&updateStoredPaymentInfo=true&redirectUrl=x&recurringType=R";
     for (more, message) in [
@@ -114,7 +114,7 @@ async fn the_merchants_own_charges_say_how_often_and_until_when() {
         ),
     ] {
         let reply = nets.call("Register", &format!("{order}{more}")).await;
-        assert_eq!(refusal(&reply), ("ValidationException", message), "{more}");
+        assert_eq!(exception(&reply), ("ValidationException", message), "{more}");
     }
     let more = "&recurringFrequency=0&recurringExpiryDate=20301231";
     let reply = nets.call("Register", &format!("{order}{more}&transactionId=1")).await;
@@ -122,7 +122,7 @@ async fn the_merchants_own_charges_say_how_often_and_until_when() {
 }
 
 #[tokio::test]
-async fn only_registering_a_card_needs_no_amount_and_no_currency() {
+async fn storing_a_card_needs_no_amount_and_no_currency() {
     let nets = Nets::new().await;
     nets.register("1", "").await;
     let query = nets.query("1").await;

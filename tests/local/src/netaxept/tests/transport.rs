@@ -13,15 +13,15 @@ impl Nets {
 }
 
 #[tokio::test]
-async fn get_and_post_are_the_same_and_case_is_not_told_apart() {
+async fn get_and_post_are_equivalent_and_names_are_case_insensitive() {
     let nets = Nets::new().await;
-    let own = format!("MERCHANTID={MERCHANT_ID}&Token={TOKEN}");
+    let credentials = format!("MERCHANTID={MERCHANT_ID}&Token={TOKEN}");
     for (id, path) in
         ["/Netaxept/Register.aspx", "/netaxept/register.aspx", "/NETAXEPT/REGISTER.ASPX"]
             .into_iter()
             .enumerate()
     {
-        let reply = nets.get(path, &format!("{own}&TransactionID={id}&{ORDER}")).await;
+        let reply = nets.get(path, &format!("{credentials}&TransactionID={id}&{ORDER}")).await;
         assert!(reply.text().await.unwrap().contains("RegisterResponse"), "{path}");
     }
     let form = [
@@ -37,14 +37,14 @@ async fn get_and_post_are_the_same_and_case_is_not_told_apart() {
     let reply = nets
         .post("/netaxept/PROCESS.aspx", &[form[0], form[1], form[2], ("Operation", "Auth")])
         .await;
-    assert_eq!(refusal(&reply).1, "Issuer is undetermined");
+    assert_eq!(exception(&reply).1, "Issuer is undetermined");
     let query = format!("merchantid={MERCHANT_ID}&TRANSACTIONID=9");
     let page = nets.get("/terminal/mobile/default.aspx", &query).await;
     assert!(page.text().await.unwrap().contains("id=\"cardNo\""));
 }
 
 #[tokio::test]
-async fn an_empty_parameter_is_absent() {
+async fn an_empty_parameter_is_treated_as_absent() {
     let nets = Nets::new().await;
     let reply =
         nets.call("Register", &format!("transactionId=&recurringType=&serviceType=&{ORDER}")).await;
@@ -54,14 +54,14 @@ async fn an_empty_parameter_is_absent() {
         "{id}"
     );
     let reply = nets.call("Register", "orderNumber=&amount=1&currencyCode=NOK").await;
-    assert_eq!(refusal(&reply).1, "Missing parameter: 'Order Number'");
+    assert_eq!(exception(&reply).1, "Missing parameter: 'Order Number'");
 }
 
 #[tokio::test]
-async fn replies_and_refusals_have_the_recorded_headers() {
+async fn replies_and_exceptions_have_the_recorded_headers() {
     let nets = Nets::new().await;
-    let own = format!("merchantId={MERCHANT_ID}&token={TOKEN}&transactionId=1");
-    for query in [format!("{own}&{ORDER}"), String::new()] {
+    let credentials = format!("merchantId={MERCHANT_ID}&token={TOKEN}&transactionId=1");
+    for query in [format!("{credentials}&{ORDER}"), String::new()] {
         let reply = nets.get("/Netaxept/Register.aspx", &query).await;
         assert_eq!(reply.status(), 200);
         for (name, value) in HEADERS {
@@ -86,7 +86,7 @@ async fn a_body_is_indented_with_crlf_and_declares_xsi_before_xsd() {
 }
 
 #[tokio::test]
-async fn an_unknown_address_has_the_page_of_iis() {
+async fn an_unknown_path_returns_the_iis_404_page() {
     let nets = Nets::new().await;
     for path in ["/Netaxept/Nothing.aspx", "/netaxept.svc"] {
         let reply = nets.get(path, "").await;

@@ -1,35 +1,39 @@
-//! What Process does to a transaction, and what it refuses.
+//! The operations of Process, and the automatic operations.
 
 use jiff::{Timestamp, ToSpan};
 
 use super::replies::Refusal;
-use super::{Line, Phase, Standing, Step, Transaction, amount, is_true, random_hash};
+use super::{HistoryLine, Phase, State, Step, Transaction, amount, is_true, random_hash};
 use crate::netaxept::Parameters;
 use crate::netaxept::exception::Exception;
 use crate::netaxept::xml::Element;
 
-/// An operation, as asked for, as logged, and as it fails.
+/// An operation: its name in requests, its name in the history, and its message when it is refused.
 pub(super) struct Operation {
     pub(super) name: &'static str,
-    pub(super) logged: &'static str,
-    pub(super) unable: &'static str,
+    pub(super) log_name: &'static str,
+    pub(super) failure_message: &'static str,
 }
 
 impl Operation {
-    const VERIFY: Self = Self { name: "VERIFY", logged: "Verify", unable: "Unable to verify" };
-    const AUTH: Self = Self { name: "AUTH", logged: "Auth", unable: "Unable to auth" };
-    const SALE: Self = Self { name: "SALE", logged: "Sale", unable: "Unable to sale" };
-    const CAPTURE: Self = Self { name: "CAPTURE", logged: "Capture", unable: "Unable to capture" };
-    const CREDIT: Self = Self { name: "CREDIT", logged: "Credit", unable: "Unable to credit" };
-    const ANNUL: Self = Self { name: "ANNUL", logged: "Annul", unable: "Unable to annul" };
+    const VERIFY: Self =
+        Self { name: "VERIFY", log_name: "Verify", failure_message: "Unable to verify" };
+    const AUTH: Self = Self { name: "AUTH", log_name: "Auth", failure_message: "Unable to auth" };
+    const SALE: Self = Self { name: "SALE", log_name: "Sale", failure_message: "Unable to sale" };
+    const CAPTURE: Self =
+        Self { name: "CAPTURE", log_name: "Capture", failure_message: "Unable to capture" };
+    const CREDIT: Self =
+        Self { name: "CREDIT", log_name: "Credit", failure_message: "Unable to credit" };
+    const ANNUL: Self =
+        Self { name: "ANNUL", log_name: "Annul", failure_message: "Unable to annul" };
 
-    /// Whether money is reserved or taken, so that the issuer is asked for it.
-    fn asks_for_money(&self) -> bool {
+    /// Whether the issuer reserves or debits money. Test amounts apply to these operations only.
+    fn is_payment(&self) -> bool {
         matches!(self.name, "AUTH" | "SALE")
     }
 }
 
-/// What a call says for the history.
+/// The texts of a call that the history contains.
 #[derive(Default)]
 pub(super) struct Note {
     pub(super) description: String,
@@ -37,8 +41,8 @@ pub(super) struct Note {
 }
 
 impl Note {
-    pub(super) fn of(parameters: &Parameters) -> Self {
-        let description = parameters.get("description").map(|text| from_here(text));
+    pub(super) fn from_parameters(parameters: &Parameters) -> Self {
+        let description = parameters.get("description").map(|text| with_address(text));
         let reference = parameters.get("transactionreconref").cloned();
         Self {
             description: description.unwrap_or_default(),
@@ -47,41 +51,42 @@ impl Note {
     }
 }
 
-/// The history names the address of whoever called; here that is always this machine.
-fn from_here(text: &str) -> String {
+/// Adds the address of the caller, as in Nets' history. In the sandbox the address is always 127.0.0.1.
+fn with_address(text: &str) -> String {
     format!("127.0.0.1: {text}")
 }
 
 impl Transaction {
     pub(in crate::netaxept) fn process(
         &mut self,
-        asked: &Parameters,
+        parameters: &Parameters,
         now: Timestamp,
     ) -> Result<Element, Exception> {
-        let given = asked.get("operation").map(String::as_str).unwrap_or_default();
-        let operation = given.to_ascii_uppercase();
-        let wanted =
-            asked.contains_key("transactionamount").then(|| amount(asked, "transactionamount"));
-        let note = Note::of(asked);
+        let name = parameters.get("operation").map(String::as_str).unwrap_or_default();
+        let operation = name.to_ascii_uppercase();
+        let requested = parameters
+            .contains_key("transactionamount")
+            .then(|| amount(parameters, "transactionamount"));
+        let note = Note::from_parameters(parameters);
         match operation.as_str() {
             "VERIFY" | "AUTH" | "SALE" | "CAPTURE" | "CREDIT" | "ANNUL"
                 if now > self.registered_at + (365 * 24).hours() =>
             {
                 Err(Exception::generic("Transaction is too old to be processed"))
             }
-            "VERIFY" => self.initial(&Operation::VERIFY, note, now),
-            "AUTH" => self.initial(&Operation::AUTH, note, now),
-            "SALE" => self.initial(&Operation::SALE, note, now),
+            "VERIFY" => self.run_initial(&Operation::VERIFY, note, now),
+            "AUTH" => self.run_initial(&Operation::AUTH, note, now),
+            "SALE" => self.run_initial(&Operation::SALE, note, now),
             "CAPTURE" | "CREDIT" | "ANNUL" if self.stores_only() => Err(not_supported()),
-            "CAPTURE" => self.capture(wanted, note, now),
-            "CREDIT" => self.credit(wanted, note, now),
+            "CAPTURE" => self.capture(requested, note, now),
+            "CREDIT" => self.credit(requested, note, now),
             "ANNUL" => self.annul(note, now),
             "ADJUST" => Err(not_supported()),
-            _ => Err(Exception::validation(&format!("Unknown operation: {given}"))),
+            _ => Err(Exception::validation(&format!("Unknown operation: {name}"))),
         }
     }
 
-    /// Does what was to be done by itself once the card is there; nothing if there was nothing to do.
+    /// Runs the operation of `autoAuth` or `autoSale`. Returns `None` if neither is set.
     pub(in crate::netaxept) fn run_automatic(
         &mut self,
         now: Timestamp,
@@ -92,12 +97,12 @@ impl Transaction {
                 (_, true) => Operation::SALE,
                 _ => return None,
             };
-        let description = from_here(&format!("Auto {}", operation.name));
-        Some(self.initial(&operation, Note { description, ..Note::default() }, now))
+        let description = with_address(&format!("Auto {}", operation.name));
+        Some(self.run_initial(&operation, Note { description, ..Note::default() }, now))
     }
 
-    /// VERIFY, AUTH and SALE: once, after the customer entered a card.
-    fn initial(
+    /// Runs VERIFY, AUTH or SALE, which is possible once, after a card was entered.
+    fn run_initial(
         &mut self,
         operation: &Operation,
         note: Note,
@@ -106,65 +111,65 @@ impl Transaction {
         if self.stores_only() && operation.name == "SALE" {
             return Err(not_supported());
         }
-        if let Some(refusal) = self.dead_end() {
+        if let Some(refusal) = self.terminal_refusal() {
             return Err(self.refuse(operation, &refusal, now));
         }
-        // A card that has been entered counts when the visit to the terminal is over.
-        if self.card.is_none() || self.phase(now) != Phase::Over {
+        // The card is used only after the terminal session has ended.
+        if self.card.is_none() || self.phase(now) != Phase::Ended {
             return Err(Exception::validation("Issuer is undetermined"));
         }
-        if self.standing != Standing::Registered {
+        if self.state != State::Registered {
             return Err(self.refuse(operation, &Refusal::already_processed(), now));
         }
         if self.redirected_at.is_some_and(|at| now > at + 24.hours()) {
             return Err(Exception::generic("Too late to authorize the transaction"));
         }
-        if let Some(refusal) = self.decline(operation) {
+        if let Some(refusal) = self.test_refusal(operation) {
             return Err(self.refuse(operation, &refusal, now));
         }
-        Ok(self.begin(operation, note, now))
+        Ok(self.approve(operation, note, now))
     }
 
-    /// How the visit to the terminal ended, if it ended in a way that leaves nothing to do.
-    fn dead_end(&self) -> Option<Refusal> {
-        if self.cancelled {
+    /// Returns the refusal if the terminal session was cancelled or denied.
+    fn terminal_refusal(&self) -> Option<Refusal> {
+        if self.is_cancelled {
             return Some(Refusal::cancelled());
         }
         matches!(self.step, Step::Denied).then(Refusal::denied)
     }
 
-    /// What comes of an operation that the issuer agrees to.
-    fn begin(&mut self, operation: &Operation, note: Note, now: Timestamp) -> Element {
-        self.standing = Standing::Authorized;
+    /// Records VERIFY, AUTH or SALE as successful.
+    fn approve(&mut self, operation: &Operation, note: Note, now: Timestamp) -> Element {
+        self.state = State::Authorized;
         if operation.name == "VERIFY" {
-            self.standing = Standing::Verified;
+            self.state = State::Verified;
         }
         if self.pan_hash.is_none() && self.parameters.contains_key("recurringtype") {
             self.pan_hash = Some(random_hash());
         }
-        let money = amount(&self.parameters, "amount");
-        let sold = (operation.name == "SALE").then_some(money);
-        self.captured = sold.unwrap_or_default();
-        let reply = self.succeed(operation, sold, note, now);
+        let amount = amount(&self.parameters, "amount");
+        let captured = (operation.name == "SALE").then_some(amount);
+        self.captured = captured.unwrap_or_default();
+        let reply = self.succeed(operation, captured, note, now);
         if self.stores_only() && operation.name == "AUTH" {
-            self.standing = Standing::Annulled;
-            self.history.push(Line::new(now, "Annul", None, Note::default()));
+            self.state = State::Annulled;
+            self.history.push(HistoryLine::new(now, "Annul", None, Note::default()));
         }
         reply
     }
 
-    /// The test cards and test amounts that fail.
-    fn decline(&self, operation: &Operation) -> Option<Refusal> {
+    /// Returns the refusal of a test card or a test amount, if the transaction has one.
+    fn test_refusal(&self, operation: &Operation) -> Option<Refusal> {
         let card = self.card.as_ref()?;
-        if card.declined {
+        if card.is_declined {
             return Some(Refusal::by_netaxept(card.issuer_id, "Auth Reg Comp Failure)"));
         }
         if operation.name == "SALE" && card.capture_fails {
             return Some(Refusal::by_netaxept(card.issuer_id, "Capture failed"));
         }
         match amount(&self.parameters, "amount") {
-            money @ (1..=99 | 101..=199) if operation.asks_for_money() => {
-                Some(Refusal::by_issuer(card.issuer_id, money % 100))
+            amount @ (1..=99 | 101..=199) if operation.is_payment() => {
+                Some(Refusal::by_issuer(card.issuer_id, amount % 100))
             }
             _ => None,
         }
@@ -172,11 +177,11 @@ impl Transaction {
 
     fn capture(
         &mut self,
-        wanted: Option<u64>,
+        requested: Option<u64>,
         note: Note,
         now: Timestamp,
     ) -> Result<Element, Exception> {
-        if matches!(self.standing, Standing::Registered | Standing::Verified) {
+        if matches!(self.state, State::Registered | State::Verified) {
             let message = "You cannot run capture on a transaction that never is authorized";
             return Err(Exception::generic(message));
         }
@@ -184,18 +189,18 @@ impl Transaction {
             let refusal = Refusal::by_netaxept(card.issuer_id, "Capture failed");
             return Err(self.refuse(&Operation::CAPTURE, &refusal, now));
         }
-        let left = amount(&self.parameters, "amount") - self.captured;
-        let wanted = wanted.unwrap_or(left);
-        if self.standing == Standing::Annulled || wanted == 0 || wanted > left {
+        let remaining = amount(&self.parameters, "amount") - self.captured;
+        let requested = requested.unwrap_or(remaining);
+        if self.state == State::Annulled || requested == 0 || requested > remaining {
             return Err(Exception::generic("Unable to capture more than authorized amount"));
         }
-        self.captured += wanted;
-        Ok(self.succeed(&Operation::CAPTURE, Some(wanted), note, now))
+        self.captured += requested;
+        Ok(self.succeed(&Operation::CAPTURE, Some(requested), note, now))
     }
 
     fn credit(
         &mut self,
-        wanted: Option<u64>,
+        requested: Option<u64>,
         note: Note,
         now: Timestamp,
     ) -> Result<Element, Exception> {
@@ -203,20 +208,20 @@ impl Transaction {
             let message = "You cannot run credit on a transaction that has not been captured.";
             return Err(Exception::generic(message));
         }
-        let left = self.captured - self.credited;
-        let wanted = wanted.unwrap_or(left);
-        if wanted == 0 || wanted > left {
+        let remaining = self.captured - self.credited;
+        let requested = requested.unwrap_or(remaining);
+        if requested == 0 || requested > remaining {
             return Err(Exception::generic("Unable to credit more than captured amount"));
         }
-        self.credited += wanted;
-        Ok(self.succeed(&Operation::CREDIT, Some(wanted), note, now))
+        self.credited += requested;
+        Ok(self.succeed(&Operation::CREDIT, Some(requested), note, now))
     }
 
     fn annul(&mut self, note: Note, now: Timestamp) -> Result<Element, Exception> {
-        if self.standing != Standing::Authorized || self.captured > 0 {
+        if self.state != State::Authorized || self.captured > 0 {
             return Err(Exception::generic("Unable to annul, wrong state"));
         }
-        self.standing = Standing::Annulled;
+        self.state = State::Annulled;
         Ok(self.succeed(&Operation::ANNUL, None, note, now))
     }
 }

@@ -1,14 +1,16 @@
-//! How Query tells of a transaction: element order, times and spellings as recorded in 2018.
+//! The reply of Query. Element order, times and spellings are as recorded in 2018.
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use super::{AUTHORIZATION_ID, BATCH, Failure, Line, Standing, Transaction, amount, registration};
+use super::{
+    AUTHORIZATION_ID, BATCH, Failure, HistoryLine, State, Transaction, amount, registration,
+};
 use crate::netaxept::MERCHANT_ID;
 use crate::netaxept::xml::Element;
 
 impl Transaction {
-    /// What Query tells, in the order of 2018's replies.
+    /// Returns the reply of Query.
     pub(in crate::netaxept) fn payment_info(&self, now: Timestamp) -> Element {
         let empty = |name| Element::new(name);
         let error = self.errors.last().map(|failure| failure.element("Error"));
@@ -18,11 +20,11 @@ impl Transaction {
                 .with("PanHash", self.pan_hash.as_deref().unwrap_or_default())
                 .with("ExpiryDate", self.parameter("recurringexpirydate"))
                 .with("Frequency", self.parameter("recurringfrequency"))
-                .with("Type", registration::recurring_name(&self.parameters))
+                .with("Type", registration::recurring_type_name(&self.parameters))
         });
         Element::root("PaymentInfo")
             .with("MerchantId", MERCHANT_ID)
-            .with("QueryFinished", &precise(now))
+            .with("QueryFinished", &time_with_offset(now))
             .with("TransactionId", &self.id)
             .and(empty("AuthenticationInformation"))
             .and(empty("AvtaleGiroInformation"))
@@ -30,7 +32,7 @@ impl Transaction {
             .and(self.customer_information())
             .and_all(error)
             .and(empty("ErrorLog").and_all(log))
-            .and(empty("History").and_all(self.history.iter().map(Line::element)))
+            .and(empty("History").and_all(self.history.iter().map(HistoryLine::element)))
             .and(self.order_information())
             .and_all(recurring)
             .and(self.security_information())
@@ -50,8 +52,8 @@ impl Transaction {
                 .with("PaymentMethod", card.method)
                 .with("IssuerId", card.issuer_id),
         };
-        let recurs = self.parameters.contains_key("recurringtype");
-        if recurs {
+        let is_recurring = self.parameters.contains_key("recurringtype");
+        if is_recurring {
             element.with("PanHash", self.pan_hash.as_deref().unwrap_or_default())
         } else {
             element
@@ -76,16 +78,17 @@ impl Transaction {
             ("SocialSecurityNumber", "customersocialsecuritynumber"),
             ("Town", "customertown"),
         ];
-        let known =
+        let with_parameter =
             |all: Element, (name, from): (&'static str, &str)| all.with(name, self.parameter(from));
-        let begun = UP_TO_IP.into_iter().fold(Element::new("CustomerInformation"), known);
-        let begun = begun.with_some("IP", self.arrived_at.map(|_| "127.0.0.1"));
-        AFTER_IP.into_iter().fold(begun, known)
+        let element =
+            UP_TO_IP.into_iter().fold(Element::new("CustomerInformation"), with_parameter);
+        let element = element.with_some("IP", self.entered_at.map(|_| "127.0.0.1"));
+        AFTER_IP.into_iter().fold(element, with_parameter)
     }
 
     fn security_information(&self) -> Element {
         Element::new("SecurityInformation")
-            .with_some("CustomerIPCountry", self.arrived_at.map(|_| "NO"))
+            .with_some("CustomerIPCountry", self.entered_at.map(|_| "NO"))
             .with("IPCountryMatchesIssuingCountry", "true")
     }
 
@@ -99,15 +102,15 @@ impl Transaction {
             .with("Fee", "0")
             .with("OrderDescription", description)
             .with("OrderNumber", self.parameter("ordernumber"))
-            .with("Timestamp", &local(self.registered_at))
+            .with("Timestamp", &local_time(self.registered_at))
             .with("Total", &amount)
             .with("RoundingAmount", "0")
     }
 
     fn summary(&self) -> Element {
         let flag = |flag: bool| if flag { "true" } else { "false" };
-        let annulled = flag(self.standing == Standing::Annulled);
-        let authorized = self.standing != Standing::Registered;
+        let annulled = flag(self.state == State::Annulled);
+        let authorized = self.state != State::Registered;
         Element::new("Summary")
             .with("AmountCaptured", &self.captured.to_string())
             .with("AmountCredited", &self.credited.to_string())
@@ -120,18 +123,24 @@ impl Transaction {
     fn terminal_information(&self) -> Element {
         Element::new("TerminalInformation")
             .with("Browser", &self.browser)
-            .with_some("CustomerEntered", self.arrived_at.map(three_digits).as_deref())
-            .with_some("CustomerRedirected", self.redirected_at.map(three_digits).as_deref())
+            .with_some(
+                "CustomerEntered",
+                self.entered_at.map(local_time_with_milliseconds).as_deref(),
+            )
+            .with_some(
+                "CustomerRedirected",
+                self.redirected_at.map(local_time_with_milliseconds).as_deref(),
+            )
     }
 }
 
-impl Line {
+impl HistoryLine {
     fn element(&self) -> Element {
         let amount = self.amount.map(|amount| amount.to_string());
         let batch = (!matches!(self.operation, "Register" | "Verify")).then_some(BATCH);
         Element::new("TransactionLogLine")
             .with_some("Amount", amount.as_deref())
-            .with("DateTime", &local(self.at))
+            .with("DateTime", &local_time(self.at))
             .with("Description", &self.note.description)
             .with("Operation", self.operation)
             .with_some("BatchNumber", batch)
@@ -142,7 +151,7 @@ impl Line {
 impl Failure {
     fn element(&self, name: &'static str) -> Element {
         Element::new(name)
-            .with("DateTime", &local(self.at))
+            .with("DateTime", &local_time(self.at))
             .with("Operation", self.operation)
             .with("ResponseCode", &self.code)
             .with("ResponseSource", self.source)
@@ -150,18 +159,18 @@ impl Failure {
     }
 }
 
-/// Norwegian local time without offset, trailing zeros trimmed.
-fn local(at: Timestamp) -> String {
-    three_digits(at).trim_end_matches('0').trim_end_matches('.').to_owned()
+/// Formats Norwegian local time without an offset and without trailing zeros.
+fn local_time(at: Timestamp) -> String {
+    local_time_with_milliseconds(at).trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
-/// Norwegian local time without offset, always three digits of a second.
-fn three_digits(at: Timestamp) -> String {
+/// Formats Norwegian local time without an offset, with three decimals of a second.
+fn local_time_with_milliseconds(at: Timestamp) -> String {
     zoned(at).strftime("%Y-%m-%dT%H:%M:%S%.3f").to_string()
 }
 
-/// Seven digits of a second and the offset.
-pub(super) fn precise(at: Timestamp) -> String {
+/// Formats Norwegian local time with an offset and seven decimals of a second.
+pub(super) fn time_with_offset(at: Timestamp) -> String {
     zoned(at).strftime("%Y-%m-%dT%H:%M:%S%.7f%:z").to_string()
 }
 

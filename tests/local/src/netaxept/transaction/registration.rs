@@ -1,27 +1,27 @@
-//! What Register asks of its parameters, and where a card comes from that needs no terminal.
+//! Validation of Register's parameters, and the card that Register can contain.
 
 use jiff::Timestamp;
 
 use super::{Card, is_true};
 use crate::netaxept::exception::Exception;
-use crate::netaxept::{Parameters, posted};
+use crate::netaxept::{Parameters, card_data};
 
-/// The currencies with an agreement.
+/// The currencies that the merchant can use.
 const CURRENCIES: [&str; 4] = ["NOK", "SEK", "DKK", "EUR"];
 
-fn text<'a>(parameters: &'a Parameters, name: &str) -> &'a str {
+fn value<'a>(parameters: &'a Parameters, name: &str) -> &'a str {
     parameters.get(name).map(String::as_str).unwrap_or_default()
 }
 
-fn is(parameters: &Parameters, name: &str, value: &str) -> bool {
-    text(parameters, name).eq_ignore_ascii_case(value)
+fn has_value(parameters: &Parameters, name: &str, expected: &str) -> bool {
+    value(parameters, name).eq_ignore_ascii_case(expected)
 }
 
 fn invalid(name: &str) -> Exception {
     Exception::validation(&format!("Invalid parameter: '{name}'"))
 }
 
-/// The checks of Register, in the order that was observed; those of the pan hash and the id come last.
+/// Validates the parameters of Register, in the recorded order. The caller checks the pan hash and the id afterwards.
 pub(in crate::netaxept) fn check_registration(parameters: &Parameters) -> Result<(), Exception> {
     check_required(parameters)?;
     check_texts(parameters)?;
@@ -34,7 +34,7 @@ pub(in crate::netaxept) fn check_registration(parameters: &Parameters) -> Result
     if automatic == [true, true] {
         return Err(Exception::validation("autoAuth and autoSale exclude each other"));
     }
-    if !is_windowless(parameters)
+    if !has_no_terminal(parameters)
         && automatic == [false, false]
         && !parameters.contains_key("redirecturl")
     {
@@ -62,36 +62,37 @@ fn check_required(parameters: &Parameters) -> Result<(), Exception> {
 }
 
 fn check_texts(parameters: &Parameters) -> Result<(), Exception> {
-    let order_number = text(parameters, "ordernumber");
+    let order_number = value(parameters, "ordernumber");
     if order_number.len() > 32 || !order_number.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Err(invalid("Order Number"));
     }
-    if text(parameters, "transactionid").chars().count() > 32 {
+    if value(parameters, "transactionid").chars().count() > 32 {
         return Err(invalid("Transaction ID"));
     }
     let service_types = ["", "B", "M", "C", "A"];
-    if !service_types.iter().any(|service_type| is(parameters, "servicetype", service_type)) {
+    if !service_types.iter().any(|service_type| has_value(parameters, "servicetype", service_type))
+    {
         return Err(invalid("Service Type"));
     }
     Ok(())
 }
 
-/// The first of a merchant's own charges says how often and until when; a later one says of which card.
+/// Validates the recurring parameters. An initial R needs a frequency and an expiry date; M needs a pan hash.
 fn check_recurring(parameters: &Parameters) -> Result<(), Exception> {
     let has = |name| parameters.contains_key(name);
     let types = ["S", "R", "M"];
-    match types.iter().find(|kind| is(parameters, "recurringtype", kind)) {
+    match types.iter().find(|kind| has_value(parameters, "recurringtype", kind)) {
         None if has("recurringtype") => Err(invalid("Recurring Type")),
         None if has("panhash") => Err(Exception::missing("Recurring Type")),
         Some(&"M") if !has("panhash") => Err(Exception::missing("Pan Hash")),
-        Some(&"R") if !has("panhash") => check_agreement(parameters),
+        Some(&"R") if !has("panhash") => check_frequency_and_expiry(parameters),
         _ => Ok(()),
     }
 }
 
-fn check_agreement(parameters: &Parameters) -> Result<(), Exception> {
-    let frequency = text(parameters, "recurringfrequency");
-    let expiry = text(parameters, "recurringexpirydate");
+fn check_frequency_and_expiry(parameters: &Parameters) -> Result<(), Exception> {
+    let frequency = value(parameters, "recurringfrequency");
+    let expiry = value(parameters, "recurringexpirydate");
     if frequency.is_empty() {
         return Err(Exception::missing("Recurring Frequency"));
     }
@@ -101,46 +102,48 @@ fn check_agreement(parameters: &Parameters) -> Result<(), Exception> {
     if frequency.parse::<u16>().is_err() {
         return Err(invalid("Recurring Frequency"));
     }
-    // strptime takes fewer digits too.
+    // strptime accepts fewer digits too.
     if expiry.len() != 8 || jiff::civil::Date::strptime("%Y%m%d", expiry).is_err() {
         return Err(invalid("Recurring Expiry Date"));
     }
     Ok(())
 }
 
-/// Whether the customer never comes to the terminal: a call centre, or the merchant on its own.
-pub(super) fn is_windowless(parameters: &Parameters) -> bool {
-    is(parameters, "servicetype", "C") || is(parameters, "servicetype", "A")
+/// Whether the transaction has no terminal: a call centre (C), or the merchant without the customer (A).
+pub(super) fn has_no_terminal(parameters: &Parameters) -> bool {
+    has_value(parameters, "servicetype", "C") || has_value(parameters, "servicetype", "A")
 }
 
-/// Whether the merchant shows the page for the card, and has it posted to the terminal.
-pub(super) fn is_hosted_by_merchant(parameters: &Parameters) -> bool {
-    is(parameters, "servicetype", "M")
+/// Whether a page of the merchant posts the card to the terminal (M).
+pub(super) fn has_merchant_page(parameters: &Parameters) -> bool {
+    has_value(parameters, "servicetype", "M")
 }
 
-/// Whether the customer has to come to the terminal although the card is known.
-pub(super) fn needs_code(parameters: &Parameters) -> bool {
-    is(parameters, "recurringtype", "S")
+/// Whether the customer must enter the security code of a stored card at the terminal.
+pub(super) fn needs_security_code(parameters: &Parameters) -> bool {
+    has_value(parameters, "recurringtype", "S")
         && is_true(parameters, "recurringuse3ds")
-        && !is_windowless(parameters)
-        && !is_hosted_by_merchant(parameters)
+        && !has_no_terminal(parameters)
+        && !has_merchant_page(parameters)
 }
 
-/// The card that was read out to a call centre, for which the security code may be missing.
-pub(in crate::netaxept) fn told_card(
+/// Returns the card in `pan` of a transaction without a terminal. The security code is optional.
+pub(in crate::netaxept) fn card_from_parameters(
     parameters: &Parameters,
     now: Timestamp,
 ) -> Result<Option<Card>, Exception> {
-    if !is_windowless(parameters) || !parameters.contains_key("pan") {
+    if !has_no_terminal(parameters) || !parameters.contains_key("pan") {
         return Ok(None);
     }
-    posted::card(parameters, false, now).map(Some).map_err(|faults| Exception::validation(&faults))
+    card_data::parse(parameters, false, now)
+        .map(Some)
+        .map_err(|errors| Exception::validation(&errors))
 }
 
-/// How `Recurring/Type` names what was asked for; only the first was seen.
-pub(super) fn recurring_name(parameters: &Parameters) -> &'static str {
+/// Returns the text of `Recurring/Type`. Only `Store (Init)` was recorded from Nets.
+pub(super) fn recurring_type_name(parameters: &Parameters) -> &'static str {
     let is_first = !parameters.contains_key("panhash");
-    match (text(parameters, "recurringtype"), is_first) {
+    match (value(parameters, "recurringtype"), is_first) {
         ("S" | "s", true) => "Store (Init)",
         ("S" | "s", false) => "Store",
         ("R" | "r", true) => "Recurring (Init)",

@@ -1,21 +1,21 @@
-//! What Process answers, and what it remembers of that: a line in the history, or one in the error log.
+//! Replies of Process, and the entries that they add to the history or to the error log.
 
 use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::operations::{Note, Operation};
-use super::query::precise;
-use super::{Line, Transaction};
+use super::query::time_with_offset;
+use super::{HistoryLine, Transaction};
 use crate::netaxept::MERCHANT_ID;
 use crate::netaxept::exception::Exception;
 use crate::netaxept::xml::Element;
 
-/// `IssuerId` of a refusal that no issuer was asked for.
+/// The `IssuerId` of a refusal without an issuer.
 const NO_ISSUER: &str = "50";
-/// The acquirer's name for the merchant, which is not the merchant's id.
+/// The acquirer's id for the merchant, which differs from Nets' merchant id.
 const SUB_MERCHANT: &str = "200970";
 
-/// Why a payment failed.
+/// The reason why a payment was refused.
 pub(super) struct Refusal {
     issuer_id: &'static str,
     code: String,
@@ -39,18 +39,19 @@ impl Refusal {
         Self { issuer_id: NO_ISSUER, code, source: "Netaxept", text }
     }
 
-    /// Several errors: what they are stands in the text.
+    /// Code 99, "several errors". The text has the details.
     pub(super) fn by_netaxept(issuer_id: &'static str, text: &'static str) -> Self {
         Self { issuer_id, code: "99".to_owned(), source: "Netaxept", text }
     }
 
-    /// The decimals of a test amount are the code.
+    /// A refusal of the issuer, whose code is the decimals of a test amount.
     pub(super) fn by_issuer(issuer_id: &'static str, code: u64) -> Self {
         Self { issuer_id, code: format!("{code:02}"), source: "Issuer", text: "Refused by issuer" }
     }
 }
 
 impl Transaction {
+    /// Adds a successful operation to the history and returns its reply.
     pub(super) fn succeed(
         &mut self,
         operation: &Operation,
@@ -58,23 +59,23 @@ impl Transaction {
         note: Note,
         now: Timestamp,
     ) -> Element {
-        self.history.push(Line::new(now, operation.logged, amount, note));
-        *self.done.entry(operation.name).or_default() += 1;
-        self.changed = true;
+        self.history.push(HistoryLine::new(now, operation.log_name, amount, note));
+        *self.successes.entry(operation.name).or_default() += 1;
+        self.has_changed = true;
         let authorization =
             matches!(operation.name, "AUTH" | "SALE" | "VERIFY").then_some(super::AUTHORIZATION_ID);
         let batch = (operation.name != "VERIFY").then_some(super::BATCH);
         Element::root("ProcessResponse")
             .with_some("AuthorizationId", authorization)
             .with_some("BatchNumber", batch)
-            .with("ExecutionTime", &precise(now))
+            .with("ExecutionTime", &time_with_offset(now))
             .with("MerchantId", MERCHANT_ID)
             .with("Operation", operation.name)
             .with("ResponseCode", "OK")
             .with("TransactionId", &self.id)
     }
 
-    /// Remembers a refusal, and says it.
+    /// Adds a refusal to the error log and returns its exception.
     pub(super) fn refuse(
         &mut self,
         operation: &Operation,
@@ -82,18 +83,18 @@ impl Transaction {
         now: Timestamp,
     ) -> Exception {
         let Refusal { issuer_id, code, source, text } = refusal;
-        self.fail(now, operation.logged, code, source, text);
+        self.log_failure(now, operation.log_name, code, source, text);
         let result = Element::new("Result")
             .with("IssuerId", issuer_id)
             .with("ResponseCode", code)
             .with("ResponseText", text)
             .with("ResponseSource", source)
             .with("TransactionId", &self.id)
-            .with("ExecutionTime", &precise(now))
+            .with("ExecutionTime", &time_with_offset(now))
             .with("MerchantId", SUB_MERCHANT)
             .with("ExtraInfoOut", "2030010")
             .with("MaskedPan", "")
             .with("MessageId", &Uuid::new_v4().simple().to_string());
-        Exception::payment(operation.unable, code, result)
+        Exception::payment(operation.failure_message, code, result)
     }
 }

@@ -1,50 +1,50 @@
-//! One wallet's versions: the last ones as the specification has them, and what waits for one that is not known yet.
+//! The history of one wallet: its last versions, and the reads and writes that wait for an earlier version.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use super::{Stored, Violation};
 use crate::order::item::Item;
-use crate::order::nets::Visits;
+use crate::order::nets::TerminalSessions;
 use crate::order::spec::{State, Wallet};
 
-/// How many versions are kept: whoever reads an older one was told something stale.
-const KEPT: usize = 512;
-/// How many versions are told when something is wrong.
-const TOLD: usize = 12;
+/// Number of versions that are kept. A read of an older one is stale.
+const MAX_VERSIONS: usize = 512;
+/// Number of versions that a violation shows.
+const MAX_LOG_LINES: usize = 12;
 
-/// The versions of a wallet.
+/// The history of a wallet.
 #[derive(Debug)]
 pub(super) struct History {
     pub(super) slot: u64,
-    /// The newest version that is known with all before it.
-    pub(super) last: u64,
-    /// The newest version that somebody was told of.
+    /// The newest version for which all earlier versions are known.
+    pub(super) last_version: u64,
+    /// The newest version that a response has shown.
     pub(super) acknowledged: u64,
-    /// The keyed hash of whose it is.
+    /// The keyed hash of the owner.
     pub(super) owner: String,
-    /// Whether there was a version since the last quiet moment.
-    pub(super) touched: bool,
+    /// Whether there is a new version since the last idle period.
+    pub(super) is_changed: bool,
     states: VecDeque<(u64, Arc<Wallet>)>,
-    /// Versions that came before an older one did, with who wrote them.
-    early: BTreeMap<u64, (u64, Item)>,
-    /// Who read a version that is not known yet.
-    waiting: BTreeMap<u64, Vec<(u64, Stored)>>,
-    told: VecDeque<String>,
+    /// Versions that arrived before an earlier one, with the invocation that wrote them.
+    early_writes: BTreeMap<u64, (u64, Item)>,
+    /// Reads of versions that are not known yet, with the invocation.
+    pending_reads: BTreeMap<u64, Vec<(u64, Stored)>>,
+    log: VecDeque<String>,
 }
 
 impl History {
     pub(super) fn new(slot: u64) -> Self {
         Self {
             slot,
-            last: 0,
+            last_version: 0,
             acknowledged: 0,
             owner: String::new(),
-            touched: false,
+            is_changed: false,
             states: VecDeque::new(),
-            early: BTreeMap::new(),
-            waiting: BTreeMap::new(),
-            told: VecDeque::new(),
+            early_writes: BTreeMap::new(),
+            pending_reads: BTreeMap::new(),
+            log: VecDeque::new(),
         }
     }
 
@@ -52,54 +52,55 @@ impl History {
         self.states.back().map(|(_, wallet)| wallet.clone())
     }
 
-    /// The next version.
-    pub(super) fn push(&mut self, wallet: Arc<Wallet>, told: String) {
-        self.last += 1;
-        self.touched = true;
-        self.states.push_back((self.last, wallet));
-        if self.states.len() > KEPT {
+    /// Adds the next version.
+    pub(super) fn push(&mut self, wallet: Arc<Wallet>, log_line: String) {
+        self.last_version += 1;
+        self.is_changed = true;
+        self.states.push_back((self.last_version, wallet));
+        if self.states.len() > MAX_VERSIONS {
             self.states.pop_front();
         }
-        self.tell(told);
+        self.log(log_line);
     }
 
-    pub(super) fn tell(&mut self, told: String) {
-        self.told.push_back(told);
-        if self.told.len() > TOLD {
-            self.told.pop_front();
+    pub(super) fn log(&mut self, line: String) {
+        self.log.push_back(line);
+        if self.log.len() > MAX_LOG_LINES {
+            self.log.pop_front();
         }
     }
 
-    /// The state that an item is of, which has to be as it was written.
-    pub(super) fn recall(&self, stored: &Stored, now: i64) -> Result<Arc<Wallet>, Violation> {
+    /// Returns the state that an item has. A whole item must equal what was written.
+    pub(super) fn state_of(&self, stored: &Stored, now: i64) -> Result<Arc<Wallet>, Violation> {
         let version = stored.version();
-        let back = usize::try_from(self.last - version).unwrap_or(usize::MAX);
+        let back = usize::try_from(self.last_version - version).unwrap_or(usize::MAX);
         let index = self.states.len().checked_sub(1 + back);
         let Some((_, wallet)) = index.and_then(|index| self.states.get(index)) else {
-            return Err(self.violation(&format!("version {version} was read after {}", self.last)));
+            return Err(self
+                .violation(&format!("stale read: version {version} after {}", self.last_version)));
         };
-        let Stored::Whole(item) = stored else { return Ok(wallet.clone()) };
+        let Stored::Full(item) = stored else { return Ok(wallet.clone()) };
         match difference(&wallet.at(now), &item.wallet.at(now)) {
             None => Ok(wallet.clone()),
             Some(what) => {
-                Err(self.violation(&format!("version {version} was read changed: {what}")))
+                Err(self.violation(&format!("version {version} differs when read: {what}")))
             }
         }
     }
 
-    pub(super) fn wait(&mut self, version: u64, id: u64, stored: Stored) {
-        self.waiting.entry(version).or_default().push((id, stored));
+    pub(super) fn add_pending_read(&mut self, version: u64, id: u64, stored: Stored) {
+        self.pending_reads.entry(version).or_default().push((id, stored));
     }
 
-    /// Those who waited for the newest version.
-    pub(super) fn waited(&mut self) -> Vec<(u64, Stored)> {
-        self.waiting.remove(&self.last).unwrap_or_default()
+    /// Removes and returns the pending reads of the newest version.
+    pub(super) fn take_pending_reads(&mut self) -> Vec<(u64, Stored)> {
+        self.pending_reads.remove(&self.last_version).unwrap_or_default()
     }
 
-    /// A version that came too early.
-    pub(super) fn keep(&mut self, id: u64, item: Item) -> Result<(), Violation> {
+    /// Adds a version that arrived before an earlier one.
+    pub(super) fn add_early_write(&mut self, id: u64, item: Item) -> Result<(), Violation> {
         let version = item.version;
-        match self.early.insert(version, (id, item)) {
+        match self.early_writes.insert(version, (id, item)) {
             None => Ok(()),
             Some((other, _)) => {
                 let what = format!("version {version} was written by {other} and by {id}");
@@ -108,100 +109,103 @@ impl History {
         }
     }
 
-    /// The next version, if it came too early.
-    pub(super) fn next(&mut self) -> Option<(u64, Item)> {
-        self.early.remove(&(self.last + 1))
+    /// Removes and returns the next version, if it arrived early.
+    pub(super) fn take_next_early_write(&mut self) -> Option<(u64, Item)> {
+        self.early_writes.remove(&(self.last_version + 1))
     }
 
-    /// A version that never came, though somebody saw it or wrote a later one.
-    pub(super) fn missing(&self) -> Option<u64> {
-        let is_missing = !self.early.is_empty() || !self.waiting.is_empty();
-        is_missing.then_some(self.last + 1)
+    /// A version that was never written, although it was read or a later one was written.
+    pub(super) fn missing_version(&self) -> Option<u64> {
+        let is_missing = !self.early_writes.is_empty() || !self.pending_reads.is_empty();
+        is_missing.then_some(self.last_version + 1)
     }
 
-    /// Nobody calls, and the schedules are done.
-    pub(super) fn quiet(
+    /// Checks a wallet when there is no load and the schedules have run.
+    pub(super) fn check_idle(
         &self,
         wallet: &Wallet,
-        visits: &Visits,
+        sessions: &TerminalSessions,
         now: i64,
     ) -> Result<(), Violation> {
         for payment in &wallet.payments {
-            let id = wallet.id(payment.place);
-            let waits = matches!(payment.state, State::Created(_));
-            let mut cards = visits.cards_of(id).filter(|card| !payment.has_expired_card(card & 15));
-            if let Some(transaction) = cards.next().filter(|_| waits) {
-                let what =
-                    format!("a card is lost: {transaction} brought one, and {id} is {payment:?}");
+            let id = wallet.id(payment.sequence);
+            let is_created = matches!(payment.state, State::Created(_));
+            let mut cards =
+                sessions.entered_cards(id).filter(|card| !payment.has_expired_card(card & 15));
+            if let Some(transaction) = cards.next().filter(|_| is_created) {
+                let what = format!(
+                    "a card is lost: it was entered in session {transaction}, and {id} is {payment:?}"
+                );
                 return Err(self.violation(&what));
             }
         }
-        let due = wallet.expires_next().into_iter().chain(wallet.looked_at_next()).min();
+        let due = wallet.next_change_at().into_iter().chain(wallet.next_reconcile_at()).min();
         match due.filter(|at| *at <= now) {
-            Some(at) => Err(self.violation(&format!("something is due since {at}, at {now}"))),
+            Some(at) => Err(self.violation(&format!("work is due since {at}, at {now}"))),
             None => Ok(()),
         }
     }
 
-    /// Keeps the newest version alone.
-    pub(super) fn shrink(&mut self) {
+    /// Removes all versions but the newest.
+    pub(super) fn keep_newest_only(&mut self) {
         let surplus = self.states.len().saturating_sub(1);
         self.states.drain(..surplus);
         self.states.shrink_to_fit();
-        self.told.clear();
-        self.told.shrink_to_fit();
+        self.log.clear();
+        self.log.shrink_to_fit();
     }
 
     pub(super) fn violation(&self, what: &str) -> Violation {
         let what = format!("wallet {}: {what}", self.slot);
-        Violation { what, history: self.told.iter().cloned().collect() }
+        Violation { what, history: self.log.iter().cloned().collect() }
     }
 }
 
-/// How what is stored differs from what the specification says.
+/// Describes the first difference between a stored wallet and the specification.
 pub(super) fn difference(expected: &Wallet, stored: &Wallet) -> Option<String> {
-    let told = |name: &str, expected: &dyn std::fmt::Debug, stored: &dyn std::fmt::Debug| {
+    let describe = |name: &str, expected: &dyn std::fmt::Debug, stored: &dyn std::fmt::Debug| {
         Some(format!("{name}: stored {stored:?}, specified {expected:?}"))
     };
-    if expected.last != stored.last {
-        return told("the last place", &expected.last, &stored.last);
+    if expected.last_sequence != stored.last_sequence {
+        return describe("last sequence number", &expected.last_sequence, &stored.last_sequence);
     }
     if expected.choices != stored.choices {
-        return told("the choices", &expected.choices, &stored.choices);
+        return describe("choices", &expected.choices, &stored.choices);
     }
     if expected.opened != stored.opened {
-        return told("opened", &expected.opened, &stored.opened);
+        return describe("opened", &expected.opened, &stored.opened);
     }
-    let places = |wallet: &Wallet| -> Vec<u16> {
-        wallet.payments.iter().map(|payment| payment.place).collect()
+    let sequences = |wallet: &Wallet| -> Vec<u16> {
+        wallet.payments.iter().map(|payment| payment.sequence).collect()
     };
     if expected.payments.len() != stored.payments.len() {
-        return told("the recurring payments", &places(expected), &places(stored));
+        return describe("list of recurring payments", &sequences(expected), &sequences(stored));
     }
     for (expected, stored) in expected.payments.iter().zip(&stored.payments) {
-        let key =
-            |payment: &crate::order::spec::Payment| payment.key.as_ref().map(|key| key.primary);
-        let keys = key(expected) == key(stored);
-        let same = keys
-            && expected.place == stored.place
+        let key = |payment: &crate::order::spec::Payment| {
+            payment.key.as_ref().map(|key| key.primary_in_response)
+        };
+        let is_same_key = key(expected) == key(stored);
+        let is_same = is_same_key
+            && expected.sequence == stored.sequence
             && expected.created_at == stored.created_at
             && expected.nickname == stored.nickname
             && same_state(&expected.state, &stored.state);
-        if !same {
-            return told("a recurring payment", expected, stored);
+        if !is_same {
+            return describe("recurring payment", expected, stored);
         }
     }
     None
 }
 
-/// Whether two are the same but for the keys of visits, of which the table has hashes.
+/// Whether two states are equal. Of the idempotency keys of sessions, only their presence is compared: the table has hashes.
 fn same_state(expected: &State, stored: &State) -> bool {
     let (State::Created(expected), State::Created(stored)) = (expected, stored) else {
         return expected == stored;
     };
     expected.len() == stored.len()
         && expected.iter().zip(stored).all(|(expected, stored)| {
-            (expected.opened_at, expected.outcome, expected.look_at, expected.key.is_some())
-                == (stored.opened_at, stored.outcome, stored.look_at, stored.key.is_some())
+            (expected.opened_at, expected.outcome, expected.reconcile_at, expected.key.is_some())
+                == (stored.opened_at, stored.outcome, stored.reconcile_at, stored.key.is_some())
         })
 }

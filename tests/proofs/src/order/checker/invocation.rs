@@ -1,49 +1,49 @@
-//! What is known of an invocation.
+//! The recorded data of an invocation.
 
 use std::sync::Arc;
 
-use crate::order::event::Answer;
+use crate::order::lambda::Response;
 use crate::order::operation::Call;
 use crate::order::spec::{Expected, Wallet};
 
-/// One call, and what came of it so far.
+/// One invocation.
 #[derive(Debug)]
 pub(super) struct Invocation {
     pub(super) call: Arc<Call>,
-    /// Its place in the order of everything.
-    pub(super) invoked: u64,
-    /// The wallet that it is about, and the newest version that somebody had been told of before.
-    pub(super) floor: Option<(u64, u64)>,
-    /// What it was told is stored.
-    pub(super) seen: Vec<Seen>,
-    /// What it wrote.
-    pub(super) wrote: Vec<Wrote>,
-    /// Whether a write of it was refused by its condition.
-    pub(super) refused: bool,
-    /// Whether its last write was refused, and it has not seen yet what was written instead.
-    pub(super) beaten_unseen: bool,
-    /// How many of its reads and writes wait for an older version to be known.
+    /// Its position in the order of events.
+    pub(super) position: u64,
+    /// The slot of the wallet that the call concerns, and the newest version that a response had shown before the call.
+    pub(super) min_version: Option<(u64, u64)>,
+    /// The versions that it read.
+    pub(super) reads: Vec<Read>,
+    /// The versions that it wrote.
+    pub(super) writes: Vec<Write>,
+    /// Whether the condition of one of its writes failed.
+    pub(super) has_conflict: bool,
+    /// Whether its last write failed and it has not read the stored item since.
+    pub(super) conflict_unread: bool,
+    /// Number of its reads and writes that wait for an earlier version.
     pub(super) unresolved: u32,
-    /// Whether it has returned, and with what.
+    /// Whether it has ended, and its response.
     pub(super) returned: Returned,
-    /// Whether its answer was checked.
-    pub(super) checked: bool,
+    /// Whether its response was checked.
+    pub(super) is_checked: bool,
 }
 
-/// Whether an invocation has returned.
+/// The end of an invocation.
 #[derive(Debug)]
 pub(super) enum Returned {
-    /// It has not.
-    NotYet,
-    /// With an answer.
-    Answered(Answer),
-    /// Nobody will ever know with what.
+    /// It has not ended.
+    Pending,
+    /// It ended with a response.
+    Responded(Response),
+    /// It ended and the response is lost.
     Unknown,
 }
 
-/// What was told to be stored at a slot; version 0: nothing.
+/// The result of a read. Version 0 means that the slot is empty.
 #[derive(Debug)]
-pub(super) struct Seen {
+pub(super) struct Read {
     pub(super) slot: u64,
     pub(super) version: u64,
     pub(super) wallet: Option<Arc<Wallet>>,
@@ -51,46 +51,48 @@ pub(super) struct Seen {
 
 /// A version that was written.
 #[derive(Debug)]
-pub(super) struct Wrote {
+pub(super) struct Write {
     pub(super) slot: u64,
     pub(super) version: u64,
     pub(super) wallet: Arc<Wallet>,
-    /// What the call is to be answered, if that is settled with this write.
-    pub(super) answer: Option<Expected>,
+    /// The expected response, if this write determines it.
+    pub(super) response: Option<Expected>,
 }
 
 impl Invocation {
-    pub(super) fn new(call: Arc<Call>, invoked: u64, floor: Option<(u64, u64)>) -> Self {
+    pub(super) fn new(call: Arc<Call>, position: u64, min_version: Option<(u64, u64)>) -> Self {
         Self {
             call,
-            invoked,
-            floor,
-            seen: Vec::new(),
-            wrote: Vec::new(),
-            refused: false,
-            beaten_unseen: false,
+            position,
+            min_version,
+            reads: Vec::new(),
+            writes: Vec::new(),
+            has_conflict: false,
+            conflict_unread: false,
             unresolved: 0,
-            returned: Returned::NotYet,
-            checked: false,
+            returned: Returned::Pending,
+            is_checked: false,
         }
     }
 
-    /// How many changes it has decided and not written; 0 if no write of it was refused. After each decision it saw what is
-    /// stored: in the refusal, or in the next read where the refusal did not say it or the write never arrived. A request that
-    /// the SDK repeated is counted again.
-    pub(super) fn decided_in_vain(&self) -> usize {
-        let Some(last) = self.seen.last().filter(|_| self.refused) else { return 0 };
-        let seen = self.seen.iter().filter(|seen| seen.slot == last.slot).count();
-        seen - 1 + usize::from(self.beaten_unseen)
+    /// Number of attempts that wrote nothing; 0 if no condition failed. After each attempt the invocation read the stored item:
+    /// with the failed condition, or in the next read if the failure did not return the item or the write did not reach the table.
+    /// A request that the SDK repeated counts again.
+    pub(super) fn failed_attempts(&self) -> usize {
+        let Some(last) = self.reads.last().filter(|_| self.has_conflict) else { return 0 };
+        let reads = self.reads.iter().filter(|read| read.slot == last.slot).count();
+        reads - 1 + usize::from(self.conflict_unread)
     }
 
-    /// Whether something of it is still to be checked.
+    /// Whether a part of it is not checked yet.
     pub(super) fn is_unfinished(&self) -> bool {
-        !self.checked || self.unresolved > 0
+        !self.is_checked || self.unresolved > 0
     }
 
-    /// Whether a version is not older than what somebody had been told of before the call.
+    /// Whether a version is not older than the newest version that a response had shown before the call.
     pub(super) fn is_recent(&self, slot: u64, version: u64) -> bool {
-        self.floor.is_none_or(|(home, floor)| floor == 0 || (home == slot && floor <= version))
+        self.min_version.is_none_or(|(own_slot, min_version)| {
+            min_version == 0 || (own_slot == slot && min_version <= version)
+        })
     }
 }

@@ -1,107 +1,114 @@
-//! Each version is what the specification makes of the one before it.
+//! Checks that each version is the specification's result for the previous version.
 
 use std::sync::Arc;
 
 use super::history::{History, difference};
-use super::invocation::{Invocation, Returned, Wrote};
-use super::{Checker, Violation, empty, probe_of, whose};
+use super::invocation::{Invocation, Returned, Write};
+use super::{Checker, Violation, customer_of, empty_wallet, probe_of};
 use crate::order::item::Item;
-use crate::order::nets::Visits;
+use crate::order::nets::TerminalSessions;
 use crate::order::operation::Operation;
-use crate::order::spec::{Expected, Finding, Wallet, answers, conclude, decide};
+use crate::order::spec::{
+    Expected, Reconciliation, Wallet, apply_reconciliation, authorize_responses, decide,
+};
 
 impl Checker {
-    /// An invocation wrote a version; with it, those are known that waited for it.
-    pub(super) fn write(&mut self, id: u64, item: Item) -> Result<(), Violation> {
+    /// Records a write, and the reads and writes that waited for it.
+    pub(super) fn record_write(&mut self, id: u64, item: Item) -> Result<(), Violation> {
         let slot = item.wallet.slot;
         let history = self.wallets.entry(slot).or_insert_with(|| History::new(slot));
-        if item.version <= history.last {
+        if item.version <= history.last_version {
             let what = format!("version {} was written again, by {id}", item.version);
             return Err(history.violation(&what));
         }
-        if item.version > history.last + 1 {
-            history.keep(id, item)?;
+        if item.version > history.last_version + 1 {
+            history.add_early_write(id, item)?;
             self.invocation(id)?.unresolved += 1;
             return Ok(());
         }
-        self.settle(id, &item)?;
-        while let Some((id, item)) = self.wallets.get_mut(&slot).and_then(History::next) {
+        self.apply_write(id, &item)?;
+        while let Some((id, item)) =
+            self.wallets.get_mut(&slot).and_then(History::take_next_early_write)
+        {
             self.invocation(id)?.unresolved -= 1;
-            self.settle(id, &item)?;
+            self.apply_write(id, &item)?;
             self.check(id)?;
         }
         Ok(())
     }
 
-    /// The next version of its wallet.
-    fn settle(&mut self, id: u64, item: &Item) -> Result<(), Violation> {
+    /// Checks the next version of a wallet and adds it to the history.
+    fn apply_write(&mut self, id: u64, item: &Item) -> Result<(), Violation> {
         self.totals.versions += 1;
         let slot = item.wallet.slot;
-        self.belongs(id, item)?;
-        let unknown = || Violation::new(format!("a write by nobody known: {id}"));
-        let invocation = self.invocations.get_mut(&id).ok_or_else(unknown)?;
-        let history = self.wallets.get_mut(&slot).ok_or_else(unknown)?;
+        self.check_owner(id, item)?;
+        let unknown_invocation =
+            || Violation::new(format!("a write with an unknown invocation: {id}"));
+        let invocation = self.invocations.get_mut(&id).ok_or_else(unknown_invocation)?;
+        let history = self.wallets.get_mut(&slot).ok_or_else(unknown_invocation)?;
         let call = &invocation.call;
         let before = match history.newest() {
             Some(before) => before,
-            None => Arc::new(empty(slot, &whose(call).unwrap_or_default())),
+            None => Arc::new(empty_wallet(slot, &customer_of(call).unwrap_or_default())),
         };
-        let told = format!(
+        let log_line = format!(
             "version {} by {id} at {}: {:?} by {:?}",
             item.version, call.now, call.operation, call.caller
         );
-        let made = transition(invocation, &before, item, &self.visits);
-        let (wallet, answer) = made.map_err(|what| {
-            history.tell(format!("before: {before:?}"));
-            history.tell(told.clone());
-            history.tell(format!("stored: {:?}", item.wallet));
+        let transitioned = transition(invocation, &before, item, &self.sessions);
+        let (wallet, response) = transitioned.map_err(|what| {
+            history.log(format!("before: {before:?}"));
+            history.log(log_line.clone());
+            history.log(format!("stored: {:?}", item.wallet));
             history.violation(&format!("version {}: {what}", item.version))
         })?;
         let wallet = Arc::new(wallet);
-        history.push(wallet.clone(), told);
-        let heard =
-            matches!(&invocation.returned, Returned::Answered(answer) if answer.status != 503);
-        if invocation.checked && heard {
-            let what = format!("version {} was written after its answer", item.version);
+        history.push(wallet.clone(), log_line);
+        let has_response =
+            matches!(&invocation.returned, Returned::Responded(response) if response.status != 503);
+        if invocation.is_checked && has_response {
+            let what = format!("version {} was written after its response", item.version);
             return Err(history.violation(&what));
         }
-        self.totals.committed_unheard +=
-            u64::from(!matches!(invocation.returned, Returned::NotYet));
+        self.totals.committed_without_response +=
+            u64::from(!matches!(invocation.returned, Returned::Pending));
         let version = item.version;
-        invocation.wrote.push(Wrote { slot, version, wallet, answer });
-        self.resolve(slot)
+        invocation.writes.push(Write { slot, version, wallet, response });
+        self.resolve_pending_reads(slot)
     }
 
-    /// A wallet is its customer's from its first version on, and lies where it belongs.
-    fn belongs(&mut self, id: u64, item: &Item) -> Result<(), Violation> {
+    /// Checks that a wallet always has the same owner, and is in the owner's slot.
+    fn check_owner(&mut self, id: u64, item: &Item) -> Result<(), Violation> {
         let slot = item.wallet.slot;
         let call = self.invocation(id)?.call.clone();
         let Some(history) = self.wallets.get_mut(&slot) else { return Ok(()) };
-        if history.last == 0 {
+        if history.last_version == 0 {
             history.owner.clone_from(&item.owner);
-            let Some(whose) = whose(&call) else {
-                return Err(history.violation("it began with what creates nothing"));
+            let Some(customer) = customer_of(&call) else {
+                return Err(history.violation(
+                    "the first version was written by an operation without a customer",
+                ));
             };
-            let probe = probe_of(slot, &whose);
-            let taken = |probe| {
-                let slot = crate::order::place::slot(whose.0, &whose.1, probe);
-                self.wallets.get(&slot).is_some_and(|history| history.last > 0)
+            let probe = probe_of(slot, &customer);
+            let is_taken = |probe| {
+                let slot = crate::order::slots::slot(customer.0, &customer.1, probe);
+                self.wallets.get(&slot).is_some_and(|history| history.last_version > 0)
             };
-            let is_first = probe.is_some_and(|probe| (0..probe).all(taken));
-            if !is_first || self.homes.contains_key(&whose) {
-                let what = format!("a wallet of {whose:?} at {slot}, where it does not belong");
+            let is_first_free = probe.is_some_and(|probe| (0..probe).all(is_taken));
+            if !is_first_free || self.slots.contains_key(&customer) {
+                let what = format!("the wallet of {customer:?} is in the wrong slot {slot}");
                 return Err(Violation::new(what));
             }
-            self.homes.insert(whose, slot);
+            self.slots.insert(customer, slot);
             self.totals.wallets += 1;
             return Ok(());
         }
         if history.owner != item.owner {
-            return Err(history.violation("it became somebody else's"));
+            return Err(history.violation("the owner changed"));
         }
-        match whose(&call) {
-            Some(whose) if self.homes.get(&whose) != Some(&slot) => {
-                let what = format!("it was changed for {whose:?}, whose it is not");
+        match customer_of(&call) {
+            Some(customer) if self.slots.get(&customer) != Some(&slot) => {
+                let what = format!("it was changed for {customer:?}, who is not its owner");
                 Err(self.wallets.get(&slot).map_or_else(
                     || Violation::new(what.clone()),
                     |history| history.violation(&what),
@@ -111,53 +118,61 @@ impl Checker {
         }
     }
 
-    /// Whoever read the newest version before it was known has now seen it.
-    fn resolve(&mut self, slot: u64) -> Result<(), Violation> {
-        let waited = self.wallets.get_mut(&slot).map(History::waited).unwrap_or_default();
-        for (id, item) in waited {
+    /// Completes the pending reads of the newest version.
+    fn resolve_pending_reads(&mut self, slot: u64) -> Result<(), Violation> {
+        let reads =
+            self.wallets.get_mut(&slot).map(History::take_pending_reads).unwrap_or_default();
+        for (id, item) in reads {
             self.invocation(id)?.unresolved -= 1;
-            self.see(id, slot, Some(item))?;
+            self.record_read(id, slot, Some(item))?;
             self.check(id)?;
         }
         Ok(())
     }
 }
 
-/// What the specification makes of a wallet for an invocation, if that is what was stored.
+/// Returns the specification's result and response for an invocation. Fails if the stored item differs.
 fn transition(
     invocation: &Invocation,
     before: &Wallet,
     item: &Item,
-    visits: &Visits,
+    sessions: &TerminalSessions,
 ) -> Result<(Wallet, Option<Expected>), String> {
     let call = &invocation.call;
     let (now, stored) = (call.now, item.wallet.at(call.now));
     let mut wallet = before.at(now);
-    let found = |transaction| visits.findings(transaction, invocation.invoked);
-    let once = || match invocation.wrote.first() {
+    let possible =
+        |transaction| sessions.possible_reconciliations(transaction, invocation.position);
+    let check_first_write = || match invocation.writes.first() {
         None => Ok(()),
         Some(first) => {
-            Err(format!("one invocation did it twice, with version {} too", first.version))
+            Err(format!("one invocation wrote twice; it also wrote version {}", first.version))
         }
     };
-    let answer = match &call.operation {
-        Operation::List(..) | Operation::Get(_) => return Err("a read wrote".to_owned()),
+    let response = match &call.operation {
+        Operation::List(..) | Operation::Get(_) => return Err("a read operation wrote".to_owned()),
         Operation::Authorize(id) => {
-            conclude(&mut wallet, &stored, Some(*id), &found, now)?;
-            answers(&wallet, *id, &found, now)
+            apply_reconciliation(&mut wallet, &stored, Some(*id), &possible, now)?;
+            authorize_responses(&wallet, *id, &possible, now)
                 .into_iter()
-                .find(|answer| matches!(answer, Expected::Done(..)))
+                .find(|response| matches!(response, Expected::Success(..)))
         }
         Operation::Callback(_) => {
-            conclude(&mut wallet, &stored, call.operation.id(), &found, now)?;
+            apply_reconciliation(&mut wallet, &stored, call.operation.id(), &possible, now)?;
             None
         }
         Operation::Finish => {
-            conclude(&mut wallet, &stored, None, &found, now)?;
+            apply_reconciliation(&mut wallet, &stored, None, &possible, now)?;
             None
         }
-        Operation::Terminal(id, _) if !invocation.wrote.is_empty() => {
-            conclude(&mut wallet, &stored, Some(*id), &|_| vec![Finding::Unknown], now)?;
+        Operation::Terminal(id, _) if !invocation.writes.is_empty() => {
+            apply_reconciliation(
+                &mut wallet,
+                &stored,
+                Some(*id),
+                &|_| vec![Reconciliation::Unknown],
+                now,
+            )?;
             None
         }
         Operation::Expire => None,
@@ -166,29 +181,29 @@ fn transition(
         | Operation::End(_)
         | Operation::Terminal(..)
         | Operation::Erase(_) => {
-            once()?;
+            check_first_write()?;
             let decided = decide(call, &mut wallet);
-            Some(decided.map_err(|problem| format!("it was to be refused: {problem:?}"))?)
+            Some(decided.map_err(|problem| format!("expected a refusal: {problem:?}"))?)
         }
     };
-    let wallet = wallet.written(now);
-    match wrong(&wallet, &stored.written(now), item) {
-        None => Ok((wallet, answer)),
+    let wallet = wallet.as_stored(now);
+    match first_difference(&wallet, &stored.as_stored(now), item) {
+        None => Ok((wallet, response)),
         Some(what) => Err(what),
     }
 }
 
-fn wrong(wallet: &Wallet, stored: &Wallet, item: &Item) -> Option<String> {
+fn first_difference(wallet: &Wallet, stored: &Wallet, item: &Item) -> Option<String> {
     if let Some(what) = difference(wallet, stored) {
         return Some(what);
     }
-    if item.expiry_at != wallet.expires_next() {
-        let (says, is) = (item.expiry_at, wallet.expires_next());
-        return Some(format!("the index of expiries says {says:?}, and it is {is:?}"));
+    if item.expiry_at != wallet.next_change_at() {
+        let (stored, expected) = (item.expiry_at, wallet.next_change_at());
+        return Some(format!("expiryAt: stored {stored:?}, specified {expected:?}"));
     }
-    if item.chore_at != wallet.looked_at_next() {
-        let (says, is) = (item.chore_at, wallet.looked_at_next());
-        return Some(format!("the index of chores says {says:?}, and it is {is:?}"));
+    if item.task_at != wallet.next_reconcile_at() {
+        let (stored, expected) = (item.task_at, wallet.next_reconcile_at());
+        return Some(format!("taskAt: stored {stored:?}, specified {expected:?}"));
     }
-    (!item.right_pan_hashes).then(|| "a pan hash is where it must not be, or is not".to_owned())
+    (!item.has_correct_pan_hashes).then(|| "a pan hash is missing or not deleted".to_owned())
 }

@@ -1,11 +1,11 @@
-//! An item's attributes, in `DynamoDB`'s JSON.
+//! The attributes of an item, in `DynamoDB`'s JSON.
 
 use std::borrow::Cow;
 use std::str::FromStr;
 
 use serde::Deserialize;
 
-use crate::order::spec::{Card, Key, Outcome, Payment, Reason, State, Visit, Wallet};
+use crate::order::spec::{Card, Key, Outcome, Payment, Reason, State, TerminalSession, Wallet};
 
 #[derive(Deserialize)]
 struct Number<'a> {
@@ -63,7 +63,7 @@ pub(super) struct Item<'a> {
     payments: List<Map<StoredPayment<'a>>>,
     opened: Option<List<Number<'a>>>,
     expiry_at: Option<Number<'a>>,
-    chore_at: Option<Number<'a>>,
+    task_at: Option<Number<'a>>,
 }
 
 #[derive(Deserialize)]
@@ -95,7 +95,7 @@ enum StoredState<'a> {
 #[derive(Deserialize)]
 struct Created<'a> {
     #[serde(borrow)]
-    terminals: Option<List<Map<StoredVisit<'a>>>>,
+    terminals: Option<List<Map<StoredTerminalSession<'a>>>>,
 }
 
 #[derive(Deserialize)]
@@ -126,12 +126,12 @@ struct Cancelled<'a> {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct StoredVisit<'a> {
+struct StoredTerminalSession<'a> {
     #[serde(borrow)]
     opened_at: Number<'a>,
     outcome: Text<'a>,
-    look_at: Option<Number<'a>>,
-    asked: Option<serde::de::IgnoredAny>,
+    reconcile_at: Option<Number<'a>>,
+    idempotency: Option<serde::de::IgnoredAny>,
 }
 
 #[derive(Deserialize)]
@@ -147,7 +147,7 @@ struct StoredCard<'a> {
 
 impl Number<'_> {
     fn read<T: FromStr>(&self) -> Result<T, String> {
-        self.n.parse().map_err(|_| format!("{} is not such a number", self.n))
+        self.n.parse().map_err(|_| format!("not a valid number: {}", self.n))
     }
 
     fn optional<T: FromStr>(number: Option<&Self>) -> Result<Option<T>, String> {
@@ -164,10 +164,10 @@ impl Head<'_> {
 impl Item<'_> {
     pub(super) fn read(&self) -> Result<super::Item, String> {
         let mut payments = Vec::with_capacity(self.payments.l.len());
-        let mut right_pan_hashes = true;
+        let mut has_correct_pan_hashes = true;
         for Map { m: stored } in &self.payments.l {
             let (payment, has_hash) = stored.read()?;
-            right_pan_hashes &= has_hash == matches!(payment.state, State::Active(_));
+            has_correct_pan_hashes &= has_hash == matches!(payment.state, State::Active(_));
             payments.push(payment);
         }
         let opened = self.opened.as_ref().map_or(&[][..], |opened| &opened.l);
@@ -176,7 +176,7 @@ impl Item<'_> {
                 slot: self.slot.read()?,
                 organisation: self.organisation.read()?,
                 customer: String::new(),
-                last: self.last_sequence.read()?,
+                last_sequence: self.last_sequence.read()?,
                 payments,
                 choices: self.choices.l.iter().map(Number::read).collect::<Result<_, _>>()?,
                 opened: opened.iter().map(Number::read).collect::<Result<_, _>>()?,
@@ -184,24 +184,24 @@ impl Item<'_> {
             version: self.version.read()?,
             owner: self.owner.b.clone().into_owned(),
             expiry_at: Number::optional(self.expiry_at.as_ref())?,
-            chore_at: Number::optional(self.chore_at.as_ref())?,
-            right_pan_hashes,
+            task_at: Number::optional(self.task_at.as_ref())?,
+            has_correct_pan_hashes,
         })
     }
 }
 
 impl StoredPayment<'_> {
-    /// A recurring payment, and whether it has a pan hash.
+    /// Returns the recurring payment, and whether it has a pan hash.
     fn read(&self) -> Result<(Payment, bool), String> {
         let (state, has_hash) = self.state.m.read()?;
         let key = self.key.as_ref().map(|key| Key {
             text: String::new(),
             nickname: None,
-            chosen: false,
-            primary: key.m.primary.flag,
+            primary_requested: false,
+            primary_in_response: key.m.primary.flag,
         });
         let payment = Payment {
-            place: self.sequence.read()?,
+            sequence: self.sequence.read()?,
             created_at: self.created_at.read()?,
             nickname: self.nickname.as_ref().map(|text| text.s.clone().into_owned()),
             key,
@@ -215,9 +215,9 @@ impl StoredState<'_> {
     fn read(&self) -> Result<(State, bool), String> {
         Ok(match self {
             Self::Created(Map { m: created }) => {
-                let visits = created.terminals.as_ref().map_or(&[][..], |visits| &visits.l);
-                let visits = visits.iter().map(|visit| visit.m.read());
-                (State::Created(visits.collect::<Result<_, _>>()?), false)
+                let sessions = created.terminals.as_ref().map_or(&[][..], |sessions| &sessions.l);
+                let sessions = sessions.iter().map(|session| session.m.read());
+                (State::Created(sessions.collect::<Result<_, _>>()?), false)
             }
             Self::Active(Map { m: active }) => {
                 (State::Active(active.card.m.read()?), active.pan_hash.is_some())
@@ -229,7 +229,7 @@ impl StoredState<'_> {
                 let reason = match &*cancelled.reason.s {
                     "ended" => Reason::Ended,
                     "abandoned" => Reason::Abandoned,
-                    other => return Err(format!("{other} is no reason")),
+                    other => return Err(format!("unknown reason: {other}")),
                 };
                 let card = cancelled.card.as_ref().map(|card| card.m.read()).transpose()?;
                 let state = State::Cancelled(reason, cancelled.at.read()?, card);
@@ -239,21 +239,21 @@ impl StoredState<'_> {
     }
 }
 
-impl StoredVisit<'_> {
-    fn read(&self) -> Result<Visit, String> {
+impl StoredTerminalSession<'_> {
+    fn read(&self) -> Result<TerminalSession, String> {
         let outcome = match &*self.outcome.s {
             "open" => Outcome::Open,
             "failed" => Outcome::Failed,
             "cancelled" => Outcome::Cancelled,
             "declined" => Outcome::Declined,
             "cardExpired" => Outcome::CardExpired,
-            other => return Err(format!("{other} is no outcome")),
+            other => return Err(format!("unknown outcome: {other}")),
         };
-        Ok(Visit {
+        Ok(TerminalSession {
             opened_at: self.opened_at.read()?,
             outcome,
-            look_at: Number::optional(self.look_at.as_ref())?,
-            key: self.asked.is_some().then(String::new),
+            reconcile_at: Number::optional(self.reconcile_at.as_ref())?,
+            key: self.idempotency.is_some().then(String::new),
         })
     }
 }

@@ -1,4 +1,4 @@
-//! A customer, and what clients have heard of theirs.
+//! A customer, and the ids and keys that clients have used for the customer.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -7,65 +7,65 @@ use fastrand::Rng;
 
 use crate::order::operation::NewPayment;
 
-/// How many ids are remembered.
-const IDS: usize = 24;
-/// How many creations with a key are remembered.
-const CREATIONS: usize = 6;
+/// Number of ids that are kept.
+const MAX_IDS: usize = 24;
+/// Number of creations with a key that are kept.
+const MAX_CREATIONS: usize = 6;
 
 /// A customer of organisation 1.
 pub(in crate::order) struct Customer {
     pub(in crate::order) number: String,
-    heard: Mutex<Heard>,
+    state: Mutex<State>,
 }
 
 #[derive(Default)]
-struct Heard {
+struct State {
     /// Ids, oldest first.
     ids: VecDeque<u64>,
-    /// Creations with a key, to be repeated.
+    /// Creations with a key, which clients repeat.
     creations: VecDeque<NewPayment>,
 }
 
 impl Customer {
     pub(in crate::order) fn new(number: String) -> Self {
-        Self { number, heard: Mutex::default() }
+        Self { number, state: Mutex::default() }
     }
 
-    fn heard(&self) -> MutexGuard<'_, Heard> {
-        self.heard.lock().unwrap_or_else(PoisonError::into_inner)
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Somebody was told an id.
-    pub(super) fn hear(&self, id: u64) {
-        let ids = &mut self.heard().ids;
+    /// Adds the id of a created recurring payment.
+    pub(super) fn add_id(&self, id: u64) {
+        let ids = &mut self.state().ids;
         if !ids.contains(&id) {
             ids.push_back(id);
         }
-        if ids.len() > IDS {
+        if ids.len() > MAX_IDS {
             ids.pop_front();
         }
     }
 
-    /// One of the ids, more often one of the last.
-    pub(super) fn some_id(&self, chance: &mut Rng) -> Option<u64> {
-        let ids = &self.heard().ids;
-        let back = chance.usize(..ids.len().max(1)).min(chance.usize(..ids.len().max(1)));
-        ids.len().checked_sub(back + 1).map(|place| ids[place])
+    /// A random id; newer ids are more frequent.
+    pub(super) fn random_id(&self, rng: &mut Rng) -> Option<u64> {
+        let ids = &self.state().ids;
+        let back = rng.usize(..ids.len().max(1)).min(rng.usize(..ids.len().max(1)));
+        ids.len().checked_sub(back + 1).map(|index| ids[index])
     }
 
-    /// Somebody created with a key.
-    pub(super) fn keep(&self, new: NewPayment) {
-        let creations = &mut self.heard().creations;
+    /// Adds a creation with a key.
+    pub(super) fn add_creation(&self, new: NewPayment) {
+        let creations = &mut self.state().creations;
         creations.push_back(new);
-        if creations.len() > CREATIONS {
+        if creations.len() > MAX_CREATIONS {
             creations.pop_front();
         }
     }
 
-    /// A creation with a key, to be repeated.
-    pub(super) fn some_creation(&self, chance: &mut Rng) -> Option<NewPayment> {
-        let creations = &self.heard().creations;
+    /// A random creation with a key, to be repeated.
+    pub(super) fn random_creation(&self, rng: &mut Rng) -> Option<NewPayment> {
+        let creations = &self.state().creations;
         let count = creations.len();
-        (count > 0).then(|| creations[chance.usize(..count)].clone())
+        (count > 0).then(|| creations[rng.usize(..count)].clone())
     }
 }

@@ -1,26 +1,30 @@
-//! What time alone makes of a wallet: rules 8, 9, 14 and 16.
+//! Changes of a wallet by time alone: rules 8, 9, 14 and 16.
 
-use super::{DAY, ENDED, HOUR, OPEN, Payment, Reason, State, Wallet};
+use super::{DAY, HOUR, MAX_CREATED, MAX_ENDED, Payment, Reason, State, Wallet};
 
-/// How long nobody may finish one (rule 8), and how long a key is remembered (rule 16).
-const PATIENCE: i64 = DAY;
-/// How long an ended one still answers (rule 14).
-const MEMORY: i64 = 30 * DAY;
+/// How long after its last terminal a recurring payment is abandoned (rule 8).
+const GRACE_PERIOD: i64 = DAY;
+/// How long an idempotency key is kept (rule 16).
+const KEY_RETENTION: i64 = DAY;
+/// How long a CANCELLED recurring payment is kept (rule 14).
+const RETENTION: i64 = 30 * DAY;
 
 impl Payment {
-    /// Rule 8: 24 hours after its last terminal timed out, or after creation when there was none.
+    /// Rule 8: 24 hours after its last terminal timed out, or after its creation if it has no terminal.
     fn abandoned_at(&self) -> Option<i64> {
-        let State::Created(visits) = &self.state else { return None };
-        Some(visits.last().map_or(self.created_at, super::Visit::ends_at) + PATIENCE)
+        let State::Created(sessions) = &self.state else { return None };
+        Some(
+            sessions.last().map_or(self.created_at, super::TerminalSession::ends_at) + GRACE_PERIOD,
+        )
     }
 
-    /// When time next makes something else of it.
+    /// The next change by time.
     fn changes_at(&self) -> Option<i64> {
         match &self.state {
             State::Created(_) => self.abandoned_at(),
             State::Active(card) => Some(card.expires_at),
             State::Expired(_) => None,
-            State::Cancelled(_, at, _) => Some(at + MEMORY),
+            State::Cancelled(_, at, _) => Some(at + RETENTION),
         }
     }
 
@@ -32,12 +36,12 @@ impl Payment {
         }
     }
 
-    fn is_forgotten(&self, now: i64) -> bool {
-        matches!(self.state, State::Cancelled(_, at, _) if at + MEMORY <= now)
+    fn is_retention_over(&self, now: i64) -> bool {
+        matches!(self.state, State::Cancelled(_, at, _) if at + RETENTION <= now)
     }
 
-    fn settle(&mut self, now: i64) {
-        if self.created_at + PATIENCE <= now {
+    fn apply_time(&mut self, now: i64) {
+        if self.created_at + KEY_RETENTION <= now {
             self.key = None;
         }
         let abandoned_at = self.abandoned_at().filter(|at| *at <= now);
@@ -56,76 +60,82 @@ impl Payment {
 }
 
 impl Wallet {
-    /// The same at an instant.
+    /// Returns the wallet as of an instant.
     #[must_use]
     pub fn at(&self, now: i64) -> Self {
         let mut then = self.clone();
-        then.settle(now);
+        then.apply_time(now);
         then
     }
 
-    /// Carries out what time and number alone decide.
-    pub(super) fn settle(&mut self, now: i64) {
+    /// Applies the changes by time and by the limits.
+    pub(super) fn apply_time(&mut self, now: i64) {
         for payment in &mut self.payments {
-            payment.settle(now);
+            payment.apply_time(now);
         }
-        let open = |payment: &Payment| matches!(payment.state, State::Created(_));
-        let too_many =
-            self.payments.iter().filter(|payment| open(payment)).count().saturating_sub(OPEN);
-        for payment in self.payments.iter_mut().filter(|payment| open(payment)).take(too_many) {
+        let is_created = |payment: &Payment| matches!(payment.state, State::Created(_));
+        let too_many = self
+            .payments
+            .iter()
+            .filter(|payment| is_created(payment))
+            .count()
+            .saturating_sub(MAX_CREATED);
+        for payment in self.payments.iter_mut().filter(|payment| is_created(payment)).take(too_many)
+        {
             payment.state = State::Cancelled(Reason::Abandoned, now, None);
         }
-        self.forget(now, None);
+        self.apply_retention(now, None);
         let live: Vec<u16> =
-            self.choices.iter().copied().filter(|place| self.is_live(*place)).collect();
+            self.choices.iter().copied().filter(|sequence| self.is_live(*sequence)).collect();
         self.choices = live;
     }
 
-    /// What of it is written down at an instant: of the terminals that were opened, those within the hour.
+    /// Returns the wallet as it is stored: without openings of terminals that are more than an hour old.
     #[must_use]
-    pub fn written(mut self, now: i64) -> Self {
+    pub fn as_stored(mut self, now: i64) -> Self {
         self.opened.retain(|at| now - HOUR < *at);
         self
     }
 
-    /// Rule 14: follows the ends in their order; at each, those that are over for thirty days go, and then the oldest while there
-    /// are too many. One may be spared: the one that ends now.
-    pub(super) fn forget(&mut self, now: i64, spared: Option<u16>) {
+    /// Rule 14: goes through the ends in order. At each end, those that are thirty days old are removed, and then the oldest above
+    /// the limit. The recurring payment that ends now is exempt.
+    pub(super) fn apply_retention(&mut self, now: i64, exempt: Option<u16>) {
         let mut ends: Vec<(i64, usize)> = (0..)
             .zip(&self.payments)
-            .filter(|(_, payment)| Some(payment.place) != spared)
+            .filter(|(_, payment)| Some(payment.sequence) != exempt)
             .filter_map(|(index, payment)| Some((payment.ended_at()?.min(now), index)))
             .collect();
         ends.sort_unstable();
-        let most = ENDED - usize::from(spared.is_some());
-        let mut gone = Vec::new();
+        let limit = MAX_ENDED - usize::from(exempt.is_some());
+        let mut removed = Vec::new();
         let mut kept: Vec<usize> = Vec::new();
         for (at, index) in ends {
-            let over = |index: &usize| self.payments[*index].is_forgotten(at);
-            gone.extend(kept.extract_if(.., |index| over(index)));
+            let is_over = |index: &usize| self.payments[*index].is_retention_over(at);
+            removed.extend(kept.extract_if(.., |index| is_over(index)));
             kept.push(index);
-            if kept.len() > most {
-                gone.push(kept.remove(0));
+            if kept.len() > limit {
+                removed.push(kept.remove(0));
             }
         }
-        gone.extend(kept.into_iter().filter(|index| self.payments[*index].is_forgotten(now)));
+        removed
+            .extend(kept.into_iter().filter(|index| self.payments[*index].is_retention_over(now)));
         let mut index = 0;
         self.payments.retain(|_| {
             index += 1;
-            !gone.contains(&(index - 1))
+            !removed.contains(&(index - 1))
         });
     }
 
-    /// When time next makes something of it: what the index of expiries has to say.
+    /// The next change by time, stored as `expiryAt`.
     #[must_use]
-    pub fn expires_next(&self) -> Option<i64> {
+    pub fn next_change_at(&self) -> Option<i64> {
         self.payments.iter().filter_map(Payment::changes_at).min()
     }
 
-    /// When a visit has next to be looked at: what the index of chores has to say, where nobody is to be told anything.
+    /// The next reconciliation of a session, stored as `taskAt` if there are no notifications.
     #[must_use]
-    pub fn looked_at_next(&self) -> Option<i64> {
-        let visits = self.payments.iter().flat_map(Payment::open_visits);
-        visits.filter_map(|(_, visit)| visit.look_at).min()
+    pub fn next_reconcile_at(&self) -> Option<i64> {
+        let sessions = self.payments.iter().flat_map(Payment::open_sessions);
+        sessions.filter_map(|(_, session)| session.reconcile_at).min()
     }
 }

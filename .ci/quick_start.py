@@ -1,0 +1,108 @@
+"""Runs the commands of README.md's quick start in order, and enters the card in a browser.
+
+With the argument `sam`: runs them until the recurring payment is ACTIVE, through `sam local start-api`, as README.md describes.
+"""
+
+import json
+import pathlib
+import re
+import subprocess
+import sys
+import time
+
+from selenium import webdriver
+from selenium.webdriver.common.by import By
+from selenium.webdriver.support.ui import Select, WebDriverWait
+
+from events import CONTAINER_HOST
+
+README = pathlib.Path("README.md").read_text()
+SCREENSHOTS = pathlib.Path("target")
+SHELL = subprocess.Popen(["bash"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+
+def blocks(heading):
+    """Returns the shell blocks below a heading."""
+    return re.findall(r"```sh\n(.*?)```", README.split(f"# {heading}\n")[1].split("\n#")[0], re.S)
+
+
+BLOCKS = blocks("Quick start")
+
+
+def run(block):
+    """Runs a block in the shell. Returns the lines of its output that are not empty."""
+    SHELL.stdin.write(block + "\necho end-of-block\n")
+    SHELL.stdin.flush()
+    lines = []
+    while (line := SHELL.stdout.readline().strip()) != "end-of-block":
+        lines += [line] if line else []
+    return lines
+
+
+def enter_card(address):
+    """Enters a card on Nets' page. Returns the address that the page redirects to."""
+    options = webdriver.ChromeOptions()
+    for argument in ["headless", "no-sandbox", "disable-gpu", "disable-background-networking", "window-size=390,844"]:
+        options.add_argument(f"--{argument}")
+    options.binary_location = "/usr/bin/chromium"
+    browser = webdriver.Chrome(options=options, service=webdriver.ChromeService("/usr/bin/chromedriver"))
+    try:
+        # A function in a container returns an address with the container's name for this machine.
+        browser.get(address.replace(CONTAINER_HOST, "127.0.0.1"))
+        assert browser.find_element(By.TAG_NAME, "html").get_attribute("lang") == "nb"
+        browser.find_element(By.ID, "cardNo").send_keys("4925000000000004")
+        Select(browser.find_element(By.ID, "month")).select_by_value("12")
+        Select(browser.find_element(By.ID, "year")).select_by_index(3)
+        browser.find_element(By.ID, "securityCode").send_keys("12")
+        browser.find_element(By.ID, "okButton").click()
+        error = WebDriverWait(browser, 10).until(lambda b: b.find_element(By.ID, "securityCode-error"))
+        assert "tre sifre" in error.text, error.text
+        browser.find_element(By.ID, "securityCode").send_keys("123")
+        browser.save_screenshot(str(SCREENSHOTS / "terminal.png"))
+        browser.find_element(By.ID, "okButton").click()
+        WebDriverWait(browser, 10).until(lambda b: "responseCode=OK" in b.current_url)
+        assert "Recurring payments on this machine" in browser.page_source
+        browser.save_screenshot(str(SCREENSHOTS / "console.png"))
+        return browser.current_url
+    finally:
+        browser.quit()
+
+
+def main():
+    assert len(BLOCKS) == 9, len(BLOCKS)
+    run(BLOCKS[0])
+    is_sam = sys.argv[1:] == ["sam"]
+    if is_sam:
+        run(blocks("SAM, with Docker")[-1])
+    (created,) = map(json.loads, run(BLOCKS[1]))
+    assert created["primary"] is True and created["recurringStatus"] == "CREATED", created
+    (address,) = run(BLOCKS[2])
+    print(enter_card(address))
+    active, listed = map(json.loads, run(BLOCKS[3]))
+    assert active["recurringStatus"] == "ACTIVE" and active["maskedPan"] == "0004", active
+    assert listed == [active], listed
+    if is_sam:
+        print("README.md's quick start until ACTIVE, through sam local start-api: 1 passed")
+        return
+    updated, both, ended, remaining = map(json.loads, run(BLOCKS[4]))
+    assert updated["primary"] is True and [payment["primary"] for payment in both] == [False, True], both
+    assert ended["recurringStatus"] == "CANCELLED" and remaining == [active], remaining
+    (address,) = run(BLOCKS[5])
+    enter_card(address)
+    summary, third = map(json.loads, run(BLOCKS[6]))
+    assert summary["failed"] == 0 and third["recurringStatus"] == "ACTIVE", (summary, third)
+    notifications = []
+    for _ in range(50):  # `cargo local` runs the schedule too, so its run may deliver the notification
+        (notifications,) = map(json.loads, run(BLOCKS[7]))
+        if notifications:
+            break
+        time.sleep(0.1)
+    assert [received["signature"] for received in notifications] == ["valid"], notifications
+    assert notifications[0]["body"]["type"] == "recurring-payment.activated", notifications
+    (expired,) = map(json.loads, run(BLOCKS[8]))
+    assert [payment["recurringStatus"] for payment in expired] == ["EXPIRED"] * 2, expired
+    assert not any(payment["primary"] for payment in expired), expired
+    print("README.md's quick start: 1 passed")
+
+
+main()

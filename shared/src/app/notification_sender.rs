@@ -1,0 +1,119 @@
+//! Delivers notifications about card setups, and stores expiry.
+
+use aws_types::SdkConfig;
+use chrono::{DateTime, Utc};
+use futures_util::future::{join_all, try_join};
+
+use crate::config::{CallbackAddresses, Environment, NotificationConfig};
+use crate::domain::id::Slot;
+use crate::domain::notification::Notification;
+use crate::error::{Cause, Error, chain};
+use crate::invocation;
+use crate::notify::Notifier;
+use crate::secrets::Secrets;
+use crate::storage::{Store, WalletKey};
+
+/// Delivers the notifications of wallets.
+pub struct NotificationSender {
+    /// The wallets.
+    pub store: Store,
+    notifier: Notifier,
+}
+
+/// The result of a scheduled function for one wallet.
+#[derive(Debug, Default)]
+pub struct WalletOutcome {
+    /// Notifications that were delivered.
+    pub delivered: usize,
+    /// Notifications that were not delivered. Another attempt follows.
+    pub undelivered: usize,
+    /// Notifications that expired without delivery.
+    pub expired: usize,
+    /// Sessions without a clear answer of Nets. They are reconciled again.
+    pub unclear: usize,
+}
+
+impl NotificationSender {
+    /// Reads the configuration from the environment and fetches the secret.
+    ///
+    /// # Errors
+    /// Fails if a variable is missing or invalid, if the secret cannot be fetched, or if TLS cannot be set up.
+    pub async fn start(environment: &Environment<'_>) -> Result<Self, Cause> {
+        let (sdk, secrets) = Secrets::start(environment)?;
+        Self::with(environment, &sdk, &secrets).await
+    }
+
+    pub(super) async fn with(
+        environment: &Environment<'_>,
+        sdk: &SdkConfig,
+        secrets: &Secrets,
+    ) -> Result<Self, Cause> {
+        let addresses = CallbackAddresses::read(environment)?;
+        let secret = secrets.fetch(environment, NotificationConfig::SECRET);
+        let (store, secret) = try_join(Store::with(environment, sdk), secret).await?;
+        Ok(Self { store, notifier: Notifier::new(&NotificationConfig { secret, addresses })? })
+    }
+
+    /// Stores the entries of a wallet that have expired, and delivers the notifications about them. Returns `None` if nothing is
+    /// due any more.
+    ///
+    /// # Errors
+    /// Fails with an error of the store.
+    pub async fn expire(
+        &self,
+        slot: Slot,
+        now: DateTime<Utc>,
+    ) -> Result<Option<WalletOutcome>, Error> {
+        let Some(attempts) = self.store.expire(slot, now).await? else { return Ok(None) };
+        Ok(Some(self.deliver(WalletKey::Slot(slot), attempts, now).await))
+    }
+
+    /// Makes the delivery attempts that are already stored. Removes the delivered notifications from the wallet. The others stay
+    /// due for their next attempt.
+    pub async fn deliver(
+        &self,
+        key: WalletKey<'_>,
+        attempts: Vec<Notification>,
+        now: DateTime<Utc>,
+    ) -> WalletOutcome {
+        let sent = attempts.iter().map(|notification| async {
+            let sent = self.notifier.send(notification, now).await;
+            sent.map(|()| notification.id()).inspect_err(|error| {
+                let (notification, error) = (notification.id(), chain(error.as_ref()));
+                tracing::warn!(
+                    notification,
+                    error,
+                    "notification not delivered: another attempt follows"
+                );
+            })
+        });
+        let delivered: Vec<String> = join_all(sent).await.into_iter().flatten().collect();
+        if !delivered.is_empty() {
+            let removed = self.store.change(key, now, |wallet| {
+                for id in &delivered {
+                    wallet.remove_notification(id);
+                }
+                Ok(())
+            });
+            if let Err(error) = removed.await {
+                tracing::warn!(
+                    error = chain(&error),
+                    "delivery not recorded: the notification is sent again with the same id"
+                );
+            }
+        }
+        let outcome = WalletOutcome {
+            delivered: delivered.len(),
+            undelivered: attempts.len() - delivered.len(),
+            ..WalletOutcome::default()
+        };
+        let ages = attempts.iter().map(|notification| now - notification.occurred_at);
+        let age = ages.filter_map(|age| age.to_std().ok()).max();
+        invocation::record(|invocation| {
+            invocation.delivered += outcome.delivered as u64;
+            invocation.undelivered += outcome.undelivered as u64;
+            invocation.notification_age = invocation.notification_age.max(age);
+        });
+        outcome
+    }
+}

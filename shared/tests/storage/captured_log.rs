@@ -1,0 +1,46 @@
+//! Captures the log of each test. A test runs on one thread, so each thread has its own log.
+
+use std::cell::RefCell;
+use std::io::{self, Write};
+use std::sync::Once;
+
+use serde_json::Value;
+
+thread_local! {
+    static LOG: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+struct LogWriter;
+
+impl Write for LogWriter {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        LOG.with_borrow_mut(|log| log.write(bytes))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Starts to capture the log. Every test must call this first: `tracing` caches that an event has no subscriber when the event
+/// occurs before the call.
+pub(crate) fn start() {
+    static STARTED: Once = Once::new();
+    STARTED.call_once(|| {
+        tracing_subscriber::fmt().json().flatten_event(true).with_writer(|| LogWriter).init();
+    });
+}
+
+/// Takes the audit entries since the last call: the recurring payment, the status before and after, and the reason.
+pub(crate) fn take_audit() -> Vec<(u64, String, String, String)> {
+    let log = LOG.take();
+    let lines = serde_json::Deserializer::from_slice(&log).into_iter::<Value>();
+    let audit = lines.map(Result::unwrap).filter(|line| line["message"] == "audit");
+    let text = |line: &Value, name: &str| line[name].as_str().unwrap().to_owned();
+    audit
+        .map(|line| {
+            let id = line["recurring_payment_id"].as_u64().unwrap();
+            (id, text(&line, "before"), text(&line, "after"), text(&line, "reason"))
+        })
+        .collect()
+}

@@ -1,0 +1,177 @@
+//! Alarms and the dashboard.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+use std::sync::LazyLock;
+
+use local::binaries::root;
+use local::template::{Function, Template};
+use serde_json::{Value, json};
+
+/// The AWS metrics that alarms and the dashboard use.
+const AWS_METRICS: [(&str, &[&str]); 4] = [
+    ("AWS/ApiGateway", &["4xx", "5xx", "Latency"]),
+    ("AWS/DynamoDB", &["ReadThrottleEvents", "WriteThrottleEvents"]),
+    ("AWS/Lambda", &["Errors", "Invocations", "Throttles"]),
+    ("AWS/SQS", &["ApproximateNumberOfMessagesVisible"]),
+];
+
+/// The namespace of the service's own metrics.
+const OWN_NAMESPACE: &str = "${AWS::StackName}";
+
+/// The string literals of the code. They include the names of the service's own metrics.
+static LITERALS: LazyLock<BTreeSet<String>> =
+    LazyLock::new(|| string_literals(&root().join("shared/src")));
+
+/// A metric that an alarm or the dashboard uses.
+struct Metric {
+    namespace: String,
+    name: String,
+    /// The function: its logical id in the dimension `FunctionName`, or its binary in the dimension `Operation`.
+    function: Option<String>,
+}
+
+/// Every metric of an alarm or of the dashboard exists: AWS emits it, or the code writes it.
+pub(super) fn metrics(template: &Template, functions: &[Function]) -> Vec<String> {
+    let mut violations = Vec::new();
+    let alarms = template.resources("AWS::CloudWatch::Alarm");
+    let mut used: Vec<_> = alarms.flat_map(|(_, alarm)| alarm_metrics(alarm)).collect();
+    match dashboard_metrics(template) {
+        Ok(metrics) => used.extend(metrics),
+        Err(error) => violations.push(format!("Dashboard: {error}")),
+    }
+    for Metric { namespace, name, function } in used {
+        let aws_metrics = AWS_METRICS.iter().find(|(known, _)| *known == namespace);
+        let exists = match aws_metrics {
+            Some((_, names)) => names.contains(&name.as_str()),
+            None => namespace == OWN_NAMESPACE && LITERALS.contains(&name),
+        };
+        if !exists {
+            violations.push(format!("metric {name} of {namespace} does not exist"));
+        }
+        let is_known = function.is_none_or(|id| {
+            functions.iter().any(|function| id == function.binary || id == function.logical_id)
+        });
+        if !is_known {
+            violations.push(format!("metric {name} of {namespace}: unknown function"));
+        }
+    }
+    violations
+}
+
+/// Alarms cover the errors and throttles of every function, and missing runs of the schedules. All alarms are published.
+pub(super) fn coverage(template: &Template, functions: &[Function]) -> Vec<String> {
+    let mut violations = Vec::new();
+    let mut covered = BTreeSet::new();
+    for (name, alarm) in template.resources("AWS::CloudWatch::Alarm") {
+        if alarm["Properties"]["AlarmActions"] != json!([{ "Ref": "Alarms" }]) {
+            violations.push(format!("{name}: not published to the topic"));
+        }
+        // The limit of CloudWatch.
+        if alarm_metrics(alarm).len() > 10 {
+            violations.push(format!("{name}: more than ten metrics"));
+        }
+        covered.extend(
+            alarm_metrics(alarm)
+                .into_iter()
+                .filter_map(|metric| Some((metric.name, metric.function?))),
+        );
+    }
+    for function in functions {
+        let required: &[&str] = match function.schedule {
+            Some(_) => &["Errors", "Invocations"],
+            None => &["Errors", "Throttles"],
+        };
+        for name in required {
+            if !covered.contains(&((*name).to_owned(), function.logical_id.clone())) {
+                violations.push(format!("{}: no alarm for {name}", function.binary));
+            }
+        }
+    }
+    violations
+}
+
+/// Returns the alarms whose description does not name a heading of OPERATIONS.md.
+pub(super) fn undocumented_alarms(template: &Template, page: &str) -> Vec<String> {
+    let headings: BTreeSet<_> = page
+        .lines()
+        .filter(|line| line.starts_with('#'))
+        .map(|line| line.trim_start_matches('#').trim())
+        .collect();
+    let alarms = template.resources("AWS::CloudWatch::Alarm");
+    let undocumented = alarms.filter(|(_, alarm)| {
+        let description = alarm["Properties"]["AlarmDescription"].as_str().unwrap_or_default();
+        let heading = description.strip_prefix("OPERATIONS.md: ");
+        !heading.is_some_and(|heading| headings.contains(heading))
+    });
+    undocumented
+        .map(|(name, alarm)| format!("{name}: {}", alarm["Properties"]["AlarmDescription"]))
+        .collect()
+}
+
+fn alarm_metrics(alarm: &Value) -> Vec<Metric> {
+    let properties = &alarm["Properties"];
+    let several = properties["Metrics"].as_array().into_iter().flatten();
+    let several = several.filter_map(|one| one.get("MetricStat")?.get("Metric"));
+    let single = properties.get("MetricName").map(|_| properties);
+    several.chain(single).map(parse_metric).collect()
+}
+
+fn parse_metric(metric: &Value) -> Metric {
+    let text = |value: &Value| {
+        let reference =
+            value["Ref"].as_str().map(|name| name.replace("AWS::StackName", OWN_NAMESPACE));
+        reference.or_else(|| value.as_str().map(str::to_owned))
+    };
+    let dimension = &metric["Dimensions"][0];
+    let is_function = dimension["Name"] == "FunctionName" || dimension["Name"] == "Operation";
+    Metric {
+        namespace: text(&metric["Namespace"]).unwrap_or_default(),
+        name: text(&metric["MetricName"]).unwrap_or_default(),
+        function: is_function.then(|| text(&dimension["Value"]).unwrap_or_default()),
+    }
+}
+
+/// The metrics of the dashboard: `["namespace", "name", …]`, or a search in the service's own namespace.
+fn dashboard_metrics(template: &Template) -> Result<Vec<Metric>, String> {
+    let body = &template.document()["Resources"]["Dashboard"]["Properties"]["DashboardBody"];
+    let body = body["Fn::Sub"].as_str().ok_or("no body")?;
+    let body: Value = serde_json::from_str(body).map_err(|error| error.to_string())?;
+    let widgets = body["widgets"].as_array().ok_or("no widgets")?.iter();
+    let lines = widgets.filter_map(|widget| widget["properties"]["metrics"].as_array()).flatten();
+    lines
+        .map(|line| parse_dashboard_line(line).ok_or_else(|| format!("{line} cannot be parsed")))
+        .collect()
+}
+
+fn parse_dashboard_line(line: &Value) -> Option<Metric> {
+    if let Some(expression) = line[0]["expression"].as_str() {
+        let search = "SEARCH('{\"${AWS::StackName}\",Operation} MetricName=\"";
+        let (name, _) = expression.strip_prefix(search)?.split_once('"')?;
+        return Some(Metric {
+            namespace: OWN_NAMESPACE.to_owned(),
+            name: name.to_owned(),
+            function: None,
+        });
+    }
+    let (namespace, name) = (line[0].as_str()?.to_owned(), line[1].as_str()?.to_owned());
+    Some(Metric { namespace, name, function: None })
+}
+
+/// Collects the string literals of all Rust files in a folder.
+fn string_literals(folder: &Path) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(string_literals(&path));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            let text = fs::read_to_string(&path).unwrap();
+            found.extend(
+                text.lines().flat_map(|line| line.split('"').skip(1).step_by(2)).map(str::to_owned),
+            );
+        }
+    }
+    found
+}
