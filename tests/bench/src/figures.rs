@@ -13,7 +13,7 @@ use crate::native::{Durations, Memory};
 #[derive(Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Figures {
-    /// The link-time optimisation of the functions: `fat`, or the value of `CARGO_PROFILE_RELEASE_LTO`.
+    /// The link-time optimisation of the functions: `off`, or the value of `CARGO_PROFILE_RELEASE_LTO`.
     pub(crate) lto: String,
     /// By name: functions, `bare` and the other peers.
     pub(crate) programs: BTreeMap<String, Program>,
@@ -62,7 +62,7 @@ const MAX_OF_DEFAULTS: f64 = 1.0 / 90.0;
 /// Maximum of the first request, relative to a warm one.
 const MAX_FIRST: f64 = 1.10;
 /// Limit of a warm request: instructions without requests to `DynamoDB`, instructions per request, and a factor.
-const WARM_MODEL: [f64; 3] = [0.11e6, 0.40e6, 1.2];
+const WARM_MODEL: [f64; 3] = [0.11e6, 0.40e6, 1.25];
 /// Maximum bytes of a zip, with an allowance of 10 % for `lambda_http`.
 const MAX_ZIP: f64 = 2.75e6;
 /// Maximum resident memory in kB.

@@ -31,7 +31,7 @@ struct Bench {
 /// Runs the measurements that the options select.
 pub(crate) async fn run(options: Options) -> Result<(), Error> {
     let bench = prepare(&options).await?;
-    let lto = std::env::var("CARGO_PROFILE_RELEASE_LTO").unwrap_or_else(|_| "fat".to_owned());
+    let lto = std::env::var("CARGO_PROFILE_RELEASE_LTO").unwrap_or_else(|_| "off".to_owned());
     let mut figures = Figures { lto, ..Figures::default() };
     count(&bench, &mut figures).await?;
     if options.write_budgets {
