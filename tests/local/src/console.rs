@@ -48,7 +48,8 @@ pub(crate) fn deserialize_count<'de, D: Deserializer<'de>>(
     valid.ok_or_else(|| D::Error::custom("count must be from 1 to 1000"))
 }
 
-fn is_form(headers: &HeaderMap) -> bool {
+/// Whether the body of a request is a form of the console's page.
+pub(crate) fn is_form(headers: &HeaderMap) -> bool {
     headers
         .get("content-type")
         .is_some_and(|kind| kind.as_bytes().starts_with(b"application/x-www-form"))
@@ -138,7 +139,6 @@ async fn page(State(local): State<Local>) -> Html<String> {
         ("Token issuer", &addresses.issuer),
         ("DynamoDB", &addresses.dynamodb),
     ];
-    let transactions = local.netaxept().transactions();
     let page = html! {
         (DOCTYPE)
         html lang="en" {
@@ -158,24 +158,10 @@ async fn page(State(local): State<Local>) -> Html<String> {
                     form method="post" action=(format!("/schedule/{function}")) { button { "Run " (function) " now" } }
                 }
                 h2 { "Transactions at Nets" }
-                table {
-                    tr { th { "id" } th { "order" } th { "card entered" } th { "cancelled" } th { "operations" } }
-                    @for transaction in transactions.as_array().into_iter().flatten() {
-                        @let data = &transaction["transaction"];
-                        @let id = transaction["transactionId"].as_str().unwrap_or_default();
-                        tr {
-                            td {
-                                a href=(format!("{}/Terminal/default.aspx?merchantId={}&transactionId={id}", addresses.netaxept, crate::netaxept::MERCHANT_ID)) { (id) }
-                            }
-                            td { (data["orderNumber"].as_str().unwrap_or_default()) }
-                            td { (data["cardEntered"].to_string()) }
-                            td { (data["cancelled"].to_string()) }
-                            td { code { (data["done"].to_string()) } }
-                        }
-                    }
-                }
+                (local.netaxept().transactions_table(&addresses.netaxept))
+                (local.netaxept().faults_section())
                 p { (local.dynamodb().requests().len()) " requests to DynamoDB: " a href="/requests" { "list" } ". " a href="/logs" { "Logs of the functions" } "." }
-                p { a href="/inbox" { "Inbox" } ": " (local.inbox().received().len()) " notifications. " a href="/netaxept/faults" { "Faults at Nets" } "." }
+                p { a href="/inbox" { "Inbox" } ": " (local.inbox().received().len()) " notifications. " a href="/netaxept/faults" { "Faults at Nets as JSON" } "." }
             }
         }
     };

@@ -2,8 +2,10 @@
 //!
 //! The README of this package lists each rule with its test, and the choices of the sandbox where Nets documents nothing.
 
+mod call;
 mod callbacks;
 mod card_data;
+mod console;
 mod exception;
 mod faults;
 mod session;
@@ -26,7 +28,8 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::clock::Clock;
-use crate::side_effects::{SideEffect, SideEffects};
+use crate::side_effects::SideEffects;
+use call::{Call, CallKind, LateCalls};
 use callbacks::Callbacks;
 use exception::Exception;
 use faults::Faults;
@@ -70,6 +73,7 @@ struct Inner {
     clock: Clock,
     transactions: Mutex<BTreeMap<String, Transaction>>,
     faults: Faults,
+    late_calls: LateCalls,
     callbacks: Callbacks,
 }
 
@@ -83,8 +87,9 @@ impl Netaxept {
     /// Like [`Self::new`]. Records Register and Process in `side_effects`.
     pub(crate) fn with_side_effects(side_effects: SideEffects, clock: Clock) -> Self {
         let (transactions, faults) = (Mutex::default(), Faults::default());
-        let callbacks = Callbacks::default();
-        Self { inner: Arc::new(Inner { side_effects, clock, transactions, faults, callbacks }) }
+        let (late_calls, callbacks) = (LateCalls::default(), Callbacks::default());
+        let inner = Inner { side_effects, clock, transactions, faults, late_calls, callbacks };
+        Self { inner: Arc::new(inner) }
     }
 
     /// The routes of Nets. Paths are not case-sensitive.
@@ -94,7 +99,7 @@ impl Netaxept {
 
     /// The routes of the sandbox at the console.
     pub(crate) fn console_router(&self) -> Router {
-        faults::router(self.clone())
+        console::router(self.clone())
     }
 
     /// Listens on `port` of 127.0.0.1; 0 selects a free port. Returns the base address, without a trailing slash.
@@ -112,6 +117,7 @@ impl Netaxept {
     /// Returns all transactions as JSON, without secrets, for tests and the console.
     #[must_use]
     pub fn transactions(&self) -> Value {
+        self.execute_due_calls();
         self.lock_transactions().iter().map(|(id, transaction)| json!({ "transactionId": id, "transaction": transaction.public_json() })).collect()
     }
 
@@ -119,8 +125,7 @@ impl Netaxept {
         self.inner.transactions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn register(&self, parameters: &Parameters) -> Result<xml::Element, Exception> {
-        let now = self.inner.clock.now();
+    fn register(&self, parameters: &Parameters, now: Timestamp) -> Result<xml::Element, Exception> {
         transaction::check_registration(parameters)?;
         let mut all = self.lock_transactions();
         let card = card_at_register(&all, parameters, now)?;
@@ -143,46 +148,29 @@ impl Netaxept {
         Ok(reply)
     }
 
-    fn process(&self, parameters: &Parameters) -> Result<xml::Element, Exception> {
+    fn process(&self, parameters: &Parameters, now: Timestamp) -> Result<xml::Element, Exception> {
         let id = parameters.get("transactionid").map(String::as_str).unwrap_or_default();
         let mut all = self.lock_transactions();
         let transaction =
             all.get_mut(id).ok_or_else(|| Exception::generic("Unable to find transaction"))?;
-        let reply = transaction.process(parameters, self.inner.clock.now());
+        let reply = transaction.process(parameters, now);
         self.send_callback(transaction);
         reply
     }
 
-    fn query(&self, parameters: &Parameters) -> Result<xml::Element, Exception> {
+    /// Returns the reply of Query, without the operations after `shown_until`.
+    fn query(
+        &self,
+        parameters: &Parameters,
+        now: Timestamp,
+        shown_until: Timestamp,
+    ) -> Result<xml::Element, Exception> {
         let id = parameters.get("transactionid").map(String::as_str).unwrap_or_default();
         let all = self.lock_transactions();
         let transaction = all
             .get(id)
             .ok_or_else(|| Exception::new("QueryException", "Unable to find transaction"))?;
-        Ok(transaction.payment_info(self.inner.clock.now()))
-    }
-
-    async fn call(
-        &self,
-        operation: Operation,
-        perform: fn(&Self, &Parameters) -> Result<xml::Element, Exception>,
-        parameters: Parameters,
-    ) -> Response {
-        let perform = || {
-            let result = check_credentials(&parameters).and_then(|()| perform(self, &parameters));
-            // Errors have status 200 too, as recorded.
-            (HEADERS, result.unwrap_or_else(Exception::element).document()).into_response()
-        };
-        let response = self.inner.faults.apply(operation, &parameters, perform);
-        match operation {
-            Operation::Register | Operation::Process => {
-                self.inner
-                    .side_effects
-                    .execute(SideEffect::new(format!("Netaxept {operation:?}")), response)
-                    .await
-            }
-            Operation::Query | Operation::Terminal => response.await,
-        }
+        Ok(transaction.payment_info(now, shown_until))
     }
 }
 
@@ -199,21 +187,6 @@ fn card_at_register(
     card.cloned().map(Some).ok_or_else(|| Exception::validation("Unknown pan hash"))
 }
 
-fn check_credentials(parameters: &Parameters) -> Result<(), Exception> {
-    let value = |name| parameters.get(name).map(String::as_str);
-    match (value("merchantid"), value("token")) {
-        (Some(MERCHANT_ID), Some(TOKEN)) => Ok(()),
-        (Some(merchant), Some(_)) => {
-            let message = format!("Authentication failed (Test) MerchantId: {merchant}");
-            Err(Exception::new("AuthenticationException", &message))
-        }
-        _ => Err(Exception::new(
-            "AuthenticationException",
-            "Test: Unable to authenticate merchant (credentials not passed)",
-        )),
-    }
-}
-
 async fn receive(
     State(sandbox): State<Netaxept>,
     method: Method,
@@ -226,16 +199,15 @@ async fn receive(
     if method != Method::GET && method != Method::POST {
         return StatusCode::METHOD_NOT_ALLOWED.into_response();
     }
-    let both = || query.clone().into_iter().chain(form.clone()).collect();
+    let call = |kind| {
+        let parameters = query.clone().into_iter().chain(form.clone()).collect();
+        sandbox.call(Call { kind, parameters })
+    };
     match uri.path().to_ascii_lowercase().as_str() {
         "/" => Html(terminal::welcome()).into_response(),
-        "/netaxept/register.aspx" => {
-            sandbox.call(Operation::Register, Netaxept::register, both()).await
-        }
-        "/netaxept/process.aspx" => {
-            sandbox.call(Operation::Process, Netaxept::process, both()).await
-        }
-        "/netaxept/query.aspx" => sandbox.call(Operation::Query, Netaxept::query, both()).await,
+        "/netaxept/register.aspx" => call(CallKind::Register).await,
+        "/netaxept/process.aspx" => call(CallKind::Process).await,
+        "/netaxept/query.aspx" => call(CallKind::Query).await,
         "/terminal/default.aspx" | "/terminal/mobile/default.aspx" => {
             let (method, headers, query, form) = (&method, &headers, &query, &form);
             sandbox.terminal(&TerminalRequest { method, headers, query, form }).await

@@ -4,12 +4,8 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use axum::body::Bytes;
-use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{Html, IntoResponse, Response};
-use axum::routing::get;
-use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
 
@@ -37,12 +33,46 @@ const GARBAGE: &[u8] = b"\xff\xfe\x00<<no &xml\x1b]]>";
 pub enum Operation {
     /// The call Register.
     Register,
-    /// The call Process.
+    /// The call Process, with any operation.
     Process,
+    /// The call Process with the operation VERIFY.
+    #[serde(rename = "VERIFY")]
+    Verify,
+    /// The call Process with the operation AUTH.
+    #[serde(rename = "AUTH")]
+    Auth,
+    /// The call Process with the operation SALE.
+    #[serde(rename = "SALE")]
+    Sale,
+    /// The call Process with the operation CAPTURE.
+    #[serde(rename = "CAPTURE")]
+    Capture,
+    /// The call Process with the operation CREDIT.
+    #[serde(rename = "CREDIT")]
+    Credit,
+    /// The call Process with the operation ANNUL.
+    #[serde(rename = "ANNUL")]
+    Annul,
     /// The call Query.
     Query,
     /// A press of a button on the terminal page.
     Terminal,
+}
+
+impl Operation {
+    /// Returns the operation that Process was called with, if the sandbox knows it.
+    pub(super) fn of_process(name: &str) -> Option<Self> {
+        let known = [
+            ("VERIFY", Self::Verify),
+            ("AUTH", Self::Auth),
+            ("SALE", Self::Sale),
+            ("CAPTURE", Self::Capture),
+            ("CREDIT", Self::Credit),
+            ("ANNUL", Self::Annul),
+        ];
+        let found = known.into_iter().find(|(known, _)| name.eq_ignore_ascii_case(known));
+        found.map(|(_, operation)| operation)
+    }
 }
 
 /// The effect of an injected fault.
@@ -62,18 +92,54 @@ pub enum FaultKind {
     Garbage,
     /// Does not execute the operation. Answers with an exception whose message repeats the whole request, including the token.
     Repeat,
+    /// Breaks the connection without an answer, and executes the call later: after a delay of the local clock, or when
+    /// [`Netaxept::execute_late_calls`] is called. A Query that arrives late, or a button at the terminal, has no effect.
+    ArriveLate,
+    /// Query answers without the operations of Process that were executed within the delay, by the local clock. Register and the
+    /// terminal session are always shown. Other calls are executed without a fault.
+    Stale,
     /// No fault for this call. The next call uses the next fault in the queue.
     Pass,
 }
 
 /// A fault for the next `count` calls of an operation.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Fault {
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub(super) struct Fault {
     operation: Operation,
-    kind: FaultKind,
+    pub(super) kind: FaultKind,
     #[serde(deserialize_with = "console::deserialize_count")]
     count: usize,
+    /// The delay of [`FaultKind::ArriveLate`] and [`FaultKind::Stale`], by the local clock.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) delay_seconds: Option<u32>,
+}
+
+impl Fault {
+    /// The delay if a fault has none.
+    pub(super) const DEFAULT_DELAY_SECONDS: u32 = 30;
+
+    /// Returns why the fault cannot have an effect, if it cannot.
+    pub(super) fn error(&self) -> Option<&'static str> {
+        let is_query = self.operation == Operation::Query;
+        let is_terminal = self.operation == Operation::Terminal;
+        match self.kind {
+            FaultKind::ArriveLate if is_query || is_terminal => {
+                Some("arrive-late is for Register, Process and the operations of Process")
+            }
+            FaultKind::Stale if !is_query => Some("stale is for Query"),
+            FaultKind::ArriveLate | FaultKind::Stale => None,
+            FaultKind::DropReply
+            | FaultKind::Delay
+            | FaultKind::Http500
+            | FaultKind::Html
+            | FaultKind::Garbage
+            | FaultKind::Repeat
+            | FaultKind::Pass => {
+                self.delay_seconds.map(|_| "delaySeconds is for arrive-late and stale")
+            }
+        }
+    }
 }
 
 /// The queue of faults, and the number of calls of each operation.
@@ -93,36 +159,50 @@ impl Faults {
         self.calls.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Removes the next fault of an operation from the queue and returns it.
-    fn take(&self, operation: Operation) -> Option<FaultKind> {
-        let mut queue = self.queue();
-        let place = queue.iter().position(|fault| fault.operation == operation)?;
-        let fault = &mut queue[place];
-        let kind = fault.kind;
-        fault.count -= 1;
-        if fault.count == 0 {
-            queue.remove(place);
-        }
-        Some(kind)
+    /// Returns the faults that are left, in their order.
+    pub(super) fn list(&self) -> Vec<Fault> {
+        self.queue().iter().cloned().collect()
     }
 
-    /// Counts a call of an operation and applies its next fault. Without a fault, executes the operation.
+    pub(super) fn clear(&self) {
+        self.queue().clear();
+    }
+
+    /// Counts a call by each of its names, removes its next fault from the queue, and returns the fault.
+    pub(super) fn next(&self, operations: &[Operation]) -> Option<Fault> {
+        let mut calls = self.calls();
+        for operation in operations {
+            *calls.entry(*operation).or_default() += 1;
+        }
+        let mut queue = self.queue();
+        let place = queue.iter().position(|fault| operations.contains(&fault.operation))?;
+        let fault = queue[place].clone();
+        queue[place].count -= 1;
+        if queue[place].count == 0 {
+            queue.remove(place);
+        }
+        Some(fault).filter(|fault| fault.kind != FaultKind::Pass)
+    }
+
+    /// Ends [`Netaxept::wait_for_fault`].
+    pub(super) fn report_injected(&self) {
+        self.injected.notify_one();
+    }
+
+    /// Answers a call with a fault. Executes the call with `perform` if the fault executes it.
     pub(super) async fn apply(
         &self,
-        operation: Operation,
+        fault: &Fault,
         request: &Parameters,
         perform: impl FnOnce() -> Response,
     ) -> Response {
-        *self.calls().entry(operation).or_default() += 1;
-        let Some(kind) = self.take(operation).filter(|kind| *kind != FaultKind::Pass) else {
-            return perform();
-        };
-        let response = match kind {
+        let response = match fault.kind {
             FaultKind::DropReply => {
                 drop(perform());
                 crate::close_without_response()
             }
-            FaultKind::Delay | FaultKind::Pass => perform(),
+            FaultKind::Delay | FaultKind::Pass | FaultKind::Stale => perform(),
+            FaultKind::ArriveLate => crate::close_without_response(),
             FaultKind::Http500 => {
                 (StatusCode::INTERNAL_SERVER_ERROR, Html(ERROR_PAGE)).into_response()
             }
@@ -132,8 +212,8 @@ impl Faults {
                 (HEADERS, repeat_request(request).element().document()).into_response()
             }
         };
-        self.injected.notify_one();
-        if kind == FaultKind::Delay {
+        self.report_injected();
+        if fault.kind == FaultKind::Delay {
             tokio::time::sleep(DELAY).await;
         }
         response
@@ -148,15 +228,27 @@ fn repeat_request(request: &Parameters) -> Exception {
 }
 
 impl Netaxept {
-    /// Adds a fault for the next `count` calls of an operation, after the faults that are already in the queue.
+    /// Adds a fault for the next `count` calls of an operation, after the faults that are already in the queue. The delay of
+    /// [`FaultKind::ArriveLate`] and [`FaultKind::Stale`] is 30 s.
     pub fn inject_fault(&self, operation: Operation, kind: FaultKind, count: usize) {
-        if count > 0 {
-            self.inner.faults.queue().push_back(Fault { operation, kind, count });
+        self.add_fault(Fault { operation, kind, count, delay_seconds: None });
+    }
+
+    /// Like [`Self::inject_fault`], for one call and with another delay by the local clock, for [`FaultKind::ArriveLate`] and
+    /// [`FaultKind::Stale`].
+    pub fn inject_delayed_fault(&self, operation: Operation, kind: FaultKind, delay_seconds: u32) {
+        let delay_seconds = Some(delay_seconds);
+        self.add_fault(Fault { operation, kind, count: 1, delay_seconds });
+    }
+
+    pub(super) fn add_fault(&self, fault: Fault) {
+        if fault.count > 0 {
+            self.inner.faults.queue().push_back(fault);
         }
     }
 
     /// Waits until a fault is injected, counted from the last call of this function. At that time, a delayed operation is executed
-    /// and not yet answered.
+    /// and not yet answered, and a call that arrives late is received and not yet executed.
     pub async fn wait_for_fault(&self) {
         self.inner.faults.injected.notified().await;
     }
@@ -166,28 +258,4 @@ impl Netaxept {
     pub fn calls(&self, operation: Operation) -> usize {
         self.inner.faults.calls().get(&operation).copied().unwrap_or_default()
     }
-}
-
-/// The console's routes for faults.
-pub(super) fn router(sandbox: Netaxept) -> Router {
-    Router::new().route("/netaxept/faults", get(list).post(add).delete(clear)).with_state(sandbox)
-}
-
-async fn list(State(sandbox): State<Netaxept>) -> Response {
-    Json(&*sandbox.inner.faults.queue()).into_response()
-}
-
-async fn add(State(sandbox): State<Netaxept>, body: Bytes) -> Response {
-    match serde_json::from_slice(&body) {
-        Ok(Fault { operation, kind, count }) => {
-            sandbox.inject_fault(operation, kind, count);
-            StatusCode::NO_CONTENT.into_response()
-        }
-        Err(error) => console::error_response(StatusCode::BAD_REQUEST, &error.to_string()),
-    }
-}
-
-async fn clear(State(sandbox): State<Netaxept>) -> StatusCode {
-    sandbox.inner.faults.queue().clear();
-    StatusCode::NO_CONTENT
 }

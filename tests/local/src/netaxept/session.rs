@@ -37,13 +37,13 @@ impl TerminalRequest<'_> {
 
 impl Netaxept {
     pub(super) async fn terminal(&self, request: &TerminalRequest<'_>) -> Response {
-        if request.is_action() {
-            self.inner
-                .faults
-                .apply(Operation::Terminal, request.form, || self.terminal_page(request))
-                .await
-        } else {
-            self.terminal_page(request)
+        self.execute_due_calls();
+        let fault =
+            request.is_action().then(|| self.inner.faults.next(&[Operation::Terminal])).flatten();
+        let perform = || self.terminal_page(request);
+        match fault {
+            None => perform(),
+            Some(fault) => self.inner.faults.apply(&fault, request.form, perform).await,
         }
     }
 

@@ -1,6 +1,8 @@
 mod amounts;
 mod callbacks;
+mod console;
 mod faults;
+mod late_calls;
 mod operations;
 mod outcomes;
 mod query;
@@ -104,6 +106,23 @@ impl Nets {
     async fn buy_with_card(&self, id: &str) {
         self.buy(id, "1000", "").await;
         self.pay(id, "4925000000000004").await;
+    }
+
+    /// Stores a card and returns its pan hash.
+    async fn store_card(&self, id: &str, number: &str) -> String {
+        self.register(id, "").await;
+        self.pay(id, number).await;
+        assert_eq!(text(&self.process(id, "VERIFY").await, "ResponseCode"), Some("OK"));
+        text(&self.query(id).await, "PanHash").unwrap().to_owned()
+    }
+
+    /// Registers a later charge with a pan hash. Returns the reply.
+    async fn register_charge(&self, id: &str, amount: &str, pan_hash: &str, more: &str) -> String {
+        let hash: String = form_urlencoded::byte_serialize(pan_hash.as_bytes()).collect();
+        let order = "orderNumber=1&currencyCode=NOK&redirectUrl=https%3A%2F%2Fshop.example%2F";
+        let parameters =
+            format!("transactionId={id}&amount={amount}&{order}&panHash={hash}&{more}");
+        self.call("Register", &parameters).await
     }
 
     /// Runs each operation and compares its result with the expected one.

@@ -5,6 +5,7 @@ mod query;
 mod registration;
 mod replies;
 mod session;
+mod visible;
 
 use std::collections::BTreeMap;
 
@@ -158,12 +159,18 @@ impl Transaction {
         }
     }
 
-    /// Returns the transaction as JSON without secrets, for tests and the console.
+    /// Returns the transaction as JSON without secrets, for tests and the console. Amounts are in minor units. They are `null`, as
+    /// is the currency, if Register had none.
     pub(super) fn public_json(&self) -> Value {
         let mut parameters = self.parameters.clone();
         parameters.remove("panhash");
         json!({
             "orderNumber": self.parameter("ordernumber"),
+            "currency": self.parameters.get("currencycode"),
+            "amountMinor": self.parameters.get("amount").map(|_| amount(&self.parameters, "amount")),
+            "capturedMinor": self.captured,
+            "creditedMinor": self.credited,
+            "annulled": self.state == State::Annulled,
             "parameters": parameters,
             "cardEntered": self.card.is_some(),
             "cancelled": self.is_cancelled,

@@ -10,21 +10,22 @@ impl Nets {
         self.sandbox.lock_transactions().contains_key(id)
     }
 
+    /// Whether the answer to an operation of Process is the one of [`FaultKind::Garbage`].
+    async fn is_garbage(&self, id: &str, operation: &str) -> bool {
+        !self.process(id, operation).await.contains("<?xml")
+    }
+
+    /// Calls an operation for which there is no fault.
+    async fn assert_no_fault(&self, id: &str, operation: &str) {
+        assert!(!self.is_garbage(id, operation).await, "{operation}");
+    }
+
     /// Calls Register and returns the response or the error.
     async fn try_register(&self, id: &str) -> reqwest::Result<reqwest::Response> {
         let query = format!("merchantId={MERCHANT_ID}&token={TOKEN}&transactionId={id}");
         let more = "orderNumber=1&updateStoredPaymentInfo=true&redirectUrl=https%3A%2F%2Fa";
         let url = format!("{}/NETAXEPT/register.aspx?{query}&{more}", self.address);
         self.http.get(url).send().await
-    }
-
-    /// Starts the console's routes of this sandbox. Returns the address of the faults.
-    async fn start_console(&self) -> String {
-        let listener = crate::listen("the console", 0).await.unwrap();
-        let address = crate::address(&listener).unwrap();
-        let router = self.sandbox.console_router();
-        tokio::spawn(async move { axum::serve(listener, router).await });
-        format!("{address}/netaxept/faults")
     }
 }
 
@@ -123,46 +124,35 @@ async fn a_fault_at_the_terminal_affects_only_buttons() {
 }
 
 #[tokio::test]
-async fn the_console_adds_lists_and_removes_faults() {
+async fn a_fault_can_name_an_operation_of_process() {
     let nets = Nets::new().await;
-    let url = nets.start_console().await;
-    let add = async |body: Value| {
-        nets.http.post(&url).json(&body).send().await.unwrap().status().as_u16()
-    };
-    let list = async || nets.http.get(&url).send().await.unwrap().json::<Value>().await.unwrap();
-    for body in [
-        json!({ "operation": "Query", "kind": "http-500", "count": 1000 }),
-        json!({ "operation": "Register", "kind": "drop-reply", "count": 1 }),
-        json!({ "operation": "Query", "kind": "delay", "count": 1 }),
+    nets.buy_with_card("1").await;
+    for (operation, target) in [
+        ("auth", Operation::Auth),
+        ("CAPTURE&transactionAmount=100", Operation::Capture),
+        ("CREDIT", Operation::Credit),
     ] {
-        assert_eq!(add(body).await, 204);
+        nets.sandbox.inject_fault(target, FaultKind::Garbage, 1);
+        nets.assert_no_fault("1", "ADJUST").await;
+        assert!(nets.is_garbage("1", operation).await, "{operation}");
+        nets.assert_steps("1", &[(operation, "OK")]).await;
     }
-    let url_of = |id: &str| format!("{}/netaxept/query.aspx?transactionId={id}", nets.address);
-    assert_eq!(nets.http.get(url_of("1")).send().await.unwrap().status(), 500);
-    let expected = json!([
-        { "operation": "Query", "kind": "http-500", "count": 999 },
-        { "operation": "Register", "kind": "drop-reply", "count": 1 },
-        { "operation": "Query", "kind": "delay", "count": 1 },
-    ]);
-    assert_eq!(list().await, expected);
-    for body in [
-        json!({}),
-        json!([]),
-        json!({ "operation": "Query", "kind": "html" }),
-        json!({ "operation": "query", "kind": "html", "count": 1 }),
-        json!({ "operation": "Query", "kind": "http500", "count": 1 }),
-        json!({ "operation": "Query", "kind": "html", "count": 0 }),
-        json!({ "operation": "Query", "kind": "html", "count": 1001 }),
-        json!({ "operation": "Query", "kind": "html", "count": -1 }),
-        json!({ "operation": "Query", "kind": "html", "count": "1" }),
-        json!({ "operation": "Query", "kind": "html", "count": 1, "more": true }),
+    for (id, operation, target) in [
+        ("2", "ANNUL", Operation::Annul),
+        ("3", "SALE", Operation::Sale),
+        ("4", "VERIFY", Operation::Verify),
     ] {
-        assert_eq!(add(body.clone()).await, 400, "{body}");
+        nets.buy_with_card(id).await;
+        nets.sandbox.inject_fault(target, FaultKind::Garbage, 1);
+        nets.assert_no_fault(id, "ADJUST").await;
+        assert!(nets.is_garbage(id, operation).await, "{operation}");
     }
-    let refused = nets.http.post(&url).body("nothing").send().await.unwrap();
-    let message = refused.json::<Value>().await.unwrap()["message"].as_str().unwrap().to_owned();
-    assert_eq!(message, "expected ident at line 1 column 2");
-    assert_eq!(list().await, expected, "the faults have not changed");
-    assert_eq!(nets.http.delete(&url).send().await.unwrap().status(), 204);
-    assert_eq!(list().await, json!([]));
+    // Of a fault for Process and a fault for AUTH, the one that was added first is used first.
+    nets.sandbox.inject_fault(Operation::Process, FaultKind::Garbage, 1);
+    nets.sandbox.inject_fault(Operation::Auth, FaultKind::Pass, 1);
+    assert!(nets.is_garbage("5", "AUTH").await);
+    assert!(!nets.is_garbage("5", "AUTH").await);
+    let count = |operation| nets.sandbox.calls(operation);
+    let calls = [Operation::Process, Operation::Auth, Operation::Capture, Operation::Annul];
+    assert_eq!(calls.map(count), [17, 4, 2, 1]);
 }

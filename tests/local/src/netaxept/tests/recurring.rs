@@ -2,25 +2,6 @@ use super::*;
 
 const CARD: &str = "4925000000000004";
 
-impl Nets {
-    /// Stores a card and returns its pan hash.
-    async fn store_card(&self, id: &str, number: &str) -> String {
-        self.register(id, "").await;
-        self.pay(id, number).await;
-        assert_eq!(text(&self.process(id, "VERIFY").await, "ResponseCode"), Some("OK"));
-        text(&self.query(id).await, "PanHash").unwrap().to_owned()
-    }
-
-    /// Registers a later charge with a pan hash. Returns the reply.
-    async fn register_charge(&self, id: &str, amount: &str, pan_hash: &str, more: &str) -> String {
-        let hash: String = form_urlencoded::byte_serialize(pan_hash.as_bytes()).collect();
-        let order = "orderNumber=1&currencyCode=NOK&redirectUrl=https%3A%2F%2Fshop.example%2F";
-        let parameters =
-            format!("transactionId={id}&amount={amount}&{order}&panHash={hash}&{more}");
-        self.call("Register", &parameters).await
-    }
-}
-
 #[tokio::test]
 async fn the_first_successful_operation_sets_the_pan_hash() {
     let nets = Nets::new().await;

@@ -16,15 +16,17 @@ pub(super) struct Operation {
 }
 
 impl Operation {
-    const VERIFY: Self =
+    pub(super) const VERIFY: Self =
         Self { name: "VERIFY", log_name: "Verify", failure_message: "Unable to verify" };
-    const AUTH: Self = Self { name: "AUTH", log_name: "Auth", failure_message: "Unable to auth" };
-    const SALE: Self = Self { name: "SALE", log_name: "Sale", failure_message: "Unable to sale" };
-    const CAPTURE: Self =
+    pub(super) const AUTH: Self =
+        Self { name: "AUTH", log_name: "Auth", failure_message: "Unable to auth" };
+    pub(super) const SALE: Self =
+        Self { name: "SALE", log_name: "Sale", failure_message: "Unable to sale" };
+    pub(super) const CAPTURE: Self =
         Self { name: "CAPTURE", log_name: "Capture", failure_message: "Unable to capture" };
-    const CREDIT: Self =
+    pub(super) const CREDIT: Self =
         Self { name: "CREDIT", log_name: "Credit", failure_message: "Unable to credit" };
-    const ANNUL: Self =
+    pub(super) const ANNUL: Self =
         Self { name: "ANNUL", log_name: "Annul", failure_message: "Unable to annul" };
 
     /// Whether the issuer reserves or debits money. Test amounts apply to these operations only.

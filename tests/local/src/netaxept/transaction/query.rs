@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
+use super::visible::Visible;
 use super::{
     AUTHORIZATION_ID, BATCH, Failure, HistoryLine, State, Transaction, amount, registration,
 };
@@ -10,14 +11,19 @@ use crate::netaxept::MERCHANT_ID;
 use crate::netaxept::xml::Element;
 
 impl Transaction {
-    /// Returns the reply of Query.
-    pub(in crate::netaxept) fn payment_info(&self, now: Timestamp) -> Element {
+    /// Returns the reply of Query, without the operations after `shown_until`.
+    pub(in crate::netaxept) fn payment_info(
+        &self,
+        now: Timestamp,
+        shown_until: Timestamp,
+    ) -> Element {
         let empty = |name| Element::new(name);
-        let error = self.errors.last().map(|failure| failure.element("Error"));
-        let log = self.errors.iter().map(|failure| failure.element("PaymentError"));
+        let visible = self.visible(shown_until);
+        let error = visible.errors.last().map(|failure| failure.element("Error"));
+        let log = visible.errors.iter().map(|failure| failure.element("PaymentError"));
         let recurring = self.parameters.contains_key("recurringtype").then(|| {
             empty("Recurring")
-                .with("PanHash", self.pan_hash.as_deref().unwrap_or_default())
+                .with("PanHash", visible.pan_hash)
                 .with("ExpiryDate", self.parameter("recurringexpirydate"))
                 .with("Frequency", self.parameter("recurringfrequency"))
                 .with("Type", registration::recurring_type_name(&self.parameters))
@@ -28,19 +34,19 @@ impl Transaction {
             .with("TransactionId", &self.id)
             .and(empty("AuthenticationInformation"))
             .and(empty("AvtaleGiroInformation"))
-            .and(self.card_information())
+            .and(self.card_information(visible.pan_hash))
             .and(self.customer_information())
             .and_all(error)
             .and(empty("ErrorLog").and_all(log))
-            .and(empty("History").and_all(self.history.iter().map(HistoryLine::element)))
+            .and(empty("History").and_all(visible.history.iter().map(|line| line.element())))
             .and(self.order_information())
             .and_all(recurring)
             .and(self.security_information())
-            .and(self.summary())
+            .and(visible.summary())
             .and(self.terminal_information())
     }
 
-    fn card_information(&self) -> Element {
+    fn card_information(&self, pan_hash: &str) -> Element {
         let element = Element::new("CardInformation");
         let element = match &self.card {
             None => element.with("MaskedPAN", ""),
@@ -53,11 +59,7 @@ impl Transaction {
                 .with("IssuerId", card.issuer_id),
         };
         let is_recurring = self.parameters.contains_key("recurringtype");
-        if is_recurring {
-            element.with("PanHash", self.pan_hash.as_deref().unwrap_or_default())
-        } else {
-            element
-        }
+        if is_recurring { element.with("PanHash", pan_hash) } else { element }
     }
 
     fn customer_information(&self) -> Element {
@@ -107,19 +109,6 @@ impl Transaction {
             .with("RoundingAmount", "0")
     }
 
-    fn summary(&self) -> Element {
-        let flag = |flag: bool| if flag { "true" } else { "false" };
-        let annulled = flag(self.state == State::Annulled);
-        let authorized = self.state != State::Registered;
-        Element::new("Summary")
-            .with("AmountCaptured", &self.captured.to_string())
-            .with("AmountCredited", &self.credited.to_string())
-            .with("Annuled", annulled)
-            .with("Annulled", annulled)
-            .with("Authorized", flag(authorized))
-            .with_some("AuthorizationId", authorized.then_some(AUTHORIZATION_ID))
-    }
-
     fn terminal_information(&self) -> Element {
         Element::new("TerminalInformation")
             .with("Browser", &self.browser)
@@ -131,6 +120,21 @@ impl Transaction {
                 "CustomerRedirected",
                 self.redirected_at.map(local_time_with_milliseconds).as_deref(),
             )
+    }
+}
+
+impl Visible<'_> {
+    fn summary(&self) -> Element {
+        let flag = |flag: bool| if flag { "true" } else { "false" };
+        let annulled = flag(self.state == State::Annulled);
+        let authorized = self.state != State::Registered;
+        Element::new("Summary")
+            .with("AmountCaptured", &self.captured.to_string())
+            .with("AmountCredited", &self.credited.to_string())
+            .with("Annuled", annulled)
+            .with("Annulled", annulled)
+            .with("Authorized", flag(authorized))
+            .with_some("AuthorizationId", authorized.then_some(AUTHORIZATION_ID))
     }
 }
 

@@ -1,0 +1,195 @@
+//! The calls Register, Process and Query, and the calls that arrive late.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use axum::response::{IntoResponse, Response};
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+
+use super::exception::Exception;
+use super::faults::{Fault, FaultKind};
+use super::{HEADERS, MERCHANT_ID, Netaxept, Operation, Parameters, TOKEN, xml};
+use crate::clock::format_timestamp;
+use crate::side_effects::SideEffect;
+
+/// The address of a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum CallKind {
+    Register,
+    Process,
+    Query,
+}
+
+/// A call of the API.
+pub(super) struct Call {
+    pub(super) kind: CallKind,
+    pub(super) parameters: Parameters,
+}
+
+impl Call {
+    /// Returns the names of this call for faults: `Process` and, for example, `AUTH`.
+    fn operations(&self) -> Vec<Operation> {
+        match self.kind {
+            CallKind::Register => vec![Operation::Register],
+            CallKind::Query => vec![Operation::Query],
+            CallKind::Process => {
+                let name = self.parameters.get("operation").map(String::as_str).unwrap_or_default();
+                [Operation::Process].into_iter().chain(Operation::of_process(name)).collect()
+            }
+        }
+    }
+}
+
+/// A call that was received and not executed yet.
+struct LateCall {
+    call: Call,
+    due_at: Timestamp,
+}
+
+/// The calls that arrive late, in the order in which they were received.
+#[derive(Default)]
+pub(super) struct LateCalls {
+    waiting: Mutex<Vec<LateCall>>,
+}
+
+impl LateCalls {
+    fn waiting(&self) -> MutexGuard<'_, Vec<LateCall>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Netaxept {
+    /// Answers a call, with the next fault of its operation if there is one.
+    pub(super) async fn call(&self, call: Call) -> Response {
+        self.execute_due_calls();
+        let kind = call.kind;
+        let response = async move {
+            match self.inner.faults.next(&call.operations()) {
+                None => self.answer(&call, self.inner.clock.now()),
+                Some(fault) => self.answer_with_fault(call, fault).await,
+            }
+        };
+        match kind {
+            CallKind::Register | CallKind::Process => {
+                let side_effect = SideEffect::new(format!("Netaxept {kind:?}"));
+                self.inner.side_effects.execute(side_effect, response).await
+            }
+            CallKind::Query => response.await,
+        }
+    }
+
+    async fn answer_with_fault(&self, call: Call, fault: Fault) -> Response {
+        let now = self.inner.clock.now();
+        match fault.kind {
+            FaultKind::ArriveLate => {
+                self.postpone(call, now + fault.delay());
+                self.inner.faults.report_injected();
+                crate::close_without_response()
+            }
+            FaultKind::Stale if call.kind == CallKind::Query => {
+                let reply = check_credentials(&call.parameters)
+                    .and_then(|()| self.query(&call.parameters, now, now - fault.delay()));
+                self.inner.faults.report_injected();
+                document(reply)
+            }
+            FaultKind::DropReply
+            | FaultKind::Delay
+            | FaultKind::Http500
+            | FaultKind::Html
+            | FaultKind::Garbage
+            | FaultKind::Repeat
+            | FaultKind::Stale
+            | FaultKind::Pass => {
+                let perform = || self.answer(&call, now);
+                self.inner.faults.apply(&fault, &call.parameters, perform).await
+            }
+        }
+    }
+
+    /// Executes a call as if it were received at `now`, and returns its reply. Errors have status 200 too, as recorded.
+    fn answer(&self, call: &Call, now: Timestamp) -> Response {
+        let parameters = &call.parameters;
+        let perform = |()| match call.kind {
+            CallKind::Register => self.register(parameters, now),
+            CallKind::Process => self.process(parameters, now),
+            CallKind::Query => self.query(parameters, now, Timestamp::MAX),
+        };
+        document(check_credentials(parameters).and_then(perform))
+    }
+
+    fn postpone(&self, call: Call, due_at: Timestamp) {
+        self.inner.late_calls.waiting().push(LateCall { call, due_at });
+        // Every other call executes the calls that are due. This task executes them also if there is no other call.
+        let sandbox = self.clone();
+        tokio::spawn(async move {
+            sandbox.inner.clock.wait_until(due_at).await;
+            sandbox.execute_due_calls();
+        });
+    }
+
+    /// Executes the late calls that are due. The order is the one in which they are due.
+    pub(super) fn execute_due_calls(&self) {
+        self.execute_calls_until(self.inner.clock.now());
+    }
+
+    /// Executes all calls that were received by [`FaultKind::ArriveLate`] and are not executed yet, without waiting for their delay.
+    /// Returns how many there were.
+    #[must_use]
+    pub fn execute_late_calls(&self) -> usize {
+        self.execute_calls_until(Timestamp::MAX)
+    }
+
+    fn execute_calls_until(&self, end: Timestamp) -> usize {
+        // Keeps the lock, so that a call that comes at the same time waits until the late calls are executed.
+        let mut waiting = self.inner.late_calls.waiting();
+        let mut due: Vec<LateCall> = waiting.extract_if(.., |late| late.due_at <= end).collect();
+        due.sort_by_key(|late| late.due_at);
+        for late in &due {
+            // The caller no longer waits for the reply.
+            drop(self.answer(&late.call, late.due_at.min(self.inner.clock.now())));
+        }
+        due.len()
+    }
+
+    /// Returns the late calls that are not executed yet, for the console: operation, transaction id, and the time when they are due.
+    pub(super) fn waiting_calls(&self) -> Value {
+        let waiting = self.inner.late_calls.waiting();
+        let parameter = |late: &LateCall, name: &str| late.call.parameters.get(name).cloned();
+        let call = |late: &LateCall| {
+            json!({
+                "operation": late.call.operations().last(),
+                "transactionId": parameter(late, "transactionid"),
+                "dueAt": format_timestamp(late.due_at),
+            })
+        };
+        waiting.iter().map(call).collect()
+    }
+}
+
+fn document(reply: Result<xml::Element, Exception>) -> Response {
+    (HEADERS, reply.unwrap_or_else(Exception::element).document()).into_response()
+}
+
+fn check_credentials(parameters: &Parameters) -> Result<(), Exception> {
+    let value = |name| parameters.get(name).map(String::as_str);
+    match (value("merchantid"), value("token")) {
+        (Some(MERCHANT_ID), Some(TOKEN)) => Ok(()),
+        (Some(merchant), Some(_)) => {
+            let message = format!("Authentication failed (Test) MerchantId: {merchant}");
+            Err(Exception::new("AuthenticationException", &message))
+        }
+        _ => Err(Exception::new(
+            "AuthenticationException",
+            "Test: Unable to authenticate merchant (credentials not passed)",
+        )),
+    }
+}
+
+impl Fault {
+    /// Returns the delay by the local clock of [`FaultKind::ArriveLate`] and [`FaultKind::Stale`].
+    fn delay(&self) -> SignedDuration {
+        SignedDuration::from_secs(i64::from(
+            self.delay_seconds.unwrap_or(Self::DEFAULT_DELAY_SECONDS),
+        ))
+    }
+}

@@ -1,0 +1,197 @@
+//! The sandbox at the console: the routes and the page section for faults and late calls, and the table of transactions.
+
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Redirect, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use maud::{Markup, html};
+use serde_json::{Map, Value, json};
+
+use super::faults::Fault;
+use super::{MERCHANT_ID, Netaxept};
+use crate::console;
+
+/// The operations of the form, and their descriptions.
+const OPERATIONS: [(&str, &str); 10] = [
+    ("AUTH", "AUTH"),
+    ("CAPTURE", "CAPTURE"),
+    ("ANNUL", "ANNUL"),
+    ("CREDIT", "CREDIT"),
+    ("SALE", "SALE"),
+    ("VERIFY", "VERIFY"),
+    ("Process", "Process, with any operation"),
+    ("Register", "Register"),
+    ("Query", "Query"),
+    ("Terminal", "Terminal page, any button"),
+];
+
+/// The kinds of the form, and their descriptions.
+const KINDS: [(&str, &str); 9] = [
+    ("drop-reply", "Execute the call, then break the connection without an answer"),
+    ("arrive-late", "Break the connection without an answer, and execute the call later"),
+    ("delay", "Execute the call, and answer 10 seconds late"),
+    ("stale", "Answer Query without the operations of the last seconds"),
+    ("http-500", "Do not execute the call, answer 500 with an HTML page"),
+    ("html", "Do not execute the call, answer 200 with an HTML page"),
+    ("garbage", "Do not execute the call, answer 200 with invalid XML"),
+    ("repeat", "Do not execute the call, answer with an error that repeats the request"),
+    ("pass", "Execute the call without a fault, and keep the next fault for the next call"),
+];
+
+/// The console's routes for the sandbox.
+pub(super) fn router(sandbox: Netaxept) -> Router {
+    Router::new()
+        .route("/netaxept/faults", get(list).post(add).delete(clear))
+        .route("/netaxept/faults/clear", post(clear_from_page))
+        .route("/netaxept/late-calls", get(late_calls).post(execute_late_calls))
+        .with_state(sandbox)
+}
+
+async fn list(State(sandbox): State<Netaxept>) -> Response {
+    Json(sandbox.inner.faults.list()).into_response()
+}
+
+/// Adds a fault. The body is JSON, or the same as a form, which the console's page sends.
+async fn add(State(sandbox): State<Netaxept>, headers: HeaderMap, body: Bytes) -> Response {
+    let is_form = console::is_form(&headers);
+    let fault = if is_form {
+        serde_json::from_value::<Fault>(form_value(&body))
+    } else {
+        serde_json::from_slice(&body)
+    };
+    let valid = fault.map_err(|error| error.to_string()).and_then(|fault| match fault.error() {
+        Some(error) => Err(error.to_owned()),
+        None => Ok(fault),
+    });
+    match valid {
+        Ok(fault) => {
+            sandbox.add_fault(fault);
+            if is_form {
+                Redirect::to("/").into_response()
+            } else {
+                StatusCode::NO_CONTENT.into_response()
+            }
+        }
+        Err(error) => console::error_response(StatusCode::BAD_REQUEST, &error),
+    }
+}
+
+/// Returns the fields of a form as JSON, with numbers as numbers. Empty fields are omitted.
+fn form_value(body: &[u8]) -> Value {
+    let fields = form_urlencoded::parse(body).filter(|(_, value)| !value.is_empty());
+    let json_value = |value: &str| value.parse::<u64>().map_or_else(|_| json!(value), Value::from);
+    Value::Object(
+        fields.map(|(name, value)| (name.into_owned(), json_value(&value))).collect::<Map<_, _>>(),
+    )
+}
+
+async fn clear(State(sandbox): State<Netaxept>) -> StatusCode {
+    sandbox.inner.faults.clear();
+    StatusCode::NO_CONTENT
+}
+
+async fn clear_from_page(State(sandbox): State<Netaxept>) -> Redirect {
+    sandbox.inner.faults.clear();
+    Redirect::to("/")
+}
+
+async fn late_calls(State(sandbox): State<Netaxept>) -> Json<Value> {
+    Json(sandbox.waiting_calls())
+}
+
+async fn execute_late_calls(State(sandbox): State<Netaxept>, headers: HeaderMap) -> Response {
+    let executed = sandbox.execute_late_calls();
+    if console::is_form(&headers) {
+        return Redirect::to("/").into_response();
+    }
+    Json(json!({ "executed": executed })).into_response()
+}
+
+impl Netaxept {
+    /// Returns the section of the console's page for faults and late calls.
+    pub(crate) fn faults_section(&self) -> Markup {
+        let (faults, waiting) = (self.inner.faults.list(), self.waiting_calls());
+        html! {
+            h2 { "Faults at Nets" }
+            form method="post" action="/netaxept/faults" {
+                (select("operation", "Operation", &OPERATIONS)) br;
+                (select("kind", "Fault", &KINDS)) br;
+                label { "Number of calls " input name="count" type="number" min="1" max="1000" value="1" required; } br;
+                label { "Seconds, by the local clock, for a call that is executed later and for a Query without recent operations "
+                    input name="delaySeconds" type="number" min="1" placeholder=(Fault::DEFAULT_DELAY_SECONDS); } br;
+                button { "Add fault" }
+            }
+            @if faults.is_empty() { p { "No fault is left." } } @else {
+                table {
+                    tr { th { "operation" } th { "fault" } th { "calls left" } th { "seconds" } }
+                    @for fault in &faults {
+                        @let fault = json!(fault);
+                        tr {
+                            td { (description(&OPERATIONS, &fault["operation"])) }
+                            td { (description(&KINDS, &fault["kind"])) }
+                            td { (fault["count"].to_string()) }
+                            td { @if let Some(seconds) = fault["delaySeconds"].as_u64() { (seconds) } }
+                        }
+                    }
+                }
+                form method="post" action="/netaxept/faults/clear" { button { "Remove all faults" } }
+            }
+            @if let Some(calls) = waiting.as_array().filter(|calls| !calls.is_empty()) {
+                h3 { "Calls that are not executed yet" }
+                ul {
+                    @for call in calls {
+                        @let text = |name: &str| call[name].as_str().unwrap_or_default();
+                        li { (text("operation")) " of transaction " (text("transactionId")) ", executed at " (text("dueAt")) }
+                    }
+                }
+                form method="post" action="/netaxept/late-calls" { button { "Execute these calls now" } }
+            }
+        }
+    }
+
+    /// Returns the table of transactions on the console's page. `address` is the sandbox's address.
+    pub(crate) fn transactions_table(&self, address: &str) -> Markup {
+        let transactions = self.transactions();
+        html! {
+            table {
+                tr { @for name in ["id", "order", "amount", "captured", "credited", "card entered", "cancelled", "operations"] { th { (name) } } }
+                @for transaction in transactions.as_array().into_iter().flatten() {
+                    @let data = &transaction["transaction"];
+                    @let id = transaction["transactionId"].as_str().unwrap_or_default();
+                    tr {
+                        td { a href=(format!("{address}/Terminal/default.aspx?merchantId={MERCHANT_ID}&transactionId={id}")) { (id) } }
+                        td { (data["orderNumber"].as_str().unwrap_or_default()) }
+                        @for name in ["amountMinor", "capturedMinor", "creditedMinor"] { td { (money(data, name)) } }
+                        td { (data["cardEntered"].to_string()) }
+                        td { (data["cancelled"].to_string()) }
+                        td { code { (data["done"].to_string()) } }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn select(name: &str, label: &str, options: &[(&str, &str)]) -> Markup {
+    html! {
+        label { (label) " " select name=(name) {
+            @for (value, text) in options { option value=(value) { (text) } }
+        } }
+    }
+}
+
+/// Returns the text of an option of the form.
+fn description(options: &[(&'static str, &'static str)], value: &Value) -> &'static str {
+    options.iter().find(|(name, _)| value == name).map(|(_, text)| *text).unwrap_or_default()
+}
+
+/// Formats an amount of a transaction, such as `10.00 NOK`. All currencies of the sandbox have two decimals. Returns an empty text
+/// if the transaction only stores a card.
+fn money(data: &Value, name: &str) -> String {
+    match (data[name].as_u64(), data["currency"].as_str()) {
+        (Some(minor), Some(currency)) => format!("{}.{:02} {currency}", minor / 100, minor % 100),
+        _ => String::new(),
+    }
+}
