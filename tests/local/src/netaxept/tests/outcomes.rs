@@ -37,8 +37,30 @@ async fn a_card_must_be_authorized_within_24_hours_of_the_return() {
         .await;
     }
     nets.assert_steps("2", &[("AUTH", "OK")]).await;
-    nets.clock.advance("P8D").unwrap();
+    nets.clock.advance("P6D").unwrap();
     nets.assert_steps("2", &[("CAPTURE", "OK")]).await;
+}
+
+#[tokio::test]
+async fn an_authorization_can_be_captured_or_annulled_for_seven_days() {
+    let nets = Nets::new().await;
+    for id in ["1", "2", "3", "4"] {
+        nets.buy_with_card(id).await;
+        nets.assert_steps(id, &[("AUTH", "OK")]).await;
+    }
+    nets.clock.advance("P6DT23H59M").unwrap();
+    nets.assert_steps("1", &[("CAPTURE&transactionAmount=400", "OK")]).await;
+    nets.assert_steps("2", &[("ANNUL", "OK")]).await;
+    nets.clock.advance("PT2M").unwrap();
+    let expired = "GenericError: The authorization has expired";
+    nets.assert_steps("1", &[("CAPTURE", expired), ("CREDIT", "OK")]).await;
+    nets.assert_steps("3", &[("CAPTURE", expired), ("ANNUL", expired)]).await;
+    // Query does not say that an authorization has expired.
+    let query = nets.query("4").await;
+    assert_eq!(
+        (text(&query, "Authorized"), text(&query, "Annulled")),
+        (Some("true"), Some("false"))
+    );
 }
 
 #[tokio::test]

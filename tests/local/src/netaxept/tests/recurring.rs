@@ -67,8 +67,10 @@ async fn merchant_initiated_charges_skip_the_terminal() {
         assert_eq!(text(&query, "PanHash"), Some(hash.as_str()));
         assert!(!query.contains("<CustomerRedirected>"));
     }
+    // The 24 hours after the return apply only to a charge with a terminal session.
+    nets.register_charge("7", "1000", &hash, "recurringType=M&serviceType=C").await;
     nets.clock.advance("P100D").unwrap();
-    assert_eq!(text(&nets.process("5", "CAPTURE").await, "ResponseCode"), Some("OK"));
+    nets.assert_steps("7", &[("AUTH", "OK"), ("CAPTURE", "OK")]).await;
 }
 
 /// Only `Store (Init)` was recorded from Nets.

@@ -8,6 +8,9 @@ use crate::netaxept::Parameters;
 use crate::netaxept::exception::Exception;
 use crate::netaxept::xml::Element;
 
+/// How long an authorization can be captured or annulled.
+const AUTHORIZATION_DAYS: i64 = 7;
+
 /// An operation: its name in requests, its name in the history, and its message when it is refused.
 pub(super) struct Operation {
     pub(super) name: &'static str,
@@ -177,6 +180,13 @@ impl Transaction {
         }
     }
 
+    /// Whether the authorization can no longer be captured or annulled. Nets guarantees seven days.
+    fn is_authorization_expired(&self, now: Timestamp) -> bool {
+        let is_auth = |line: &&HistoryLine| line.operation == Operation::AUTH.log_name;
+        let authorized = self.history.iter().find(is_auth);
+        authorized.is_some_and(|line| now > line.at + (AUTHORIZATION_DAYS * 24).hours())
+    }
+
     fn capture(
         &mut self,
         requested: Option<u64>,
@@ -195,6 +205,9 @@ impl Transaction {
         let requested = requested.unwrap_or(remaining);
         if self.state == State::Annulled || requested == 0 || requested > remaining {
             return Err(Exception::generic("Unable to capture more than authorized amount"));
+        }
+        if self.is_authorization_expired(now) {
+            return Err(authorization_expired());
         }
         self.captured += requested;
         Ok(self.succeed(&Operation::CAPTURE, Some(requested), note, now))
@@ -223,9 +236,16 @@ impl Transaction {
         if self.state != State::Authorized || self.captured > 0 {
             return Err(Exception::generic("Unable to annul, wrong state"));
         }
+        if self.is_authorization_expired(now) {
+            return Err(authorization_expired());
+        }
         self.state = State::Annulled;
         Ok(self.succeed(&Operation::ANNUL, None, note, now))
     }
+}
+
+fn authorization_expired() -> Exception {
+    Exception::generic("The authorization has expired")
 }
 
 fn not_supported() -> Exception {
