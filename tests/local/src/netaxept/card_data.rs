@@ -70,12 +70,14 @@ fn year_error(year: &str, month: &str, now: Timestamp) -> Option<&'static str> {
     match year.len() {
         0 => Some("Required"),
         _ if !is_digits(year) => Some("ContainsIllegalCharacters"),
-        2 => {
-            let this_month = now.to_zoned(TimeZone::UTC).strftime("%y%m").to_string();
-            (format!("{year}{month}") < this_month).then_some("ExpiredCard")
-        }
+        2 => is_expired(&format!("{year}{month}"), now).then_some("ExpiredCard"),
         _ => Some("IllegalLength"),
     }
+}
+
+/// Whether a card with an expiry date `YYMM` has expired. A card is valid until the end of its month, in UTC.
+pub(super) fn is_expired(year_month: &str, now: Timestamp) -> bool {
+    year_month < now.to_zoned(TimeZone::UTC).strftime("%y%m").to_string().as_str()
 }
 
 /// Returns the number of digits that the security code of a card has.

@@ -24,15 +24,17 @@ enum Button {
     Pay,
     Cancel,
     Refuse,
+    RequireAuthentication,
     TimeOut,
     Accept,
     Fail,
 }
 
-const BUTTONS: [(&str, Button); 6] = [
+const BUTTONS: [(&str, Button); 7] = [
     ("cancelbutton", Button::Cancel),
     ("okbutton", Button::Pay),
     ("refusebutton", Button::Refuse),
+    ("authenticationbutton", Button::RequireAuthentication),
     ("timeoutbutton", Button::TimeOut),
     ("acceptbutton", Button::Accept),
     ("failbutton", Button::Fail),
@@ -80,6 +82,12 @@ pub(super) fn process(
                 now,
             );
         }
+        Some(Button::RequireAuthentication) => {
+            let stored = transaction.stored_card();
+            let stored = stored.map(|card| Card { requires_authentication: true, ..card.clone() });
+            let entered = || CardInput::from_form(form).unauthenticated_card(now);
+            transaction.enter_card(stored.unwrap_or_else(entered), now);
+        }
         Some(Button::TimeOut) => transaction.step = Step::TimedOut,
         Some(answer @ (Button::Accept | Button::Fail)) => authenticate(transaction, answer, now),
     }
@@ -98,26 +106,31 @@ fn pay(
     if let Some(card) = transaction.stored_card().cloned() {
         return match input.code_error(&card.masked) {
             None => {
-                transaction.enter_card(card, now);
+                use_card(transaction, card, false, now);
                 Ok(())
             }
             Some(error) => Err(vec![error]),
         };
     }
     let card = input.card(now)?;
-    if input.requires_3d_secure() {
+    use_card(transaction, card, input.has_3d_secure(), now);
+    Ok(())
+}
+
+/// Enters the card, or starts its 3-D Secure step if it has one or if its issuer requires one.
+fn use_card(transaction: &mut Transaction, card: Card, has_3d_secure: bool, now: Timestamp) {
+    if has_3d_secure || card.requires_authentication {
         transaction.step = Step::Bank(card);
     } else {
         transaction.enter_card(card, now);
     }
-    Ok(())
 }
 
 /// Applies the customer's answer on the page of the bank, if that page is shown.
 fn authenticate(transaction: &mut Transaction, answer: Button, now: Timestamp) {
     let Step::Bank(card) = &transaction.step else { return };
     if answer == Button::Accept {
-        transaction.enter_card(card.clone(), now);
+        transaction.enter_authenticated_card(card.clone(), now);
     } else {
         transaction.deny(now);
     }

@@ -1,4 +1,5 @@
 mod amounts;
+mod authentication;
 mod callbacks;
 mod console;
 mod faults;

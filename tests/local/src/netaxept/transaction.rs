@@ -1,5 +1,6 @@
 //! A transaction: its state, the operations on it, and its XML in replies.
 
+mod card;
 mod operations;
 mod query;
 mod registration;
@@ -15,6 +16,7 @@ use jiff::{Timestamp, ToSpan};
 use serde_json::{Value, json};
 
 use super::Parameters;
+pub(super) use card::{Card, numbers};
 use operations::Note;
 pub(super) use registration::{card_from_parameters, check_registration};
 
@@ -23,18 +25,6 @@ const AUTHORIZATION_ID: &str = "098068";
 /// The `BatchNumber` of every operation.
 const BATCH: &str = "26";
 
-/// A card that was entered. Only its masked number is stored.
-#[derive(Debug, Clone)]
-pub(super) struct Card {
-    pub(super) masked: String,
-    pub(super) method: &'static str,
-    pub(super) issuer_id: &'static str,
-    /// `YYMM`, as in Query.
-    pub(super) year_month: String,
-    pub(super) is_declined: bool,
-    pub(super) capture_fails: bool,
-}
-
 /// A registered transaction.
 pub(super) struct Transaction {
     id: String,
@@ -42,8 +32,11 @@ pub(super) struct Transaction {
     registered_at: Timestamp,
     pub(super) card: Option<Card>,
     pub(super) step: Step,
-    /// The card of a pan hash, for which the customer must still enter the security code.
+    /// The known card, for which the customer must still enter the security code.
     stored_card: Option<Card>,
+    /// When the page was opened for the customer: at Register, or when the issuer required authentication.
+    page_opened_at: Timestamp,
+    authentication: Authentication,
     entered_at: Option<Timestamp>,
     redirected_at: Option<Timestamp>,
     browser: String,
@@ -60,6 +53,18 @@ pub(super) struct Transaction {
     successes: BTreeMap<&'static str, u32>,
     /// Whether an operation has succeeded since the last callback.
     has_changed: bool,
+}
+
+/// What the transaction knows about 3-D Secure.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+enum Authentication {
+    /// The customer has not passed 3-D Secure.
+    #[default]
+    None,
+    /// The issuer has declined the card without 3-D Secure, and the page is open again.
+    Requested,
+    /// The customer has passed 3-D Secure.
+    Passed,
 }
 
 /// The last of the operations that are possible only once.
@@ -143,6 +148,8 @@ impl Transaction {
             card,
             step: Step::default(),
             stored_card,
+            page_opened_at: now,
+            authentication: Authentication::default(),
             entered_at: None,
             redirected_at: None,
             browser: String::new(),
@@ -190,9 +197,10 @@ impl Transaction {
     /// Returns the phase of the terminal session. The page is open for 15 minutes. This limit is a choice of the sandbox, because
     /// Nets documents none.
     pub(super) fn phase(&self, now: Timestamp) -> Phase {
-        let is_timed_out = now >= self.registered_at + 15.minutes();
+        let is_timed_out = now >= self.page_opened_at + 15.minutes();
+        let has_card = self.card.is_some() && self.authentication != Authentication::Requested;
         match self.step {
-            _ if self.card.is_some() || self.is_cancelled || self.is_card_rejected => Phase::Ended,
+            _ if has_card || self.is_cancelled || self.is_card_rejected => Phase::Ended,
             Step::Denied => Phase::Ended,
             Step::TimedOut => Phase::TimedOut,
             Step::Form | Step::Bank(_) if is_timed_out => Phase::TimedOut,
@@ -203,6 +211,7 @@ impl Transaction {
 
     pub(super) fn enter_card(&mut self, card: Card, now: Timestamp) {
         self.card = Some(card);
+        self.authentication = Authentication::None;
         self.redirected_at = Some(now);
     }
 
@@ -231,24 +240,6 @@ impl Transaction {
 
     fn stores_only(&self) -> bool {
         is_true(&self.parameters, "updatestoredpaymentinfo")
-    }
-}
-
-impl Card {
-    /// Returns a card with a number that is already validated. Only the first six and the last four digits are stored.
-    pub(super) fn new(number: &str, year_month: String) -> Self {
-        let (method, issuer_id) = match number.as_bytes().first() {
-            Some(b'5') => ("MasterCard", "4"),
-            Some(b'3') => ("AmericanExpress", "2"),
-            _ => ("Visa", "3"),
-        };
-        let is_shown = |place: usize| place < 6 || place + 4 >= number.len();
-        let masked = number.chars().enumerate();
-        let masked =
-            masked.map(|(place, digit)| if is_shown(place) { digit } else { '*' }).collect();
-        let (is_declined, capture_fails) =
-            (number == "4925000000000087", number == "4925000000000079");
-        Self { masked, method, issuer_id, year_month, is_declined, capture_fails }
     }
 }
 

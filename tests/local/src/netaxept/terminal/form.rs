@@ -149,6 +149,11 @@ impl Form<'_> {
                     (tools.refuse)
                 }
                 p #refuse-hint .hint { (tools.refuse_hint) }
+                button #authenticationButton name="authenticationButton" value="Authentication" type="submit" form="form1"
+                    aria-describedby="authentication-hint" {
+                    (tools.authentication)
+                }
+                p #authentication-hint .hint { (tools.authentication_hint) }
                 button #timeOutButton name="timeOutButton" value="TimeOut" type="submit" form="form1" aria-describedby="time-out-hint" {
                     (tools.time_out)
                 }

@@ -5,22 +5,20 @@ use jiff::tz::TimeZone;
 
 use crate::netaxept::Parameters;
 use crate::netaxept::card_data::has_check_digit;
-use crate::netaxept::transaction::Card;
-
-/// The card with a 3-D Secure step. Nets' own card numbers for this are not public.
-const THREE_D_SECURE: &str = "4925000000000103";
-
-/// The card that is always declined.
-const DECLINED: &str = "4925000000000087";
+use crate::netaxept::transaction::{Card, numbers};
 
 /// The test cards of the page, in the order of their names in [`super::texts::TestTools`].
-pub(super) const TEST_CARDS: [&str; 6] = [
+pub(super) const TEST_CARDS: [&str; 10] = [
     "4925000000000004",
     "5413000000000000",
     "378282246310005",
-    DECLINED,
-    "4925000000000079",
-    THREE_D_SECURE,
+    numbers::DECLINED,
+    numbers::CAPTURE_FAILS,
+    numbers::THREE_D_SECURE,
+    numbers::VISA_AUTHENTICATION,
+    numbers::MASTERCARD_AUTHENTICATION,
+    numbers::PERMANENT_BLOCK,
+    numbers::TEMPORARY_BLOCK,
 ];
 
 /// An error in a field of the form.
@@ -100,14 +98,26 @@ impl CardInput {
 
     /// Returns a card that is declined later: the entered card if it is valid, otherwise the declined test card.
     pub(super) fn declined_card(&self, now: Timestamp) -> Card {
-        let test_card = || Self::test_card(DECLINED, now).and_then(|input| input.card(now).ok());
+        let test_card =
+            || Self::test_card(numbers::DECLINED, now).and_then(|input| input.card(now).ok());
         let card = self.card(now).ok().or_else(test_card);
-        Card { is_declined: true, ..card.unwrap_or_else(|| Card::new(DECLINED, "9912".to_owned())) }
+        Card {
+            is_declined: true,
+            ..card.unwrap_or_else(|| Card::new(numbers::DECLINED, "9912".to_owned()))
+        }
     }
 
-    /// Whether the card has a 3-D Secure step.
-    pub(super) fn requires_3d_secure(&self) -> bool {
-        self.number == THREE_D_SECURE
+    /// Returns the entered card, or another one if it is not valid, which the issuer declines until the customer has passed 3-D
+    /// Secure.
+    pub(super) fn unauthenticated_card(&self, now: Timestamp) -> Card {
+        let card = self.card(now).ok();
+        let other = || Card::new(numbers::VISA_AUTHENTICATION, "9912".to_owned());
+        Card { requires_authentication: true, ..card.unwrap_or_else(other) }
+    }
+
+    /// Whether the card always has a 3-D Secure step.
+    pub(super) fn has_3d_secure(&self) -> bool {
+        self.number == numbers::THREE_D_SECURE
     }
 
     fn number_error(&self) -> Option<FieldError> {

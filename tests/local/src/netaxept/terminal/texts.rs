@@ -75,10 +75,12 @@ pub(super) struct TestTools {
     pub(super) title: &'static str,
     pub(super) cards: &'static str,
     /// The names of the test cards, in the order of [`super::input::TEST_CARDS`].
-    pub(super) card_names: [&'static str; 6],
+    pub(super) card_names: [&'static str; 10],
     pub(super) other: &'static str,
     pub(super) refuse: &'static str,
     pub(super) refuse_hint: &'static str,
+    pub(super) authentication: &'static str,
+    pub(super) authentication_hint: &'static str,
     pub(super) time_out: &'static str,
     pub(super) time_out_hint: &'static str,
 }

@@ -73,6 +73,47 @@ async fn merchant_initiated_charges_skip_the_terminal() {
     nets.assert_steps("7", &[("AUTH", "OK"), ("CAPTURE", "OK")]).await;
 }
 
+#[tokio::test]
+async fn a_stored_card_is_declined_after_its_expiry_month() {
+    let nets = Nets::new().await;
+    let hash = nets.store_card("0", CARD).await;
+    // The card expires at the end of December 2030.
+    let last: Timestamp = "2030-12-31T23:50:00Z".parse().unwrap();
+    let seconds = last.duration_since(nets.clock.now()).as_secs();
+    nets.clock.advance(&format!("PT{seconds}S")).unwrap();
+    let mode = "recurringType=M&serviceType=C";
+    for id in ["1", "2", "3"] {
+        nets.register_charge(id, "1000", &hash, mode).await;
+    }
+    nets.assert_steps("1", &[("AUTH", "OK")]).await;
+    nets.clock.advance("PT11M").unwrap();
+    nets.assert_steps("1", &[("CAPTURE", "OK")]).await;
+    for operation in ["AUTH", "SALE", "VERIFY"] {
+        let reply = nets.process("2", operation).await;
+        assert_eq!(result(&reply)[1..], ["54", "Issuer", "Refused by issuer"], "{operation}");
+    }
+    let reply = nets.register_charge("4", "1000", &hash, &format!("{mode}&autoSale=true")).await;
+    assert_eq!(result(&reply)[..3], ["Unable to sale", "54", "Issuer"]);
+}
+
+/// The cards are the sandbox's own. Netaxept blocks payments with them, but the cards can be stored.
+#[tokio::test]
+async fn blocked_cards_are_declined_by_netaxept() {
+    let nets = Nets::new().await;
+    for (number, code, text) in [
+        ("4925000000000129", "PB", "Permanent block"),
+        ("4925000000000137", "TB", "Temporary block"),
+    ] {
+        let hash = nets.store_card(code, number).await;
+        let id = format!("{code}1");
+        nets.register_charge(&id, "1000", &hash, "recurringType=M&serviceType=C").await;
+        for (operation, message) in [("AUTH", "Unable to auth"), ("SALE", "Unable to sale")] {
+            let reply = nets.process(&id, operation).await;
+            assert_eq!(result(&reply), [message, code, "Netaxept", text]);
+        }
+    }
+}
+
 /// Only `Store (Init)` was recorded from Nets.
 #[tokio::test]
 async fn the_recurring_element_contains_its_type() {

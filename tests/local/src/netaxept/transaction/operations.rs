@@ -3,8 +3,11 @@
 use jiff::{Timestamp, ToSpan};
 
 use super::replies::Refusal;
-use super::{HistoryLine, Phase, State, Step, Transaction, amount, is_true, random_hash};
+use super::{
+    Authentication, HistoryLine, Phase, State, Step, Transaction, amount, is_true, random_hash,
+};
 use crate::netaxept::Parameters;
+use crate::netaxept::card_data::is_expired;
 use crate::netaxept::exception::Exception;
 use crate::netaxept::xml::Element;
 
@@ -119,6 +122,10 @@ impl Transaction {
         if let Some(refusal) = self.terminal_refusal() {
             return Err(self.refuse(operation, &refusal, now));
         }
+        let is_requested = self.authentication == Authentication::Requested;
+        if let Some(refusal) = self.authentication_refusal().filter(|_| is_requested) {
+            return Err(self.refuse(operation, &refusal, now));
+        }
         // The card is used only after the terminal session has ended.
         if self.card.is_none() || self.phase(now) != Phase::Ended {
             return Err(Exception::validation("Issuer is undetermined"));
@@ -129,7 +136,11 @@ impl Transaction {
         if self.redirected_at.is_some_and(|at| now > at + 24.hours()) {
             return Err(Exception::generic("Too late to authorize the transaction"));
         }
-        if let Some(refusal) = self.test_refusal(operation) {
+        if let Some(refusal) = self.card_refusal(operation, now) {
+            return Err(self.refuse(operation, &refusal, now));
+        }
+        if let Some(refusal) = self.authentication_refusal() {
+            self.reopen_page(now);
             return Err(self.refuse(operation, &refusal, now));
         }
         Ok(self.approve(operation, note, now))
@@ -163,21 +174,34 @@ impl Transaction {
         reply
     }
 
-    /// Returns the refusal of a test card or a test amount, if the transaction has one.
-    fn test_refusal(&self, operation: &Operation) -> Option<Refusal> {
+    /// Returns the refusal of the card itself: an expired card, a test card or a test amount.
+    fn card_refusal(&self, operation: &Operation, now: Timestamp) -> Option<Refusal> {
         let card = self.card.as_ref()?;
+        if is_expired(&card.year_month, now) {
+            return Some(Refusal::by_issuer(card.issuer_id, "54".to_owned()));
+        }
         if card.is_declined {
             return Some(Refusal::by_netaxept(card.issuer_id, "Auth Reg Comp Failure)"));
         }
         if operation.name == "SALE" && card.capture_fails {
             return Some(Refusal::by_netaxept(card.issuer_id, "Capture failed"));
         }
+        if let Some(code) = card.block.filter(|_| operation.is_payment()) {
+            return Some(Refusal::blocked(card.issuer_id, code));
+        }
         match amount(&self.parameters, "amount") {
             amount @ (1..=99 | 101..=199) if operation.is_payment() => {
-                Some(Refusal::by_issuer(card.issuer_id, amount % 100))
+                Some(Refusal::by_issuer(card.issuer_id, format!("{:02}", amount % 100)))
             }
             _ => None,
         }
+    }
+
+    /// Returns the refusal of an issuer that requires 3-D Secure, if the customer has not passed it.
+    fn authentication_refusal(&self) -> Option<Refusal> {
+        let card = self.card.as_ref().filter(|card| card.requires_authentication)?;
+        let has_passed = self.authentication == Authentication::Passed;
+        (!has_passed).then(|| Refusal::authentication_required(card))
     }
 
     /// Whether the authorization can no longer be captured or annulled. Nets guarantees seven days.

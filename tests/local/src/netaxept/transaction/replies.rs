@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::operations::{Note, Operation};
 use super::query::time_with_offset;
-use super::{HistoryLine, Transaction};
+use super::{Card, HistoryLine, Transaction};
 use crate::netaxept::MERCHANT_ID;
 use crate::netaxept::exception::Exception;
 use crate::netaxept::xml::Element;
@@ -44,9 +44,21 @@ impl Refusal {
         Self { issuer_id, code: "99".to_owned(), source: "Netaxept", text }
     }
 
-    /// A refusal of the issuer, whose code is the decimals of a test amount.
-    pub(super) fn by_issuer(issuer_id: &'static str, code: u64) -> Self {
-        Self { issuer_id, code: format!("{code:02}"), source: "Issuer", text: "Refused by issuer" }
+    /// A refusal of the issuer.
+    pub(super) fn by_issuer(issuer_id: &'static str, code: String) -> Self {
+        Self { issuer_id, code, source: "Issuer", text: "Refused by issuer" }
+    }
+
+    /// A refusal of the issuer until the customer has passed 3-D Secure: 65 for Mastercard, 1A for all other cards.
+    pub(super) fn authentication_required(card: &Card) -> Self {
+        let code = if card.method == "MasterCard" { "65" } else { "1A" };
+        Self::by_issuer(card.issuer_id, code.to_owned())
+    }
+
+    /// A block by Netaxept, which limits how often a declined card can be tried again.
+    pub(super) fn blocked(issuer_id: &'static str, code: &str) -> Self {
+        let text = if code == "PB" { "Permanent block" } else { "Temporary block" };
+        Self { issuer_id, code: code.to_owned(), source: "Netaxept", text }
     }
 }
 

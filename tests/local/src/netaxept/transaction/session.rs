@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::{Card, Transaction, registration};
+use super::{Authentication, Card, Step, Transaction, registration};
 
 impl Transaction {
     /// Whether the transaction has a terminal.
@@ -15,14 +15,31 @@ impl Transaction {
         registration::has_merchant_page(&self.parameters)
     }
 
-    /// Returns the card of a pan hash, for which the customer must still enter the security code.
+    /// Returns the known card, for which the customer must still enter the security code.
     pub(in crate::netaxept) fn stored_card(&self) -> Option<&Card> {
         self.stored_card.as_ref()
     }
 
-    /// Returns the transaction's card if it has this pan hash.
+    /// Returns the transaction's card if this transaction has stored it with this pan hash. Later charges do not count, because
+    /// the buttons of the page can change their card.
     pub(in crate::netaxept) fn card_for(&self, pan_hash: &str) -> Option<&Card> {
-        self.card.as_ref().filter(|_| self.pan_hash.as_deref() == Some(pan_hash))
+        let has_stored = !self.parameters.contains_key("panhash");
+        self.card.as_ref().filter(|_| has_stored && self.pan_hash.as_deref() == Some(pan_hash))
+    }
+
+    /// Records that the customer has passed 3-D Secure with a card.
+    pub(in crate::netaxept) fn enter_authenticated_card(&mut self, card: Card, now: Timestamp) {
+        self.enter_card(card, now);
+        self.authentication = Authentication::Passed;
+    }
+
+    /// Opens the page again for the same card, after the issuer required authentication. A transaction without a page of Nets
+    /// stays as it is.
+    pub(super) fn reopen_page(&mut self, now: Timestamp) {
+        if self.has_terminal() && !self.accepts_posted_card() {
+            (self.step, self.stored_card) = (Step::Form, self.card.clone());
+            (self.authentication, self.page_opened_at) = (Authentication::Requested, now);
+        }
     }
 
     /// Records the time and the browser of the customer's first request.
