@@ -161,7 +161,7 @@ async fn page(State(local): State<Local>) -> Html<String> {
                 (local.netaxept().transactions_table(&addresses.netaxept))
                 (local.netaxept().faults_section())
                 p { (local.dynamodb().requests().len()) " requests to DynamoDB: " a href="/requests" { "list" } ". " a href="/logs" { "Logs of the functions" } "." }
-                p { a href="/inbox" { "Inbox" } ": " (local.inbox().received().len()) " notifications. " a href="/netaxept/faults" { "Faults at Nets as JSON" } "." }
+                p { a href="/inbox" { "Inbox" } ": " (local.inbox().received().len()) " notifications. " a href="/netaxept/faults" { "Faults at Nets" } " and " a href="/netaxept/late-calls" { "late calls" } " as JSON." }
             }
         }
     };

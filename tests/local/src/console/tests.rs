@@ -84,10 +84,11 @@ async fn the_page_has_forms_and_links_that_work() {
     let http = crate::http_client().unwrap();
     let page = http.get(&address).send().await.unwrap().text().await.unwrap();
     assert!(page.contains("action=\"/schedule/waits\"><button>Run waits now</button>"), "{page}");
+    assert!(page.contains("<form method=\"post\" action=\"/netaxept/faults\">"), "{page}");
     for path in ["/clock", "/requests", "/logs", "/netaxept/transactions"] {
         assert_eq!(http.get(format!("{address}{path}")).send().await.unwrap().status(), 200);
     }
-    for path in ["/inbox", "/netaxept/faults"] {
+    for path in ["/inbox", "/netaxept/faults", "/netaxept/late-calls"] {
         assert!(page.contains(&format!("href=\"{path}\"")), "{page}");
         assert_eq!(http.get(format!("{address}{path}")).send().await.unwrap().status(), 200);
     }
