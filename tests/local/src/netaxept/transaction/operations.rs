@@ -35,7 +35,7 @@ impl Operation {
     pub(super) const ANNUL: Self =
         Self { name: "ANNUL", log_name: "Annul", failure_message: "Unable to annul" };
 
-    /// Whether the issuer reserves or debits money. Test amounts apply to these operations only.
+    /// Whether the issuer reserves or debits money. The expiry date, blocks and test amounts apply to these operations only.
     fn is_payment(&self) -> bool {
         matches!(self.name, "AUTH" | "SALE")
     }
@@ -177,7 +177,7 @@ impl Transaction {
     /// Returns the refusal of the card itself: an expired card, a test card or a test amount.
     fn card_refusal(&self, operation: &Operation, now: Timestamp) -> Option<Refusal> {
         let card = self.card.as_ref()?;
-        if is_expired(&card.year_month, now) {
+        if operation.is_payment() && is_expired(&card.year_month, now) {
             return Some(Refusal::by_issuer(card.issuer_id, "54".to_owned()));
         }
         if card.is_declined {
