@@ -5,8 +5,12 @@
 //! transactionId      = recurringPaymentId ‖ attempt (4 bits)      < 2^53, exact in every JSON reader
 //! ```
 
+mod payment;
+
 use std::fmt;
 use std::str::FromStr;
+
+pub use payment::{PaymentId, PaymentTransactionId, RegistrationId};
 
 const SLOT_BITS: u32 = 39;
 const SEQUENCE_BITS: u32 = 10;
@@ -71,12 +75,13 @@ impl TryFrom<u16> for Sequence {
     }
 }
 
-/// The index of a terminal session within its recurring payment, 0 to 15.
+/// The index of a terminal session within its recurring payment, of a transaction within its payment, or of a registration within
+/// its transaction: 0 to 15.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Attempt(u8);
 
 impl Attempt {
-    /// How many terminal sessions one recurring payment can have.
+    /// How many terminal sessions one recurring payment can have, and how many transactions or registrations.
     pub const COUNT: usize = 1 << ATTEMPT_BITS;
 
     /// The number as it is stored.

@@ -1,4 +1,5 @@
-//! The owner and the slot of a wallet, both derived from a keyed hash of organisation and customer number.
+//! The owner and the slot of a wallet, both derived from a keyed hash of organisation and customer number. The id of a payment,
+//! derived from a keyed hash of the order.
 
 use hmac::digest::Key;
 use hmac::{Hmac, KeyInit, Mac};
@@ -6,7 +7,8 @@ use sha2::{Digest, Sha256};
 
 use crate::domain::caller::Caller;
 use crate::domain::customer::{Customer, Organisation};
-use crate::domain::id::Slot;
+use crate::domain::id::{PaymentId, Slot};
+use crate::domain::order::Order;
 
 /// The first 16 bytes of the SHA-256 hash of the parts, each with its length.
 #[must_use]
@@ -25,12 +27,17 @@ pub fn hash(parts: &[&[u8]]) -> [u8; 16] {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Owner(pub [u8; 32]);
 
-/// The key of the hash. Its only purpose is to make the slots of customers unpredictable.
+/// The full keyed hash of an order. A payment stores it to recognise its order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct OrderHash(pub [u8; 32]);
+
+/// The key of the hash. Its only purpose is to make the slots of customers and the ids of payments unpredictable.
 #[derive(Clone)]
 pub struct IdKey {
     /// Already initialised with the key, which is half of the computation.
     mac: Hmac<Sha256>,
     slot_bits: u32,
+    payment_bits: u32,
 }
 
 impl IdKey {
@@ -41,13 +48,19 @@ impl IdKey {
         for (byte, digest) in key.iter_mut().zip(Sha256::digest(text)) {
             *byte = digest;
         }
-        Self { mac: Hmac::new(&key), slot_bits: Slot::BITS }
+        Self { mac: Hmac::new(&key), slot_bits: Slot::BITS, payment_bits: PaymentId::BITS }
     }
 
     /// The same key with fewer slots than 2^39, for tests with frequent collisions.
     #[must_use]
     pub fn with_slot_bits(self, slot_bits: u32) -> Self {
         Self { slot_bits, ..self }
+    }
+
+    /// The same key with fewer payment ids than 2^49, for tests with frequent collisions.
+    #[must_use]
+    pub fn with_payment_bits(self, payment_bits: u32) -> Self {
+        Self { payment_bits, ..self }
     }
 
     /// The owner hash of a customer.
@@ -62,6 +75,20 @@ impl IdKey {
         let mut first = [0; 8];
         first.copy_from_slice(&self.hash(customer, probe)[..8]);
         Slot::new(u64::from_be_bytes(first) >> (u64::BITS - self.slot_bits))
+    }
+
+    /// The hash of an order.
+    #[must_use]
+    pub fn order_hash(&self, order: &Order) -> OrderHash {
+        OrderHash(self.hash_order(order, 0))
+    }
+
+    /// The id of the payment of an order. Probe 0 is tried first; 1, 2 and so on follow if another order has the id.
+    #[must_use]
+    pub fn payment_id(&self, order: &Order, probe: u8) -> PaymentId {
+        let mut first = [0; 8];
+        first.copy_from_slice(&self.hash_order(order, probe)[..8]);
+        PaymentId::from_bits(u64::from_be_bytes(first) >> (u64::BITS - self.payment_bits))
     }
 
     /// Returns whether the caller may access this owner's wallet (api.md §5): customers only their own, privileged callers those of
@@ -82,6 +109,18 @@ impl IdKey {
         }
     }
 
+    /// payments.md §4.5. The tag keeps this hash apart from that of a customer; the version has a fixed length, so no two orders
+    /// have the same input.
+    fn hash_order(&self, order: &Order, probe: u8) -> [u8; 32] {
+        let mut mac = self.mac.clone();
+        mac.update(b"payment");
+        mac.update(&order.organisation.number().to_be_bytes());
+        mac.update(&[probe]);
+        mac.update(order.id.as_str().as_bytes());
+        mac.update(&order.version.number().to_be_bytes());
+        mac.finalize().into_bytes().into()
+    }
+
     fn hash(&self, customer: &Customer, probe: u8) -> [u8; 32] {
         let mut mac = self.mac.clone();
         mac.update(&customer.organisation.number().to_be_bytes());
@@ -98,6 +137,15 @@ mod tests {
     use super::*;
     use crate::domain::caller::Tenant;
     use crate::domain::customer::CustomerNumber;
+    use crate::domain::order::{OrderId, OrderVersion};
+
+    fn order(organisation: u64, id: &str, version: u64) -> Order {
+        Order {
+            organisation: Organisation::new(organisation),
+            id: OrderId::try_from(id).unwrap(),
+            version: OrderVersion::try_from(version).unwrap(),
+        }
+    }
 
     fn customer(organisation: u64, number: &str) -> Customer {
         Customer {
@@ -168,5 +216,32 @@ mod tests {
                 .number()
                 < 4)
         );
+    }
+
+    /// The hash must not change: otherwise a repeated create would not find the payment, and would charge the order again.
+    #[test]
+    fn the_payment_id_of_an_order_never_changes() {
+        let key = IdKey::new("a key of at least thirty-two chars");
+        assert_eq!(key.payment_id(&order(1, "DW2N19A6", 1), 0).number(), 152_650_980_302_736);
+    }
+
+    #[test]
+    fn the_payment_id_depends_on_organisation_order_version_probe_and_key() {
+        let (key, other) = (IdKey::new("one"), IdKey::new("two"));
+        let all = [
+            key.payment_id(&order(1, "1", 1), 0),
+            key.payment_id(&order(2, "1", 1), 0),
+            key.payment_id(&order(1, "2", 1), 0),
+            key.payment_id(&order(1, "1", 2), 0),
+            key.payment_id(&order(1, "1", 1), 1),
+            other.payment_id(&order(1, "1", 1), 0),
+        ];
+        for (index, id) in all.iter().enumerate() {
+            assert!(!all[..index].contains(id));
+        }
+        assert_ne!(key.order_hash(&order(1, "1", 1)), key.order_hash(&order(1, "1", 2)));
+        assert_ne!(key.order_hash(&order(1, "1", 1)).0, key.owner(&customer(1, "1")).0);
+        let few = key.with_payment_bits(2);
+        assert!((0..100).all(|probe| few.payment_id(&order(1, "1", 1), probe).number() < 4));
     }
 }
