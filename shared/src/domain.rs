@@ -9,6 +9,7 @@ pub mod money;
 pub mod notification;
 pub mod order;
 pub mod owner;
+pub mod payment;
 pub mod recurring_payment;
 pub mod terminal;
 pub mod text;

@@ -1,0 +1,318 @@
+//! Applies what Nets says about a registration to its transaction.
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::initiated::{Chosen, Initiated, Initiator, RegistrationOutcome};
+use super::refusal::{CancelReason, PaymentDecline};
+use super::schedule::Annulment;
+use super::transaction::{Captured, State, Transaction};
+use crate::domain::id::Attempt;
+use crate::domain::money::Money;
+
+/// What Nets says about one registration, in a reply to an operation or to `Query`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Reconciliation {
+    /// It is authorized for this amount, and nothing is captured or annulled.
+    Authorized(Money),
+    /// It is captured.
+    Captured {
+        /// The captured sum.
+        captured: Money,
+        /// The credited sum, in minor units of the same currency.
+        credited_minor: u64,
+    },
+    /// The authorization is annulled.
+    Annulled,
+    /// AUTH was declined.
+    Declined(PaymentDecline),
+    /// The customer cancelled on the terminal page.
+    Cancelled,
+    /// AUTH was refused because the customer has not entered a card: nothing is authorized.
+    NoCard,
+    /// Nets does not know the registration.
+    NeverRegistered,
+    /// There is no authorization yet.
+    Pending,
+    /// The reply was missing or unclear.
+    Unclear,
+}
+
+/// What has to happen at Nets after a reconciliation was applied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum NextStep {
+    /// Nothing.
+    Nothing,
+    /// The registered amount is authorized and can be captured.
+    Capture,
+    /// The authorization is not needed and has to be annulled.
+    Annul,
+    /// Money was captured that this payment did not expect: after it was over, with another registration, or another amount. The
+    /// status says CAPTURED, and an operator has to decide.
+    Alarm,
+}
+
+impl Transaction {
+    /// How many soft declines of a card within 24 hours are possible. After them no AUTH is requested.
+    pub const MAX_SOFT_DECLINES: usize = 4;
+
+    /// Applies what Nets says about a registration. `hold` is how long an authorization is kept without a capture, counted from the
+    /// choice of the registration.
+    #[must_use]
+    pub(super) fn reconciled(
+        mut self,
+        number: Attempt,
+        reconciliation: Reconciliation,
+        hold: TimeDelta,
+        now: DateTime<Utc>,
+    ) -> (Self, NextStep) {
+        let amount = self.charge.amount;
+        if let Reconciliation::Captured { captured, credited_minor } = reconciliation {
+            return self.captured_at_nets(number, captured, credited_minor, now);
+        }
+        let (state, step) = match self.state {
+            State::Created => (State::Created, NextStep::Nothing),
+            State::Initiated(initiated) => {
+                let is_decline = initiated.is_chosen(number) && !initiated.is_authorized();
+                if is_decline && reconciliation == Reconciliation::Declined(PaymentDecline::Soft) {
+                    self.soft_declines.retain(|at| now < *at + Self::DECLINE_PERIOD);
+                    self.soft_declines.push(now);
+                }
+                initiated.reconciled(number, reconciliation, amount, hold, now)
+            }
+            State::Captured(captured) => captured.reconciled(number, reconciliation, now),
+            State::Credited(captured) => captured.reconciled(number, reconciliation, now),
+            State::Rejected { at, decline, annulment } => {
+                let (annulment, step) = over(annulment, number, reconciliation, now);
+                (State::Rejected { at, decline, annulment }, step)
+            }
+            State::Cancelled { at, reason, annulment } => {
+                let (annulment, step) = over(annulment, number, reconciliation, now);
+                (State::Cancelled { at, reason, annulment }, step)
+            }
+        };
+        (Self { state, ..self }, step)
+    }
+
+    /// CAPTURED or CREDITED, whatever the state was: the status says what Nets says (payments.md §4.4).
+    fn captured_at_nets(
+        self,
+        number: Attempt,
+        sum: Money,
+        credited_minor: u64,
+        now: DateTime<Utc>,
+    ) -> (Self, NextStep) {
+        let (is_expected, captured) = match self.state {
+            // `Payment::apply` refuses it: nothing is registered.
+            State::Created => return (Self { state: State::Created, ..self }, NextStep::Alarm),
+            State::Initiated(initiated) => {
+                let annulment = initiated.annulment(now);
+                (initiated.is_chosen(number), new_capture(number, annulment, now))
+            }
+            State::Captured(captured) | State::Credited(captured) => {
+                if captured.registration != number {
+                    return (Self { state: captured.into_state(), ..self }, NextStep::Alarm);
+                }
+                (true, captured)
+            }
+            State::Rejected { annulment, .. } | State::Cancelled { annulment, .. } => {
+                (false, new_capture(number, annulment, now))
+            }
+        };
+        let captured = Captured {
+            // Both sums only grow at Nets, so a smaller one is an older reply.
+            captured_minor: captured.captured_minor.max(sum.minor()),
+            credited_minor: captured.credited_minor.max(credited_minor),
+            ..captured
+        };
+        let is_expected = is_expected && sum == self.charge.amount;
+        let step = if is_expected { NextStep::Nothing } else { NextStep::Alarm };
+        (Self { state: captured.into_state(), ..self }, step)
+    }
+}
+
+fn new_capture(number: Attempt, annulment: Option<Annulment>, now: DateTime<Utc>) -> Captured {
+    Captured {
+        registration: number,
+        at: now,
+        captured_minor: 0,
+        credited_minor: 0,
+        annulment: annulment.and_then(|annulment| annulment.without(number)),
+    }
+}
+
+impl Captured {
+    /// Applies a reply that does not say captured. Only authorizations of other registrations matter: for the captured one it is an
+    /// older reply.
+    fn reconciled(
+        self,
+        number: Attempt,
+        reconciliation: Reconciliation,
+        now: DateTime<Utc>,
+    ) -> (State, NextStep) {
+        if number == self.registration {
+            return (self.into_state(), NextStep::Nothing);
+        }
+        let (annulment, step) = over(self.annulment, number, reconciliation, now);
+        (Self { annulment, ..self }.into_state(), step)
+    }
+}
+
+impl Initiated {
+    fn reconciled(
+        self,
+        number: Attempt,
+        reconciliation: Reconciliation,
+        amount: Money,
+        hold: TimeDelta,
+        now: DateTime<Utc>,
+    ) -> (State, NextStep) {
+        let initiated = |initiated: Self| {
+            let schedule = initiated.schedule.rescheduled(now);
+            (State::Initiated(Self { schedule, ..initiated }), NextStep::Nothing)
+        };
+        match reconciliation {
+            Reconciliation::Authorized(found) => {
+                self.authorized(number, found == amount, hold, now)
+            }
+            Reconciliation::Annulled if self.is_chosen(number) => (
+                self.closed(number, RegistrationOutcome::Annulled)
+                    .cancelled(CancelReason::AnnulledAtNets, now),
+                NextStep::Nothing,
+            ),
+            Reconciliation::Annulled => {
+                initiated(self.closed(number, RegistrationOutcome::Annulled))
+            }
+            // A reply that is older than the authorization.
+            Reconciliation::Declined(_)
+            | Reconciliation::Cancelled
+            | Reconciliation::NoCard
+            | Reconciliation::NeverRegistered
+                if self.is_authorized() && self.is_chosen(number) =>
+            {
+                initiated(self)
+            }
+            Reconciliation::Declined(decline) => self.declined(number, decline, now),
+            Reconciliation::Cancelled if !self.is_open(number) => initiated(self),
+            Reconciliation::Cancelled => {
+                let closed = self.closed(number, RegistrationOutcome::Cancelled);
+                if closed.chosen.is_none() && closed.open().next().is_none() {
+                    (closed.cancelled(CancelReason::AtTerminal, now), NextStep::Nothing)
+                } else {
+                    initiated(closed)
+                }
+            }
+            // Another request may still find a card.
+            Reconciliation::NoCard if self.is_shared(now) => initiated(self),
+            Reconciliation::NoCard => initiated(self.unchosen(number)),
+            // Before a reconciliation is due, another request may still register it.
+            Reconciliation::NeverRegistered if !self.schedule.is_due(now) => initiated(self),
+            Reconciliation::NeverRegistered => {
+                initiated(self.closed(number, RegistrationOutcome::NeverRegistered))
+            }
+            Reconciliation::Unclear => {
+                let schedule = self.schedule.rescheduled_soon(now);
+                (State::Initiated(Self { schedule, ..self }), NextStep::Nothing)
+            }
+            // `Captured` has its own function.
+            Reconciliation::Pending | Reconciliation::Captured { .. } => initiated(self),
+        }
+    }
+
+    /// Only the chosen registration with the right amount can be captured. Everything else is annulled.
+    fn authorized(
+        self,
+        number: Attempt,
+        is_right_amount: bool,
+        hold: TimeDelta,
+        now: DateTime<Utc>,
+    ) -> (State, NextStep) {
+        let Some(chosen) = self.chosen.filter(|chosen| chosen.registration == number) else {
+            let schedule = self.schedule.rescheduled_soon(now);
+            return (State::Initiated(Self { schedule, ..self }), NextStep::Annul);
+        };
+        if !is_right_amount {
+            return (self.cancelled(CancelReason::AmountDiffers, now), NextStep::Annul);
+        }
+        let hold_until = chosen.at + hold;
+        let schedule = self.schedule.rescheduled(now);
+        let initiated = Self {
+            chosen: Some(Chosen { hold_until: Some(hold_until), decline: None, ..chosen }),
+            schedule,
+            ..self
+        };
+        if hold_until <= now {
+            (initiated.cancelled(CancelReason::HoldEnded, hold_until), NextStep::Annul)
+        } else {
+            (State::Initiated(initiated), NextStep::Capture)
+        }
+    }
+
+    /// A decline of another registration than the chosen one is an older reply. If another request may still authorize the chosen
+    /// one, the decline takes effect when that request is over.
+    fn declined(
+        self,
+        number: Attempt,
+        decline: PaymentDecline,
+        now: DateTime<Utc>,
+    ) -> (State, NextStep) {
+        let state = match self.chosen.filter(|chosen| chosen.registration == number) {
+            None => State::Initiated(self),
+            Some(chosen) if chosen.is_shared && now < chosen.requests_end_at() => {
+                let chosen = Some(Chosen { decline: Some(decline), ..chosen });
+                State::Initiated(Self { chosen, ..self })
+            }
+            Some(_) => self.declined_finally(number, decline, now),
+        };
+        (state, NextStep::Nothing)
+    }
+
+    /// The state after a decline of the chosen registration that no other request can change.
+    pub(super) fn declined_finally(
+        self,
+        number: Attempt,
+        decline: PaymentDecline,
+        at: DateTime<Utc>,
+    ) -> State {
+        let initiator = self.get(number).map(|registration| registration.initiator);
+        match (decline, initiator) {
+            (PaymentDecline::Soft, _) => State::Initiated(self.unchosen(number)),
+            (PaymentDecline::AuthenticationRequired, Some(Initiator::Customer)) => {
+                State::Initiated(self.closed(number, RegistrationOutcome::AuthenticationRequired))
+            }
+            (PaymentDecline::Hard | PaymentDecline::AuthenticationRequired, _) => {
+                self.rejected(decline, at)
+            }
+        }
+    }
+}
+
+/// Applies a reply about a registration whose authorization is not needed any more: every authorization is annulled.
+fn over(
+    annulment: Option<Annulment>,
+    number: Attempt,
+    reconciliation: Reconciliation,
+    now: DateTime<Utc>,
+) -> (Option<Annulment>, NextStep) {
+    let Some(annulment) = annulment else {
+        let is_authorized = matches!(reconciliation, Reconciliation::Authorized(_));
+        return (None, if is_authorized { NextStep::Annul } else { NextStep::Nothing });
+    };
+    let (annulment, step) = match reconciliation {
+        // The next reconciliation shows whether the annulment succeeded.
+        Reconciliation::Authorized(_) => (annulment.rescheduled_soon(now), NextStep::Annul),
+        Reconciliation::Annulled | Reconciliation::Cancelled => {
+            (annulment.confirmed(number).rescheduled(now), NextStep::Nothing)
+        }
+        Reconciliation::Declined(_)
+        | Reconciliation::NoCard
+        | Reconciliation::NeverRegistered
+        | Reconciliation::Pending => {
+            (annulment.confirmed_if_late(number, now).rescheduled(now), NextStep::Nothing)
+        }
+        // `Captured` has its own function.
+        Reconciliation::Unclear | Reconciliation::Captured { .. } => {
+            (annulment.rescheduled_soon(now), NextStep::Nothing)
+        }
+    };
+    (Some(annulment), step)
+}

@@ -1,0 +1,583 @@
+//! Tests of the rules in payments.md §4: a table of every state and action, and the boundaries of each rule.
+
+use super::*;
+use crate::domain::customer::Organisation;
+use crate::domain::id::RecurringPaymentId;
+use crate::domain::money::{Currency, Money};
+use crate::domain::order::{OrderId, OrderVersion};
+use crate::domain::terminal::Terminal;
+
+/// Defines an enum with a list of all its variants, so that the tests cannot miss a variant.
+macro_rules! enum_with_all {
+    ($name:ident { $($(#[$variant_meta:meta])* $variant:ident),+ $(,)? }) => {
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        enum $name { $($(#[$variant_meta])* $variant),+ }
+
+        impl $name {
+            const ALL: &[Self] = &[$(Self::$variant),+];
+        }
+    };
+}
+
+const HOLD: TimeDelta = TimeDelta::hours(24);
+const OWNER: Owner = Owner([7; 32]);
+
+fn start() -> DateTime<Utc> {
+    "2026-11-23T10:00:00Z".parse().unwrap()
+}
+
+fn minutes(minutes: i64) -> TimeDelta {
+    TimeDelta::minutes(minutes)
+}
+
+fn millisecond() -> TimeDelta {
+    TimeDelta::milliseconds(1)
+}
+
+fn amount() -> Money {
+    Money::new(10_000, Currency::Nok)
+}
+
+fn card(number: u64) -> RecurringPaymentId {
+    RecurringPaymentId::try_from(number).unwrap()
+}
+
+fn charge() -> Charge {
+    Charge { amount: amount(), recurring_payment_id: card(4711) }
+}
+
+fn other_amount() -> Charge {
+    Charge { amount: Money::new(10_001, Currency::Nok), ..charge() }
+}
+
+fn other_card() -> Charge {
+    Charge { recurring_payment_id: card(4712), ..charge() }
+}
+
+fn order_of(id: &str) -> Order {
+    Order {
+        organisation: Organisation::new(1),
+        id: OrderId::try_from(id).unwrap(),
+        version: OrderVersion::try_from(1).unwrap(),
+    }
+}
+
+fn payment() -> Payment {
+    let order = (order_of("DW2N19A6"), OrderHash([1; 32]));
+    Payment::create(PaymentId::from_bits(7), order, OWNER, charge(), start())
+}
+
+fn attempt(index: usize) -> Attempt {
+    Attempt::try_from(index).unwrap()
+}
+
+fn transaction_id(index: usize) -> PaymentTransactionId {
+    PaymentTransactionId::new(PaymentId::from_bits(7), attempt(index))
+}
+
+/// A registration of the first transaction.
+fn registration(index: usize) -> RegistrationId {
+    RegistrationId { transaction: transaction_id(0), number: attempt(index) }
+}
+
+const fn captured(minor: u64, credited_minor: u64) -> Reconciliation {
+    Reconciliation::Captured { captured: Money::new(minor, Currency::Nok), credited_minor }
+}
+
+impl Payment {
+    fn after(self, time: TimeDelta) -> Self {
+        let then = self.now + time;
+        self.at(then)
+    }
+
+    fn found(&mut self, index: usize, reconciliation: Reconciliation) -> NextStep {
+        self.apply(registration(index), reconciliation, HOLD).unwrap()
+    }
+
+    fn with(mut self, index: usize, reconciliation: Reconciliation) -> Self {
+        self.found(index, reconciliation);
+        self
+    }
+
+    fn opened(mut self, initiator: Initiator) -> Self {
+        self.open_terminal(transaction_id(0), initiator).unwrap();
+        self
+    }
+
+    fn choosing(mut self, index: usize) -> Self {
+        self.choose(registration(index)).unwrap();
+        self
+    }
+
+    fn cancelled(mut self) -> Self {
+        self.cancel(transaction_id(0)).unwrap();
+        self
+    }
+
+    fn status(&self) -> &'static str {
+        self.transaction(transaction_id(0)).unwrap().status().name()
+    }
+}
+
+fn open() -> Payment {
+    payment().opened(Initiator::Customer)
+}
+
+fn chosen() -> Payment {
+    open().choosing(0)
+}
+
+fn authorized() -> Payment {
+    chosen().with(0, Reconciliation::Authorized(amount()))
+}
+
+// Every action in every state.
+
+enum_with_all! {
+    InitialState {
+        Created,
+        /// Stored as CREATED, read 24 hours later.
+        CreatedPastTimeout,
+        CustomerAtTerminal,
+        MerchantRegistered,
+        /// Two terminals, of which the customer cancelled the first.
+        SecondTerminal,
+        /// Stored as INITIATED, read 24 hours after its terminal.
+        OpenPastTimeout,
+        CancelledAtTerminal,
+        AuthenticationRequired,
+        DeclinedForNow,
+        AuthInProgress,
+        OffSessionAuthInProgress,
+        /// Two requests are in progress.
+        AuthInProgressTwice,
+        /// Two requests were in progress, and one of them was declined.
+        OneOfTwoDeclined,
+        AuthInDoubtPastTimeout,
+        Authorized,
+        AuthorizedPastHold,
+        Captured,
+        Credited,
+        RejectedHard,
+        RejectedOffSession,
+        CancelledBeforeAuth,
+        CancelledDuringAuth,
+        CancelledAndAnnulled,
+    }
+}
+
+enum_with_all! {
+    Action {
+        CreateSame,
+        CreateOtherAmount,
+        CreateOtherCard,
+        CreateOtherCustomer,
+        OpenForCustomer,
+        OpenForMerchant,
+        Choose,
+        Cancel,
+        CancelWithoutCard,
+        CheckCaptured,
+        FindAuthorized,
+        FindOtherAmount,
+        FindCaptured,
+        FindCredited,
+        FindAnnulled,
+        FindHardDecline,
+        FindSoftDecline,
+        FindAuthenticationRequired,
+        FindCancelled,
+        FindNoCard,
+        FindNeverRegistered,
+        FindPending,
+        FindUnclear,
+    }
+}
+
+fn payment_in(state: InitialState) -> Payment {
+    use InitialState as S;
+    let declined = |decline| Reconciliation::Declined(decline);
+    match state {
+        S::Created => payment(),
+        S::CreatedPastTimeout => payment().after(Transaction::TIMEOUT),
+        S::CustomerAtTerminal => open(),
+        S::MerchantRegistered => payment().opened(Initiator::Merchant),
+        S::SecondTerminal => open().opened(Initiator::Customer).with(0, Reconciliation::Cancelled),
+        S::OpenPastTimeout => open().after(Transaction::TIMEOUT),
+        S::CancelledAtTerminal => open().with(0, Reconciliation::Cancelled),
+        S::AuthenticationRequired => {
+            chosen().with(0, declined(PaymentDecline::AuthenticationRequired))
+        }
+        S::DeclinedForNow => chosen().with(0, declined(PaymentDecline::Soft)),
+        S::AuthInProgress => chosen(),
+        S::OffSessionAuthInProgress => payment().opened(Initiator::Merchant).choosing(0),
+        S::AuthInProgressTwice => chosen().choosing(0),
+        S::OneOfTwoDeclined => chosen().choosing(0).with(0, declined(PaymentDecline::Hard)),
+        S::AuthInDoubtPastTimeout => chosen().after(Transaction::TIMEOUT),
+        S::Authorized => authorized(),
+        S::AuthorizedPastHold => authorized().after(HOLD),
+        S::Captured => authorized().with(0, captured(10_000, 0)),
+        S::Credited => authorized().with(0, captured(10_000, 10_000)),
+        S::RejectedHard => chosen().with(0, declined(PaymentDecline::Hard)),
+        S::RejectedOffSession => payment()
+            .opened(Initiator::Merchant)
+            .choosing(0)
+            .with(0, declined(PaymentDecline::AuthenticationRequired)),
+        S::CancelledBeforeAuth => open().cancelled(),
+        S::CancelledDuringAuth => chosen().cancelled(),
+        S::CancelledAndAnnulled => authorized().cancelled().with(0, Reconciliation::Annulled),
+    }
+}
+
+/// The result of an action, and the status of the first transaction afterwards.
+fn perform(payment: &mut Payment, action: Action) -> String {
+    use Action as A;
+    let (id, first) = (transaction_id(0), registration(0));
+    let create = |payment: &mut Payment, owner, charge| {
+        payment
+            .create_again(owner, charge)
+            .map(|created| if created == id { "same" } else { "new" })
+    };
+    let open = |payment: &mut Payment, initiator| {
+        let opened = payment.open_terminal(id, initiator);
+        opened.map(|opened| if opened.is_new { "new" } else { "same" })
+    };
+    let decline = |decline| Reconciliation::Declined(decline);
+    let result = match action {
+        A::CreateSame => text(create(payment, OWNER, charge())),
+        A::CreateOtherAmount => text(create(payment, OWNER, other_amount())),
+        A::CreateOtherCard => text(create(payment, OWNER, other_card())),
+        A::CreateOtherCustomer => text(create(payment, Owner([8; 32]), charge())),
+        A::OpenForCustomer => text(open(payment, Initiator::Customer)),
+        A::OpenForMerchant => text(open(payment, Initiator::Merchant)),
+        A::Choose => text(payment.choose(first).map(|capture| match capture {
+            Capture::Authorize(_) => "authorize",
+            Capture::Completed => "completed",
+        })),
+        A::Cancel => text(payment.cancel(id).map(|()| "ok")),
+        A::CancelWithoutCard => text(payment.cancel_without_card(id).map(|()| "ok")),
+        A::CheckCaptured => text(payment.check_captured(id).map(|()| "ok")),
+        A::FindAuthorized => step(payment, Reconciliation::Authorized(amount())),
+        A::FindOtherAmount => {
+            step(payment, Reconciliation::Authorized(Money::new(10_000, Currency::Sek)))
+        }
+        A::FindCaptured => step(payment, captured(10_000, 0)),
+        A::FindCredited => step(payment, captured(10_000, 10_000)),
+        A::FindAnnulled => step(payment, Reconciliation::Annulled),
+        A::FindHardDecline => step(payment, decline(PaymentDecline::Hard)),
+        A::FindSoftDecline => step(payment, decline(PaymentDecline::Soft)),
+        A::FindAuthenticationRequired => {
+            step(payment, decline(PaymentDecline::AuthenticationRequired))
+        }
+        A::FindCancelled => step(payment, Reconciliation::Cancelled),
+        A::FindNoCard => step(payment, Reconciliation::NoCard),
+        A::FindNeverRegistered => step(payment, Reconciliation::NeverRegistered),
+        A::FindPending => step(payment, Reconciliation::Pending),
+        A::FindUnclear => step(payment, Reconciliation::Unclear),
+    };
+    format!("{result} {}", payment.status())
+}
+
+fn step(payment: &mut Payment, reconciliation: Reconciliation) -> String {
+    match payment.apply(registration(0), reconciliation, HOLD) {
+        Ok(step) => format!("{step:?}").to_lowercase(),
+        Err(refusal) => format!("{refusal:?}"),
+    }
+}
+
+fn text(result: Result<&str, PaymentRefusal>) -> String {
+    result.map_or_else(|refusal| format!("{refusal:?}"), str::to_owned)
+}
+
+#[test]
+fn every_action_in_every_state_has_the_expected_result() {
+    let mut table = String::from(
+        "# action, then the result, the status of the transaction afterwards, and the initial states\n",
+    );
+    for action in Action::ALL {
+        table.push_str(&format!("{action:?}\n"));
+        let mut groups: Vec<(String, Vec<String>)> = Vec::new();
+        for state in InitialState::ALL {
+            let result = perform(&mut payment_in(*state), *action);
+            match groups.iter_mut().find(|(known, _)| *known == result) {
+                Some((_, states)) => states.push(format!("{state:?}")),
+                None => groups.push((result, vec![format!("{state:?}")])),
+            }
+        }
+        for (result, states) in groups {
+            table.push_str(&format!("  {result}: {}\n", states.join(" ")));
+        }
+    }
+    assert_eq!(table, include_str!("actions.txt"));
+}
+
+// Boundaries.
+
+const SOFT: Reconciliation = Reconciliation::Declined(PaymentDecline::Soft);
+const HARD: Reconciliation = Reconciliation::Declined(PaymentDecline::Hard);
+
+fn reason(payment: &Payment) -> CancelReason {
+    match payment.transaction(transaction_id(0)).unwrap().state {
+        State::Cancelled { reason, .. } => reason,
+        State::Created
+        | State::Initiated(_)
+        | State::Captured(_)
+        | State::Credited(_)
+        | State::Rejected { .. } => panic!("{payment:?}"),
+    }
+}
+
+#[test]
+fn a_live_transaction_times_out_24_hours_after_its_creation_or_its_last_terminal() {
+    let last = Transaction::TIMEOUT - millisecond();
+    assert_eq!(payment().after(last).status(), "CREATED");
+    assert_eq!(reason(&payment().after(Transaction::TIMEOUT)), CancelReason::TimedOut);
+    let open_late = payment().after(last).opened(Initiator::Customer);
+    assert_eq!(open_late.clone().after(last).status(), "INITIATED");
+    let again = open_late.after(last).opened(Initiator::Customer).after(last);
+    assert_eq!(again.status(), "INITIATED");
+    assert_eq!(reason(&again.after(millisecond())), CancelReason::TimedOut);
+}
+
+#[test]
+fn an_authorization_is_held_for_the_given_time_and_then_annulled() {
+    for hold in [TimeDelta::hours(1), TimeDelta::hours(24), TimeDelta::hours(168)] {
+        let mut payment = chosen();
+        let step = payment.apply(registration(0), Reconciliation::Authorized(amount()), hold);
+        assert_eq!(step, Ok(NextStep::Capture));
+        let payment = payment.after(hold - millisecond());
+        assert_eq!(payment.status(), "INITIATED", "{hold}");
+        let mut ended = payment.after(millisecond());
+        assert_eq!(reason(&ended), CancelReason::HoldEnded);
+        assert_eq!(ended.due_at(), Some(start() + hold));
+        assert_eq!(ended.due_registrations(), [registration(0)]);
+        assert_eq!(ended.found(0, Reconciliation::Authorized(amount())), NextStep::Annul);
+    }
+}
+
+#[test]
+fn an_authorization_that_is_found_after_the_hold_is_annulled() {
+    let mut payment = chosen().after(minutes(61));
+    let step =
+        payment.apply(registration(0), Reconciliation::Authorized(amount()), TimeDelta::hours(1));
+    assert_eq!((step, reason(&payment)), (Ok(NextStep::Annul), CancelReason::HoldEnded));
+}
+
+#[test]
+fn an_open_transaction_is_reconciled_at_the_times_of_a_terminal_session() {
+    for after in Terminal::RECONCILE_AFTER {
+        let mut payment = open().after(after - millisecond());
+        payment.found(0, Reconciliation::Pending);
+        let payment = payment.after(millisecond());
+        if after == Transaction::TIMEOUT {
+            assert_eq!((payment.status(), payment.due_at()), ("CANCELLED", None));
+        } else {
+            assert_eq!(payment.due_at(), Some(start() + after));
+            assert_eq!(payment.due_registrations(), [registration(0)]);
+        }
+    }
+    assert_eq!(payment().due_at(), None);
+    assert_eq!(authorized().with(0, captured(10_000, 0)).due_at(), None);
+    let unclear = open().after(minutes(6)).with(0, Reconciliation::Unclear);
+    assert_eq!(unclear.due_at(), Some(start() + minutes(7)));
+}
+
+#[test]
+fn what_is_found_after_the_end_is_annulled_at_every_reconciliation() {
+    for ended in [chosen().cancelled(), chosen().with(0, HARD)] {
+        for after in Terminal::RECONCILE_AFTER {
+            let mut late = ended.clone();
+            while late.due_at().unwrap() < start() + after {
+                let due_at = late.due_at().unwrap();
+                late = late.at(due_at);
+                late.found(0, Reconciliation::Pending);
+            }
+            let mut late = late.at(start() + after);
+            assert_eq!(late.due_registrations(), [registration(0)], "{after}");
+            assert_eq!(late.found(0, Reconciliation::Authorized(amount())), NextStep::Annul);
+            assert_eq!(late.due_at(), Some(start() + after + minutes(1)), "checks the annulment");
+        }
+        let over = ended.after(TimeDelta::hours(24)).with(0, Reconciliation::Pending);
+        assert_eq!(over.due_at(), None);
+    }
+}
+
+#[test]
+fn without_a_request_for_auth_nothing_has_to_be_annulled() {
+    let cancelled = open().cancelled();
+    assert_eq!((cancelled.due_at(), cancelled.due_registrations()), (None, vec![]));
+}
+
+#[test]
+fn an_order_stays_blocked_until_nets_confirms_the_annulment() {
+    let blocked = |mut payment: Payment| payment.create_again(OWNER, charge()).is_err();
+    let cancelled = authorized().cancelled();
+    assert!(blocked(cancelled.clone()));
+    assert!(blocked(cancelled.clone().with(0, Reconciliation::Unclear)));
+    assert!(blocked(
+        cancelled.clone().after(minutes(5)).with(0, Reconciliation::Authorized(amount()))
+    ));
+    assert!(!blocked(cancelled.with(0, Reconciliation::Annulled)));
+    let in_doubt = chosen().cancelled();
+    let early = in_doubt.clone().after(minutes(1) - millisecond());
+    assert!(blocked(early.with(0, Reconciliation::Pending)), "a request may be in progress");
+    assert!(!blocked(in_doubt.after(minutes(1)).with(0, Reconciliation::Pending)));
+}
+
+#[test]
+fn a_decline_takes_effect_when_no_other_request_can_capture() {
+    let shared = chosen().after(minutes(1) - millisecond()).choosing(0).with(0, HARD);
+    assert_eq!(shared.status(), "INITIATED");
+    assert_eq!(shared.clone().after(minutes(1) - millisecond()).status(), "INITIATED");
+    assert_eq!(shared.clone().after(minutes(1)).status(), "REJECTED");
+    assert_eq!(shared.with(0, captured(10_000, 0)).status(), "CAPTURED");
+    let alone = chosen().after(minutes(1)).choosing(0).with(0, HARD);
+    assert_eq!(alone.status(), "REJECTED");
+}
+
+#[test]
+fn after_four_soft_declines_within_24_hours_auth_is_not_requested() {
+    let mut payment = open();
+    for count in 0..Transaction::MAX_SOFT_DECLINES {
+        payment = payment.choosing(0).with(0, SOFT).after(minutes(1));
+        assert_eq!(payment.status(), "INITIATED", "{count}");
+    }
+    let retry_after_seconds = 24 * 3600 - 4 * 60;
+    let refusal = PaymentRefusal::TooManyDeclines { retry_after_seconds };
+    assert_eq!(payment.choose(registration(0)), Err(refusal));
+    assert_eq!(payment.open_terminal(transaction_id(0), Initiator::Customer), Err(refusal));
+    let mut next = payment.clone().cancelled();
+    let id = next.create_again(OWNER, charge()).unwrap();
+    assert_eq!(next.open_terminal(id, Initiator::Merchant), Err(refusal), "also for a new one");
+    let mut other = payment.clone().cancelled();
+    let id = other.create_again(OWNER, other_card()).unwrap();
+    assert!(other.open_terminal(id, Initiator::Merchant).is_ok(), "not for another card");
+    let mut later = next.after(TimeDelta::seconds(i64::from(retry_after_seconds)));
+    let id = later.create_again(OWNER, charge()).unwrap();
+    assert!(later.open_terminal(id, Initiator::Merchant).is_ok());
+}
+
+#[test]
+fn a_declined_card_is_refused_in_the_same_payment_and_another_one_is_not() {
+    let mut payment = chosen().with(0, HARD);
+    let declined = PaymentRefusal::Declined(PaymentDecline::Hard);
+    assert_eq!(payment.create_again(OWNER, charge()), Err(declined));
+    assert_eq!(payment.create_again(OWNER, other_card()), Ok(transaction_id(1)));
+    payment.cancel(transaction_id(1)).unwrap();
+    assert_eq!(payment.create_again(OWNER, charge()), Err(declined), "also later");
+}
+
+#[test]
+fn a_payment_has_at_most_16_transactions_and_a_transaction_16_registrations() {
+    let mut payment = payment();
+    for index in 0..Payment::MAX_ATTEMPTS {
+        assert_eq!(payment.history().next().unwrap().0, transaction_id(index));
+        payment.cancel(transaction_id(index)).unwrap();
+        let next = payment.create_again(OWNER, charge());
+        assert_eq!(next.is_ok(), index + 1 < Payment::MAX_ATTEMPTS, "{index}");
+    }
+    assert_eq!(payment.create_again(OWNER, charge()), Err(PaymentRefusal::NoTransactionLeft));
+    let mut payment = self::payment();
+    for index in 0..Payment::MAX_ATTEMPTS {
+        let opened = payment.open_terminal(transaction_id(0), Initiator::Customer).unwrap();
+        assert_eq!(opened, OpenedRegistration { id: registration(index), is_new: true });
+    }
+    let refused = payment.open_terminal(transaction_id(0), Initiator::Customer);
+    assert_eq!(refused, Err(PaymentRefusal::NoTerminalLeft));
+}
+
+#[test]
+fn a_second_terminal_cannot_lead_to_a_second_authorization() {
+    let mut payment = open().opened(Initiator::Customer).choosing(0);
+    let first = Ok(Capture::Authorize(registration(0)));
+    assert_eq!(payment.choose(registration(1)), first);
+    assert_eq!(payment.found(1, Reconciliation::Authorized(amount())), NextStep::Annul);
+    assert_eq!(payment.found(0, Reconciliation::Authorized(amount())), NextStep::Capture);
+    assert_eq!(payment.choose(registration(1)), first);
+}
+
+#[test]
+fn after_a_capture_authorizations_of_other_registrations_are_annulled() {
+    let mut payment =
+        chosen().with(0, SOFT).opened(Initiator::Customer).choosing(1).with(1, captured(10_000, 0));
+    assert_eq!((payment.status(), payment.due_at()), ("CAPTURED", Some(start() + minutes(1))));
+    assert_eq!(payment.registrations_to_reconcile(transaction_id(0)), Ok(vec![registration(0)]));
+    assert_eq!(payment.found(0, Reconciliation::Authorized(amount())), NextStep::Annul);
+    assert_eq!(payment.found(1, Reconciliation::Authorized(amount())), NextStep::Nothing);
+    assert_eq!(payment.found(0, captured(10_000, 0)), NextStep::Alarm);
+}
+
+#[test]
+fn an_unknown_registration_is_closed_only_when_a_reconciliation_is_due() {
+    let early = open().after(minutes(1) - millisecond()).with(0, Reconciliation::NeverRegistered);
+    assert_eq!(early.check_captured(transaction_id(0)), Err(PaymentRefusal::TerminalOpen));
+    let due = open().after(minutes(1)).with(0, Reconciliation::NeverRegistered);
+    assert_eq!(due.check_captured(transaction_id(0)), Err(PaymentRefusal::NoTerminal));
+}
+
+#[test]
+fn a_terminal_times_out_after_15_minutes() {
+    let refusal = |payment: Payment| payment.check_captured(transaction_id(0)).unwrap_err();
+    let last = Terminal::LIFETIME - millisecond();
+    assert_eq!(refusal(open().after(last)), PaymentRefusal::TerminalOpen);
+    assert_eq!(refusal(open().after(Terminal::LIFETIME)), PaymentRefusal::TerminalTimedOut);
+}
+
+#[test]
+fn a_repeated_off_session_terminal_uses_the_same_registration() {
+    let mut payment = payment().opened(Initiator::Merchant).choosing(0);
+    let opened = payment.open_terminal(transaction_id(0), Initiator::Merchant).unwrap();
+    assert_eq!(opened, OpenedRegistration { id: registration(0), is_new: false });
+}
+
+#[test]
+fn the_sums_are_those_of_nets_and_only_grow() {
+    let summary = |payment: &Payment| {
+        let summary = payment.transaction(transaction_id(0)).unwrap().summary();
+        [
+            summary.captured,
+            summary.remaining_to_capture,
+            summary.credited,
+            summary.remaining_to_credit,
+        ]
+        .map(Money::minor)
+    };
+    assert_eq!(summary(&open()), [0, 10_000, 0, 0]);
+    assert_eq!(summary(&open().cancelled()), [0, 10_000, 0, 0], "zero would mean paid");
+    let payment = authorized().with(0, captured(10_000, 0));
+    assert_eq!(summary(&payment), [10_000, 0, 0, 10_000]);
+    let payment = payment.with(0, captured(10_000, 3_000));
+    assert_eq!(summary(&payment), [10_000, 0, 3_000, 7_000]);
+    let payment = payment.with(0, captured(10_000, 0));
+    assert_eq!((summary(&payment), payment.status()), ([10_000, 0, 3_000, 7_000], "CAPTURED"));
+    let payment = payment.with(0, captured(10_000, 10_000));
+    assert_eq!((summary(&payment), payment.status()), ([10_000, 0, 10_000, 0], "CREDITED"));
+    for (minor, step) in
+        [(9_999, NextStep::Alarm), (10_000, NextStep::Nothing), (10_001, NextStep::Alarm)]
+    {
+        assert_eq!(authorized().found(0, captured(minor, 0)), step, "{minor}");
+    }
+}
+
+#[test]
+fn ids_of_other_payments_and_unknown_numbers_are_not_found() {
+    let other = PaymentTransactionId::new(PaymentId::from_bits(8), attempt(0));
+    for id in [other, transaction_id(1)] {
+        let mut payment = open();
+        assert_eq!(payment.transaction(id), Err(PaymentRefusal::NotFound));
+        assert_eq!(payment.cancel(id), Err(PaymentRefusal::NotFound));
+    }
+    assert_eq!(open().choose(registration(1)), Err(PaymentRefusal::NotFound));
+    let unknown = open().apply(registration(1), captured(10_000, 0), HOLD);
+    assert_eq!(unknown, Err(PaymentRefusal::NotFound));
+}
+
+#[test]
+fn the_order_number_is_the_order_id_if_it_fits_32_characters() {
+    let number = |id: &str| {
+        let order = (order_of(id), OrderHash([1; 32]));
+        Payment::create(PaymentId::from_bits(7), order, OWNER, charge(), start()).order_number()
+    };
+    assert_eq!(number(&"x".repeat(32)), "x".repeat(32));
+    assert_eq!(number(&"x".repeat(33)), "7");
+}
