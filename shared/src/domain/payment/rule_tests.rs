@@ -1,5 +1,7 @@
 //! Tests of the rules in payments.md §4: a table of every state and action, and the boundaries of each rule.
 
+use std::fmt::Write as _;
+
 use super::*;
 use crate::domain::customer::Organisation;
 use crate::domain::id::RecurringPaymentId;
@@ -295,7 +297,7 @@ fn every_action_in_every_state_has_the_expected_result() {
         "# action, then the result, the status of the transaction afterwards, and the initial states\n",
     );
     for action in Action::ALL {
-        table.push_str(&format!("{action:?}\n"));
+        writeln!(table, "{action:?}").unwrap();
         let mut groups: Vec<(String, Vec<String>)> = Vec::new();
         for state in InitialState::ALL {
             let result = perform(&mut payment_in(*state), *action);
@@ -305,7 +307,7 @@ fn every_action_in_every_state_has_the_expected_result() {
             }
         }
         for (result, states) in groups {
-            table.push_str(&format!("  {result}: {}\n", states.join(" ")));
+            writeln!(table, "  {result}: {}", states.join(" ")).unwrap();
         }
     }
     assert_eq!(table, include_str!("actions.txt"));
