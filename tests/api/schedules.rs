@@ -11,7 +11,7 @@ use crate::{SCHEDULED, Size, TestApi, VISA};
 /// Number of due wallets.
 const DUE: Size = Size { usual: 500, full: 2_000 };
 /// One wallet in this many cannot be read.
-const UNREADABLE: u64 = 100;
+const UNREADABLE: u64 = 25;
 /// A day in milliseconds.
 const DAY: i64 = 24 * 60 * 60 * 1000;
 
