@@ -214,7 +214,8 @@ async fn transactions_contain_no_secrets() {
     let card = "pan=4925000000000004&expiryDate=1230&securityCode=987";
     nets.call(
         "Register",
-        &format!("orderNumber=1&amount=1000&currencyCode=NOK&serviceType=C&{card}"),
+        // With an id of its own: a random one can contain the security code.
+        &format!("transactionId=2&orderNumber=1&amount=1000&currencyCode=NOK&serviceType=C&{card}"),
     )
     .await;
     let json = nets.sandbox.transactions().to_string();
