@@ -5,10 +5,43 @@
 //! transactionId      = recurringPaymentId ‖ attempt (4 bits)      < 2^53, exact in every JSON reader
 //! ```
 
-mod payment;
+/// Implements the forms in which the API contract has an id: a number with 0 < id < 2^53, and decimal digits without a leading zero,
+/// so that each id has exactly one text form. A number in this range that no id has is accepted, and a lookup returns not found.
+macro_rules! numeric_id {
+    ($id:ident) => {
+        impl $id {
+            /// The number as callers see it.
+            #[must_use]
+            pub fn number(self) -> u64 {
+                self.0
+            }
+        }
 
-use std::fmt;
-use std::str::FromStr;
+        impl TryFrom<u64> for $id {
+            type Error = InvalidId;
+
+            fn try_from(number: u64) -> Result<Self, InvalidId> {
+                if number == 0 || number >= 1 << 53 { Err(InvalidId) } else { Ok(Self(number)) }
+            }
+        }
+
+        impl std::str::FromStr for $id {
+            type Err = InvalidId;
+
+            fn from_str(text: &str) -> Result<Self, InvalidId> {
+                number(text)?.try_into()
+            }
+        }
+
+        impl std::fmt::Display for $id {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+    };
+}
+
+mod payment;
 
 pub use payment::{PaymentId, PaymentTransactionId, RegistrationId};
 
@@ -122,44 +155,15 @@ impl RecurringPaymentId {
         #[expect(clippy::cast_possible_truncation, reason = "ten bits fit sixteen")]
         Sequence((self.0 & u64::from(Sequence::LAST)) as u16)
     }
-
-    /// The number as callers see it.
-    #[must_use]
-    pub fn number(self) -> u64 {
-        self.0
-    }
 }
 
-impl TryFrom<u64> for RecurringPaymentId {
-    type Error = InvalidId;
-
-    fn try_from(number: u64) -> Result<Self, InvalidId> {
-        let id = Self(number);
-        // The API contract allows ids below 2^53. From 2^49 on no id exists, so a lookup returns not found.
-        if number == 0 || number >= 1 << 53 { Err(InvalidId) } else { Ok(id) }
-    }
-}
-
-impl FromStr for RecurringPaymentId {
-    type Err = InvalidId;
-
-    /// Accepts decimal digits without a leading zero, so that each id has exactly one text form.
-    fn from_str(text: &str) -> Result<Self, InvalidId> {
-        number(text)?.try_into()
-    }
-}
+numeric_id!(RecurringPaymentId);
 
 fn number(text: &str) -> Result<u64, InvalidId> {
     if text.starts_with('0') || !text.bytes().all(|byte| byte.is_ascii_digit()) {
         return Err(InvalidId);
     }
     text.parse().map_err(|_| InvalidId)
-}
-
-impl fmt::Display for RecurringPaymentId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
 }
 
 /// The id of a terminal session, also at Nets. This service chooses it, so it is known before the session is registered at Nets.
@@ -184,36 +188,9 @@ impl TransactionId {
     pub fn attempt(self) -> Attempt {
         Attempt((self.0 & ((1 << ATTEMPT_BITS) - 1)) as u8)
     }
-
-    /// The number as callers see it.
-    #[must_use]
-    pub fn number(self) -> u64 {
-        self.0
-    }
 }
 
-impl TryFrom<u64> for TransactionId {
-    type Error = InvalidId;
-
-    fn try_from(number: u64) -> Result<Self, InvalidId> {
-        if number == 0 || number >= 1 << 53 { Err(InvalidId) } else { Ok(Self(number)) }
-    }
-}
-
-impl FromStr for TransactionId {
-    type Err = InvalidId;
-
-    /// Accepts the same text form as [`RecurringPaymentId`].
-    fn from_str(text: &str) -> Result<Self, InvalidId> {
-        number(text)?.try_into()
-    }
-}
-
-impl fmt::Display for TransactionId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
+numeric_id!(TransactionId);
 
 #[cfg(test)]
 mod tests {

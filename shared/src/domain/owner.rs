@@ -72,9 +72,7 @@ impl IdKey {
     /// The slot of the customer's wallet. Probe 0 is tried first; 1, 2 and so on follow if another owner has the slot.
     #[must_use]
     pub fn slot(&self, customer: &Customer, probe: u8) -> Slot {
-        let mut first = [0; 8];
-        first.copy_from_slice(&self.hash(customer, probe)[..8]);
-        Slot::new(u64::from_be_bytes(first) >> (u64::BITS - self.slot_bits))
+        Slot::new(first_bits(self.hash(customer, probe), self.slot_bits))
     }
 
     /// The hash of an order.
@@ -86,9 +84,7 @@ impl IdKey {
     /// The id of the payment of an order. Probe 0 is tried first; 1, 2 and so on follow if another order has the id.
     #[must_use]
     pub fn payment_id(&self, order: &Order, probe: u8) -> PaymentId {
-        let mut first = [0; 8];
-        first.copy_from_slice(&self.hash_order(order, probe)[..8]);
-        PaymentId::from_bits(u64::from_be_bytes(first) >> (u64::BITS - self.payment_bits))
+        PaymentId::from_bits(first_bits(self.hash_order(order, probe), self.payment_bits))
     }
 
     /// Returns whether the caller may access this owner's wallet (api.md §5): customers only their own, privileged callers those of
@@ -128,6 +124,13 @@ impl IdKey {
         mac.update(customer.number.as_str().as_bytes());
         mac.finalize().into_bytes().into()
     }
+}
+
+/// The first bits of a hash, 1 to 64, as a number.
+fn first_bits(hash: [u8; 32], bits: u32) -> u64 {
+    let mut first = [0; 8];
+    first.copy_from_slice(&hash[..8]);
+    u64::from_be_bytes(first) >> (u64::BITS - bits)
 }
 
 #[cfg(test)]

@@ -26,37 +26,9 @@ impl PaymentId {
     pub fn from_bits(number: u64) -> Self {
         Self((number & ((1 << PAYMENT_BITS) - 1)).max(1))
     }
-
-    /// The number as callers see it.
-    #[must_use]
-    pub fn number(self) -> u64 {
-        self.0
-    }
 }
 
-impl TryFrom<u64> for PaymentId {
-    type Error = InvalidId;
-
-    /// Accepts the range of the API contract, below 2^53. From 2^49 on no payment exists, so a lookup returns not found.
-    fn try_from(number: u64) -> Result<Self, InvalidId> {
-        if number == 0 || number >= 1 << 53 { Err(InvalidId) } else { Ok(Self(number)) }
-    }
-}
-
-impl FromStr for PaymentId {
-    type Err = InvalidId;
-
-    /// Accepts decimal digits without a leading zero, so that each id has exactly one text form.
-    fn from_str(text: &str) -> Result<Self, InvalidId> {
-        number(text)?.try_into()
-    }
-}
-
-impl fmt::Display for PaymentId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
+numeric_id!(PaymentId);
 
 /// The id of a transaction of a payment in the API: 0 < id < 2^53.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -80,36 +52,9 @@ impl PaymentTransactionId {
     pub fn attempt(self) -> Attempt {
         Attempt((self.0 & ((1 << ATTEMPT_BITS) - 1)) as u8)
     }
-
-    /// The number as callers see it.
-    #[must_use]
-    pub fn number(self) -> u64 {
-        self.0
-    }
 }
 
-impl TryFrom<u64> for PaymentTransactionId {
-    type Error = InvalidId;
-
-    fn try_from(number: u64) -> Result<Self, InvalidId> {
-        if number == 0 || number >= 1 << 53 { Err(InvalidId) } else { Ok(Self(number)) }
-    }
-}
-
-impl FromStr for PaymentTransactionId {
-    type Err = InvalidId;
-
-    /// Accepts the same text form as [`PaymentId`].
-    fn from_str(text: &str) -> Result<Self, InvalidId> {
-        number(text)?.try_into()
-    }
-}
-
-impl fmt::Display for PaymentTransactionId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
+numeric_id!(PaymentTransactionId);
 
 /// The id of one registration of a transaction at Nets. This service chooses it, so it is known before the registration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
