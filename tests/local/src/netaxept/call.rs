@@ -3,12 +3,12 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use axum::response::{IntoResponse, Response};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::exception::Exception;
 use super::faults::{Fault, FaultKind};
-use super::{HEADERS, MERCHANT_ID, Netaxept, Operation, Parameters, TOKEN, xml};
+use super::{HEADERS, MERCHANT_ID, Netaxept, Operation, Parameters, TOKEN};
 use crate::clock::format_timestamp;
 use crate::side_effects::SideEffect;
 
@@ -65,7 +65,7 @@ impl Netaxept {
         let kind = call.kind;
         let response = async move {
             match self.inner.faults.next(&call.operations()) {
-                None => self.answer(&call, self.inner.clock.now()),
+                None => self.answer(&call, self.inner.clock.now(), Timestamp::MAX),
                 Some(fault) => self.answer_with_fault(call, fault).await,
             }
         };
@@ -80,41 +80,27 @@ impl Netaxept {
 
     async fn answer_with_fault(&self, call: Call, fault: Fault) -> Response {
         let now = self.inner.clock.now();
-        match fault.kind {
-            FaultKind::ArriveLate => {
-                self.postpone(call, now + fault.delay());
-                self.inner.faults.report_injected();
-                crate::close_without_response()
-            }
-            FaultKind::Stale if call.kind == CallKind::Query => {
-                let reply = check_credentials(&call.parameters)
-                    .and_then(|()| self.query(&call.parameters, now, now - fault.delay()));
-                self.inner.faults.report_injected();
-                document(reply)
-            }
-            FaultKind::DropReply
-            | FaultKind::Delay
-            | FaultKind::Http500
-            | FaultKind::Html
-            | FaultKind::Garbage
-            | FaultKind::Repeat
-            | FaultKind::Stale
-            | FaultKind::Pass => {
-                let perform = || self.answer(&call, now);
-                self.inner.faults.apply(&fault, &call.parameters, perform).await
-            }
+        if fault.kind == FaultKind::ArriveLate {
+            self.postpone(call, now + fault.delay());
+            self.inner.faults.report_injected();
+            return crate::close_without_response();
         }
+        let shown_until =
+            if fault.kind == FaultKind::Stale { now - fault.delay() } else { Timestamp::MAX };
+        let perform = || self.answer(&call, now, shown_until);
+        self.inner.faults.apply(&fault, &call.parameters, perform).await
     }
 
-    /// Executes a call as if it were received at `now`, and returns its reply. Errors have status 200 too, as recorded.
-    fn answer(&self, call: &Call, now: Timestamp) -> Response {
+    /// Executes a call as if it were received at `now`, and returns its reply. Query shows the operations until `shown_until`.
+    /// Errors have status 200 too, as recorded.
+    fn answer(&self, call: &Call, now: Timestamp, shown_until: Timestamp) -> Response {
         let parameters = &call.parameters;
-        let perform = |()| match call.kind {
+        let reply = check_credentials(parameters).and_then(|()| match call.kind {
             CallKind::Register => self.register(parameters, now),
             CallKind::Process => self.process(parameters, now),
-            CallKind::Query => self.query(parameters, now, Timestamp::MAX),
-        };
-        document(check_credentials(parameters).and_then(perform))
+            CallKind::Query => self.query(parameters, now, shown_until),
+        });
+        (HEADERS, reply.unwrap_or_else(Exception::element).document()).into_response()
     }
 
     fn postpone(&self, call: Call, due_at: Timestamp) {
@@ -146,7 +132,8 @@ impl Netaxept {
         due.sort_by_key(|late| late.due_at);
         for late in &due {
             // The caller no longer waits for the reply.
-            drop(self.answer(&late.call, late.due_at.min(self.inner.clock.now())));
+            let now = late.due_at.min(self.inner.clock.now());
+            drop(self.answer(&late.call, now, Timestamp::MAX));
         }
         due.len()
     }
@@ -166,10 +153,6 @@ impl Netaxept {
     }
 }
 
-fn document(reply: Result<xml::Element, Exception>) -> Response {
-    (HEADERS, reply.unwrap_or_else(Exception::element).document()).into_response()
-}
-
 fn check_credentials(parameters: &Parameters) -> Result<(), Exception> {
     let value = |name| parameters.get(name).map(String::as_str);
     match (value("merchantid"), value("token")) {
@@ -182,14 +165,5 @@ fn check_credentials(parameters: &Parameters) -> Result<(), Exception> {
             "AuthenticationException",
             "Test: Unable to authenticate merchant (credentials not passed)",
         )),
-    }
-}
-
-impl Fault {
-    /// Returns the delay by the local clock of [`FaultKind::ArriveLate`] and [`FaultKind::Stale`].
-    fn delay(&self) -> SignedDuration {
-        SignedDuration::from_secs(i64::from(
-            self.delay_seconds.unwrap_or(Self::DEFAULT_DELAY_SECONDS),
-        ))
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use axum::http::StatusCode;
 use axum::response::{Html, IntoResponse, Response};
+use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
 
@@ -112,12 +113,18 @@ pub(super) struct Fault {
     count: usize,
     /// The delay of [`FaultKind::ArriveLate`] and [`FaultKind::Stale`], by the local clock.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) delay_seconds: Option<u32>,
+    delay_seconds: Option<u32>,
 }
 
 impl Fault {
     /// The delay if a fault has none.
     pub(super) const DEFAULT_DELAY_SECONDS: u32 = 30;
+
+    /// Returns the delay by the local clock of [`FaultKind::ArriveLate`] and [`FaultKind::Stale`].
+    pub(super) fn delay(&self) -> SignedDuration {
+        let seconds = self.delay_seconds.unwrap_or(Self::DEFAULT_DELAY_SECONDS);
+        SignedDuration::from_secs(i64::from(seconds))
+    }
 
     /// Returns why the fault cannot have an effect, if it cannot.
     pub(super) fn error(&self) -> Option<&'static str> {
