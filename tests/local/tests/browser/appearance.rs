@@ -10,6 +10,16 @@ use crate::{World, in_browser};
 /// The page widths of a phone and of a desktop, in pixels.
 const WIDTHS: [(&str, u32); 2] = [("phone", 390), ("desktop", 1280)];
 
+/// Waits until the page has a width: the browser resizes it after the window. Returns the height of the page, and that of the parts of
+/// the window around it.
+const WAIT_FOR_WIDTH: &str = "
+    const [width, done] = arguments;
+    const check = () => innerWidth === width
+        ? done([document.documentElement.scrollHeight, outerHeight - innerHeight])
+        : requestAnimationFrame(check);
+    check();
+";
+
 /// Returns the problems of a page: see `measure.js`.
 const MEASURE: &str = include_str!("measure.js");
 
@@ -17,10 +27,10 @@ impl World {
     /// Resizes the window to a width and to the height of the page.
     async fn resize(&self, width: u32) {
         self.browser.set_window_rect(0, 0, width, 800).await.unwrap();
-        let sizes = self.script("return [innerWidth, outerHeight - innerHeight]").await;
-        assert_eq!(sizes[0], width, "the width of the page differs from that of the window");
-        let height = self.script("return document.documentElement.scrollHeight").await;
-        let height = height.as_f64().unwrap().ceil() + sizes[1].as_f64().unwrap();
+        // Fails after the script timeout of 30 s if the page does not get this width.
+        let resized = self.browser.execute_async(WAIT_FOR_WIDTH, vec![width.into()]).await.unwrap();
+        let sizes = resized.json();
+        let height = sizes[0].as_f64().unwrap().ceil() + sizes[1].as_f64().unwrap();
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
