@@ -1,4 +1,4 @@
-"""Runs the commands of README.md's quick start in order, and enters the card in a browser.
+"""Runs the commands of README.md's quick start in order, and enters the card and its security code in a browser.
 
 With the argument `sam`: runs them until the recurring payment is ACTIVE, through `sam local start-api`, as README.md describes.
 """
@@ -39,17 +39,33 @@ def run(block):
     return lines
 
 
-def enter_card(address):
-    """Enters a card on Nets' page. Returns the address that the page redirects to."""
+def start_browser():
     options = webdriver.ChromeOptions()
     for argument in ["headless", "no-sandbox", "disable-gpu", "disable-background-networking", "window-size=390,844"]:
         options.add_argument(f"--{argument}")
     options.binary_location = "/usr/bin/chromium"
-    browser = webdriver.Chrome(options=options, service=webdriver.ChromeService("/usr/bin/chromedriver"))
+    return webdriver.Chrome(options=options, service=webdriver.ChromeService("/usr/bin/chromedriver"))
+
+
+def open_page(browser, address):
+    # A function in a container returns an address with the container's name for this machine.
+    browser.get(address.replace(CONTAINER_HOST, "127.0.0.1"))
+    assert browser.find_element(By.TAG_NAME, "html").get_attribute("lang") == "nb"
+
+
+def submit(browser):
+    """Presses the button of the page. Returns the address that the page redirects to, which is the console's."""
+    browser.find_element(By.ID, "okButton").click()
+    WebDriverWait(browser, 10).until(lambda b: "responseCode=OK" in b.current_url)
+    assert "Recurring payments on this machine" in browser.page_source
+    return browser.current_url
+
+
+def enter_card(address):
+    """Enters a card on Nets' page. Returns the address that the page redirects to."""
+    browser = start_browser()
     try:
-        # A function in a container returns an address with the container's name for this machine.
-        browser.get(address.replace(CONTAINER_HOST, "127.0.0.1"))
-        assert browser.find_element(By.TAG_NAME, "html").get_attribute("lang") == "nb"
+        open_page(browser, address)
         browser.find_element(By.ID, "cardNo").send_keys("4925000000000004")
         Select(browser.find_element(By.ID, "month")).select_by_value("12")
         Select(browser.find_element(By.ID, "year")).select_by_index(3)
@@ -59,17 +75,30 @@ def enter_card(address):
         assert "tre sifre" in error.text, error.text
         browser.find_element(By.ID, "securityCode").send_keys("123")
         browser.save_screenshot(str(SCREENSHOTS / "terminal.png"))
-        browser.find_element(By.ID, "okButton").click()
-        WebDriverWait(browser, 10).until(lambda b: "responseCode=OK" in b.current_url)
-        assert "Recurring payments on this machine" in browser.page_source
+        redirected = submit(browser)
         browser.save_screenshot(str(SCREENSHOTS / "console.png"))
-        return browser.current_url
+        return redirected
+    finally:
+        browser.quit()
+
+
+def confirm_payment(address):
+    """Enters the security code on Nets' page for a payment, which knows the card. Returns the address that it redirects to."""
+    browser = start_browser()
+    try:
+        open_page(browser, address)
+        assert browser.find_elements(By.ID, "cardNo") == []
+        button = browser.find_element(By.ID, "okButton").text
+        assert button.startswith("Betal") and "100" in button, button
+        browser.find_element(By.ID, "securityCode").send_keys("123")
+        browser.save_screenshot(str(SCREENSHOTS / "payment.png"))
+        return submit(browser)
     finally:
         browser.quit()
 
 
 def main():
-    assert len(BLOCKS) == 9, len(BLOCKS)
+    assert len(BLOCKS) == 12, len(BLOCKS)
     run(BLOCKS[0])
     is_sam = sys.argv[1:] == ["sam"]
     if is_sam:
@@ -84,22 +113,32 @@ def main():
     if is_sam:
         print("README.md's quick start until ACTIVE, through sam local start-api: 1 passed")
         return
-    updated, both, ended, remaining = map(json.loads, run(BLOCKS[4]))
+    (address,) = run(BLOCKS[4])
+    redirected = confirm_payment(address)
+    assert "recurringPaymentId" not in redirected, redirected
+    captured, again, payment = map(json.loads, run(BLOCKS[5]))
+    assert captured == again and captured["status"] == "CAPTURED", (captured, again)
+    assert captured["summary"]["capturedAmount"] == "100.00", captured
+    assert payment["status"] == "CAPTURED" and len(payment["transactionHistory"]) == 1, payment
+    updated, both, ended, remaining = map(json.loads, run(BLOCKS[6]))
     assert updated["primary"] is True and [payment["primary"] for payment in both] == [False, True], both
     assert ended["recurringStatus"] == "CANCELLED" and remaining == [active], remaining
-    (address,) = run(BLOCKS[5])
+    (address,) = run(BLOCKS[7])
     enter_card(address)
-    summary, third = map(json.loads, run(BLOCKS[6]))
+    summary, third = map(json.loads, run(BLOCKS[8]))
     assert summary["failed"] == 0 and third["recurringStatus"] == "ACTIVE", (summary, third)
     notifications = []
     for _ in range(50):  # `cargo local` runs the schedule too, so its run may deliver the notification
-        (notifications,) = map(json.loads, run(BLOCKS[7]))
+        (notifications,) = map(json.loads, run(BLOCKS[9]))
         if notifications:
             break
         time.sleep(0.1)
     assert [received["signature"] for received in notifications] == ["valid"], notifications
     assert notifications[0]["body"]["type"] == "recurring-payment.activated", notifications
-    (expired,) = map(json.loads, run(BLOCKS[8]))
+    terminal, charged = map(json.loads, run(BLOCKS[10]))
+    assert terminal["terminalUri"] == "http://127.0.0.1:3001/", terminal
+    assert charged["status"] == "CAPTURED" and charged["amount"] == "49.50", charged
+    (expired,) = map(json.loads, run(BLOCKS[11]))
     assert [payment["recurringStatus"] for payment in expired] == ["EXPIRED"] * 2, expired
     assert not any(payment["primary"] for payment in expired), expired
     print("README.md's quick start: 1 passed")

@@ -1,11 +1,16 @@
-//! Card setup: terminal sessions at Nets, their reconciliation, and the notifications about the result.
+//! Card setup: terminal sessions at Nets, their reconciliation, and the notifications about the result. Payments with the stored
+//! cards: their creation, terminals, charges and settlement.
 //!
 //! The order is always the same: store the intended step, call Nets, store the result. If a function is killed in between, the
-//! stored session remains open, and the schedule reconciles it with Nets (rule 7). So a setup completes without another
-//! request of the caller.
+//! stored session or registration remains open, and a schedule reconciles it with Nets (rule 7). So a card setup completes without
+//! another request of the caller, and an authorization that is not captured is annulled.
 
+mod charges;
 mod notification_sender;
+mod payment_terminals;
+mod payments;
 mod reconciliation;
+mod settlement;
 mod terminals;
 
 use std::time::Duration;
@@ -24,8 +29,12 @@ use crate::netaxept::Netaxept;
 use crate::secret::Secret;
 use crate::secrets::Secrets;
 use crate::storage::{ChangeResult, WalletKey};
+pub use charges::Charges;
 pub use notification_sender::{NotificationSender, WalletOutcome};
+pub use payment_terminals::{OpenedTerminal, PaymentTerminals};
+pub use payments::{NewPayment, Payments};
 use reconciliation::Reconciled;
+pub use settlement::Settlement;
 pub use terminals::{NewTerminal, Terminals};
 
 /// The time limit for the work of a Netaxept callback. If it takes longer, the schedule completes it.

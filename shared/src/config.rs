@@ -5,11 +5,12 @@ use std::env::VarError;
 use std::fmt;
 use std::str::FromStr;
 
-use chrono::Months;
+use chrono::{Months, TimeDelta};
 use url::Url;
 
 use crate::domain::caller::Tenant;
 use crate::domain::customer::Organisation;
+use crate::domain::money::Currency;
 use crate::domain::owner::IdKey;
 use crate::secret::Secret;
 
@@ -72,6 +73,14 @@ impl<'a> Environment<'a> {
         } else {
             Err(Misconfigured { name, problem: "has an unknown value" })
         }
+    }
+
+    fn id_key(&self, name: &'static str) -> Result<IdKey, Misconfigured> {
+        let text = self.text(name)?;
+        if text.len() < 32 {
+            return Err(Misconfigured { name, problem: "must have at least 32 characters" });
+        }
+        Ok(IdKey::new(&text))
     }
 
     fn address(&self, name: &'static str) -> Result<Url, Misconfigured> {
@@ -152,13 +161,13 @@ impl LogConfig {
     }
 }
 
-/// The configuration of the store.
+/// The configuration of a store.
 pub struct StorageConfig {
-    /// The name of the table of wallets.
+    /// The name of the table of wallets or of payments.
     pub table: String,
     /// The name of the table of rate limits.
     pub rate_limits: String,
-    /// The key of the hash that assigns a wallet its slot.
+    /// The key of the hash that assigns a wallet its slot, and a payment its id.
     pub id_key: IdKey,
     /// Overrides the endpoint of the region.
     pub endpoint: Option<String>,
@@ -167,20 +176,34 @@ pub struct StorageConfig {
 }
 
 impl StorageConfig {
-    /// Reads the configuration.
+    /// Reads the configuration of the store of wallets.
     ///
     /// # Errors
     /// Fails if a variable is missing or invalid.
     pub fn read(environment: &Environment<'_>) -> Result<Self, Misconfigured> {
-        let name = "ID_KEY";
-        let id_key = environment.text(name)?;
-        if id_key.len() < 32 {
-            return Err(Misconfigured { name, problem: "must have at least 32 characters" });
-        }
         Ok(Self {
             table: environment.text("TABLE_NAME")?,
             rate_limits: environment.text("RATE_LIMIT_TABLE_NAME")?,
-            id_key: IdKey::new(&id_key),
+            id_key: environment.id_key("ID_KEY")?,
+            endpoint: environment.optional("AWS_ENDPOINT_URL_DYNAMODB")?,
+            warm_up: environment.choice("WARM_UP", "connect", "none")?,
+        })
+    }
+}
+
+/// The configuration of the store of payments.
+pub struct PaymentStorageConfig;
+
+impl PaymentStorageConfig {
+    /// Reads the configuration.
+    ///
+    /// # Errors
+    /// Fails if a variable is missing or invalid.
+    pub fn read(environment: &Environment<'_>) -> Result<StorageConfig, Misconfigured> {
+        Ok(StorageConfig {
+            table: environment.text("PAYMENT_TABLE_NAME")?,
+            rate_limits: environment.text("RATE_LIMIT_TABLE_NAME")?,
+            id_key: environment.id_key("ID_KEY")?,
             endpoint: environment.optional("AWS_ENDPOINT_URL_DYNAMODB")?,
             warm_up: environment.choice("WARM_UP", "connect", "none")?,
         })
@@ -255,6 +278,48 @@ impl NetaxeptConfig {
                 environment.parsed("REGISTRATION_LIFETIME_MONTHS", "is not a number of months")?,
             ),
         })
+    }
+}
+
+/// The currency of all charges. It must be one for which the merchant has an agreement.
+///
+/// # Errors
+/// Fails if the variable is missing, or if the service cannot charge in the currency.
+pub fn charge_currency(environment: &Environment<'_>) -> Result<Currency, Misconfigured> {
+    let name = "NETAXEPT_CURRENCY";
+    let problem = "is not a currency in which the service can charge";
+    Currency::from_code(&environment.text(name)?).ok_or(Misconfigured { name, problem })
+}
+
+/// How long an authorization is kept without a capture: 1 to 168 hours.
+///
+/// # Errors
+/// Fails if the variable is missing or invalid.
+pub fn authorization_hold(environment: &Environment<'_>) -> Result<TimeDelta, Misconfigured> {
+    let name = "AUTHORIZATION_HOLD_HOURS";
+    let problem = "is not a number of hours between 1 and 168";
+    let hours: i64 = environment.parsed(name, problem)?;
+    let is_valid = (1..=168).contains(&hours);
+    is_valid.then(|| TimeDelta::hours(hours)).ok_or(Misconfigured { name, problem })
+}
+
+/// The cards that the merchant may charge without the customer (`MIT_UCOF`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MerchantInitiatedCards {
+    /// Only cards that were stored by a terminal with `MIT_UCOF`.
+    Agreed,
+    /// Every stored card.
+    Any,
+}
+
+impl MerchantInitiatedCards {
+    /// Reads the configuration.
+    ///
+    /// # Errors
+    /// Fails if the variable is missing or invalid.
+    pub fn read(environment: &Environment<'_>) -> Result<Self, Misconfigured> {
+        let any = environment.choice("MERCHANT_INITIATED_CARDS", "any", "agreed")?;
+        Ok(if any { Self::Any } else { Self::Agreed })
     }
 }
 
@@ -389,6 +454,27 @@ mod tests {
             netaxept("nets"),
             Some(Misconfigured { name: "NETAXEPT_ADDRESS", problem: "is not an address" })
         );
+    }
+
+    #[test]
+    fn the_configuration_of_charges_is_validated() {
+        let read = |name: &'static str, text: &str| {
+            let variables = [(name, text.to_owned())].into();
+            let environment = Environment::of(&variables);
+            match name {
+                "NETAXEPT_CURRENCY" => charge_currency(&environment).is_ok(),
+                "AUTHORIZATION_HOLD_HOURS" => authorization_hold(&environment).is_ok(),
+                _ => MerchantInitiatedCards::read(&environment).is_ok(),
+            }
+        };
+        for (name, good, bad) in [
+            ("NETAXEPT_CURRENCY", ["NOK", "EUR"], ["JPY", "nok"]),
+            ("AUTHORIZATION_HOLD_HOURS", ["1", "168"], ["0", "169"]),
+            ("MERCHANT_INITIATED_CARDS", ["agreed", "any"], ["none", ""]),
+        ] {
+            assert!(good.iter().all(|text| read(name, text)), "{name}");
+            assert!(!bad.iter().any(|text| read(name, text)), "{name}");
+        }
     }
 
     #[test]

@@ -28,7 +28,9 @@ pub struct Invocation {
     pub correlation_id: String,
     /// The recurring payment of the request.
     pub recurring_payment_id: Option<u64>,
-    /// The transaction of the terminal session at Nets.
+    /// The payment of the request.
+    pub payment_id: Option<u64>,
+    /// The transaction of the payment, or that of the terminal session.
     pub transaction_id: Option<u64>,
     /// Requests to `DynamoDB`, including retries.
     pub dynamodb_requests: u64,
@@ -48,6 +50,8 @@ pub struct Invocation {
     pub psp_unclear: u64,
     /// Cards that were declined.
     pub psp_declined: u64,
+    /// Payments in this invocation.
+    pub charges: Charges,
     /// Notifications that were delivered.
     pub delivered: u64,
     /// Notifications that were not delivered.
@@ -56,6 +60,25 @@ pub struct Invocation {
     pub key_refreshes_failed: u64,
     /// The age of the oldest notification that was attempted.
     pub notification_age: Option<Duration>,
+}
+
+/// What an invocation did with payments.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Charges {
+    /// Requests for an authorization.
+    pub authorizations: u64,
+    /// Authorizations that were declined.
+    pub declined: u64,
+    /// Transactions that became CAPTURED.
+    pub captures: u64,
+    /// The sum of these transactions, in minor units of the configured currency.
+    pub captured_minor_units: u64,
+    /// Authorizations that were annulled.
+    pub annulled: u64,
+    /// Authorizations that were not captured before the end of the hold.
+    pub holds_ended: u64,
+    /// Captures that the service did not expect.
+    pub unexpected_captures: u64,
 }
 
 impl Invocation {

@@ -20,8 +20,8 @@ use tracing::level_filters::LevelFilter;
 use tracing_subscriber::fmt::MakeWriter;
 
 use crate::config::LogConfig;
-use crate::invocation::Invocation;
-pub use audit::audit;
+use crate::invocation::{Charges, Invocation};
+pub use audit::{audit, audit_payment};
 
 /// The only dimension of the metrics: the function.
 const DIMENSION: &str = "Operation";
@@ -107,6 +107,7 @@ impl Line {
             .number("organisation", invocation.organisation)
             .text("client", &invocation.client)
             .number("recurring_payment_id", invocation.recurring_payment_id)
+            .number("payment_id", invocation.payment_id)
             .number("transaction_id", invocation.transaction_id)
             .count("DynamodbRequests", invocation.dynamodb_requests)
             .count_nonzero("DynamodbRetries", invocation.dynamodb_retries)
@@ -118,6 +119,7 @@ impl Line {
             .seconds("NotificationAge", invocation.notification_age)
             .count_nonzero("KeyRefreshesFailed", invocation.key_refreshes_failed)
             .psp_metrics(invocation)
+            .charge_metrics(invocation.charges)
     }
 
     fn psp_metrics(self, invocation: &Invocation) -> Self {
@@ -128,6 +130,16 @@ impl Line {
             .count("PspUnclear", invocation.psp_unclear)
             .count("PspDeclined", invocation.psp_declined)
             .milliseconds("PspLatency", invocation.psp_duration)
+    }
+
+    fn charge_metrics(self, charges: Charges) -> Self {
+        self.count_nonzero("Authorizations", charges.authorizations)
+            .count_nonzero("AuthorizationsDeclined", charges.declined)
+            .count_nonzero("Captures", charges.captures)
+            .count_nonzero("CapturedMinorUnits", charges.captured_minor_units)
+            .count_nonzero("AuthorizationsAnnulled", charges.annulled)
+            .count_nonzero("HoldsEnded", charges.holds_ended)
+            .count_nonzero("UnexpectedCaptures", charges.unexpected_captures)
     }
 
     fn with(mut self, name: &'static str, field: Field) -> Self {

@@ -1,46 +1,42 @@
-//! Stores the wallets in `DynamoDB`: one item for each wallet, one consistent read, one conditional write.
+//! Stores the wallets and the payments in `DynamoDB`: one item for each, one consistent read, one conditional write.
 //!
 //! A write requires that the version is still the one that was read. On a conflict, the change is retried on the winner's version.
-//! So there is never more than one primary, without transactions or locks.
+//! So there is never more than one primary, and never more than one live transaction, without transactions or locks.
 
+mod change;
 mod due;
 mod item;
 mod meter;
+mod order_search;
+mod payment_item;
+mod payments;
 mod rate_limit;
+mod table;
 mod uncertain_write;
-
-use std::time::Duration;
+mod write_ids;
 
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::error::SdkError;
-use aws_sdk_dynamodb::operation::put_item::PutItemError;
-use aws_sdk_dynamodb::types::{
-    AttributeValue, ReturnConsumedCapacity, ReturnValuesOnConditionCheckFailure,
-};
 use aws_types::SdkConfig;
 use chrono::{DateTime, Utc};
-use uuid::Uuid;
 
 use crate::aws;
 use crate::config::{AwsConfig, Environment, StorageConfig};
-use crate::domain::audit::Audit;
 use crate::domain::caller::Caller;
 use crate::domain::customer::{Customer, CustomerNumber};
 use crate::domain::id::{RecurringPaymentId, Slot};
 use crate::domain::owner::{IdKey, Owner};
 use crate::domain::wallet::{Contents, Wallet};
-use crate::error::{Cause, Error, Refusal, chain};
-use crate::invocation;
-use crate::log;
-pub use due::{DueKind, DueWallet, PageStart};
+use crate::error::{Cause, Error, Refusal};
+use change::{Changed, Loaded};
+pub use due::{Due, DueKind, DuePayment, DueWallet};
 use item::Item;
-use uncertain_write::UncertainWrite;
+pub use payments::{ChangedPayment, CreatedPayment, LoadedPayment, PaymentKey, PaymentStore};
+use rate_limit::RateLimits;
+pub use table::PageStart;
+use table::Table;
 
-/// The number of attempts of a change before [`Error::Busy`].
-const MAX_ATTEMPTS: u32 = 5;
-/// The time limit for opening the connection at start.
-const WARM_UP_LIMIT: Duration = Duration::from_secs(1);
-/// The maximum number of slots to try for a customer. There are 2^39 slots, so the second is rarely needed.
+/// The maximum number of slots to try for a customer, or of ids for an order. There are 2^39 slots and 2^49 ids, so the second is
+/// rarely needed.
 const MAX_PROBES: u8 = 64;
 
 /// Identifies a wallet: by customer, by recurring payment, or by slot.
@@ -57,9 +53,8 @@ pub enum WalletKey<'a> {
 /// The table of wallets.
 #[derive(Clone)]
 pub struct Store {
-    client: Client,
-    table: String,
-    rate_limits: String,
+    wallets: Table,
+    rate_limits: RateLimits,
     id_key: IdKey,
 }
 
@@ -80,6 +75,10 @@ impl LoadedWallet {
         self.item.as_ref().is_some_and(|item| item.has_stale_index_entry(&self.wallet, now))
     }
 
+    fn into_loaded(self) -> Loaded<Wallet> {
+        Loaded { aggregate: self.wallet, before: self.before, item: self.item, is_unread: false }
+    }
+
     /// Whether an expiry is due that is not stored yet.
     fn expires_by(&self, now: DateTime<Utc>) -> bool {
         self.item.as_ref().is_some_and(|item| item.expires_by(now))
@@ -94,44 +93,18 @@ pub struct ChangeResult<T> {
     pub written: bool,
 }
 
-/// A decision that is not confirmed as written yet.
-struct Decision<T> {
-    outcome: T,
-    audit: Audit,
-}
-
-impl<T> Decision<T> {
-    /// Confirms the write, and writes the audit log.
-    fn written(self) -> ChangeResult<T> {
-        log::audit(&self.audit);
-        ChangeResult { outcome: self.outcome, written: true }
-    }
-}
-
-enum PutOutcome {
-    Written,
-    /// The condition failed. With the current item, if the response has it. With a cause, if the SDK sent the request more than
-    /// once, because then an earlier request may have been carried out.
-    Conflict(Option<Box<Item>>, Option<Cause>),
-    /// The write may or may not have been carried out.
-    Uncertain(Cause),
-}
-
 impl Store {
     /// Creates a store for the configured tables.
     #[must_use]
     pub fn new(sdk: &SdkConfig, config: StorageConfig) -> Self {
-        let builder = aws_sdk_dynamodb::config::Builder::from(sdk).interceptor(meter::Requests);
-        let builder = match config.endpoint {
-            Some(endpoint) => builder.endpoint_url(endpoint),
-            None => builder,
-        };
-        Self {
-            client: Client::from_conf(builder.build()),
-            table: config.table,
-            rate_limits: config.rate_limits,
-            id_key: config.id_key,
-        }
+        let client = table::client(sdk, config.endpoint.clone());
+        Self::on(client, config)
+    }
+
+    fn on(client: Client, config: StorageConfig) -> Self {
+        let rate_limits = RateLimits { client: client.clone(), table: config.rate_limits };
+        let wallets = Table { client, name: config.table, key: item::KEY };
+        Self { wallets, rate_limits, id_key: config.id_key }
     }
 
     /// Creates a store from the environment.
@@ -151,18 +124,21 @@ impl Store {
         let warm_up = config.warm_up;
         let store = Self::new(sdk, config);
         if warm_up {
-            store.warm_up().await;
+            store.wallets.warm_up(Slot::INVALID.number()).await;
         }
         Ok(store)
     }
 
-    /// Reads an item that cannot exist, so that the connection is open before the first request. A failure is only logged.
-    async fn warm_up(&self) {
-        match tokio::time::timeout(WARM_UP_LIMIT, self.get(Slot::INVALID)).await {
-            Ok(Ok(_)) => {}
-            Ok(Err(error)) => tracing::warn!(error = chain(&error), "warm-up failed"),
-            Err(elapsed) => tracing::warn!(error = chain(&elapsed), "warm-up failed"),
-        }
+    /// Counts a request of an unidentified caller. Does nothing for an identified one.
+    ///
+    /// # Errors
+    /// Fails with `Unidentified` if the rate limit is exceeded, and with `Unavailable` if `DynamoDB` does not answer.
+    pub async fn check_rate_limit(
+        &self,
+        is_identified: bool,
+        now: DateTime<Utc>,
+    ) -> Result<(), Error> {
+        self.rate_limits.check(is_identified, now).await
     }
 
     /// The owner that a privileged caller names besides an id. `None` for a customer, whose request cannot name one (api.md §5).
@@ -250,59 +226,19 @@ impl Store {
         loaded: LoadedWallet,
         key: WalletKey<'_>,
         now: DateTime<Utc>,
-        mut decide: impl FnMut(&mut Wallet) -> Result<T, Refusal>,
+        decide: impl FnMut(&mut Wallet) -> Result<T, Refusal>,
     ) -> Result<ChangeResult<T>, Error> {
-        let write_id = new_write_id();
-        let mut uncertain = None;
-        let mut previous = None;
-        let mut current = Some(loaded);
-        for attempt in 0..MAX_ATTEMPTS {
-            let LoadedWallet { mut wallet, before, item } = match current.take() {
-                Some(loaded) => loaded,
-                None => self.load(key, now).await?,
-            };
-            if let (Some(decision), Some(item)) = (previous.take(), &item) {
-                if item.was_written_by(write_id) {
-                    return Ok(Decision::written(decision));
-                }
-                uncertain = UncertainWrite::after(uncertain, item)?;
-            }
-            let outcome = decide(&mut wallet)?;
-            let has_stale_index_entry =
-                item.as_ref().is_some_and(|item| item.has_stale_index_entry(&wallet, now));
-            if *wallet.contents() == before && !has_stale_index_entry {
-                return Ok(ChangeResult { outcome, written: false });
-            }
-            let audit = Audit::between(&Wallet::as_stored(wallet.slot(), before), &wallet);
-            let decision = Decision { outcome, audit };
-            let replaces = item.as_ref().map_or(0, Item::version);
-            let uncertain_write = |cause| UncertainWrite { replaces, cause };
-            match self.put(Item::new(&wallet, item.as_ref(), write_id), item.as_ref()).await? {
-                PutOutcome::Written => return Ok(decision.written()),
-                PutOutcome::Conflict(Some(item), _) if item.was_written_by(write_id) => {
-                    return Ok(decision.written());
-                }
-                PutOutcome::Conflict(winner, retried) => {
-                    invocation::record(|invocation| invocation.conflicts += 1);
-                    uncertain = retried.map(uncertain_write).or(uncertain);
-                    if let Some(item) = &winner {
-                        uncertain = UncertainWrite::after(uncertain, item)?;
-                    }
-                    current = winner
-                        .and_then(|item| self.open_item(key, wallet.slot(), *item, now).transpose())
-                        .transpose()?;
-                }
-                PutOutcome::Uncertain(cause) => uncertain = Some(uncertain_write(cause)),
-            }
-            previous = Some(decision);
-            pause(attempt).await;
-        }
-        let Some(UncertainWrite { cause, .. }) = uncertain else {
-            return Err(Error::Busy { attempts: MAX_ATTEMPTS });
-        };
-        let written =
-            self.load(key, now).await?.item.is_some_and(|item| item.was_written_by(write_id));
-        previous.filter(|_| written).map(Decision::written).ok_or_else(|| unavailable(cause))
+        let slot = loaded.wallet.slot();
+        let changed = change::change(
+            &self.wallets,
+            loaded.into_loaded(),
+            now,
+            || async { Ok(self.load(key, now).await?.into_loaded()) },
+            |item| Ok(self.open_item(key, slot, item, now)?.map(LoadedWallet::into_loaded)),
+            decide,
+        );
+        let Changed { outcome, written, .. } = changed.await?;
+        Ok(ChangeResult { outcome, written })
     }
 
     /// Opens the wallet in an item. Returns `None` if the wallet does not match the key.
@@ -330,59 +266,10 @@ impl Store {
     }
 
     async fn get(&self, slot: Slot) -> Result<Option<Item>, Error> {
-        let get = self
-            .client
-            .get_item()
-            .table_name(&self.table)
-            .key("slot", AttributeValue::N(slot.number().to_string()));
-        let get = get.consistent_read(true).return_consumed_capacity(ReturnConsumedCapacity::Total);
-        let response = Box::pin(get.send()).await.map_err(|cause| unavailable(cause.into()))?;
-        meter::record_read(response.consumed_capacity());
-        response.item.map(Item::read).transpose()
-    }
-
-    async fn put(&self, item: Item, replaces: Option<&Item>) -> Result<PutOutcome, Error> {
-        let put = self.client.put_item().table_name(&self.table).set_item(Some(item.write()?));
-        let put = match replaces {
-            None => put.condition_expression("attribute_not_exists(slot)"),
-            Some(read) => put.condition_expression("version = :read").expression_attribute_values(
-                ":read",
-                AttributeValue::N(read.version().to_string()),
-            ),
-        };
-        let put = put
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
-            .return_consumed_capacity(ReturnConsumedCapacity::Total);
-        let (result, was_retried) = meter::detect_retry(Box::pin(put.send())).await;
-        match result {
-            Ok(response) => {
-                meter::record_write(response.consumed_capacity());
-                Ok(PutOutcome::Written)
-            }
-            Err(SdkError::ServiceError(refused)) => {
-                let error = refused.into_err();
-                if let PutItemError::ConditionalCheckFailedException(failed) = error {
-                    let winner = failed.item.map(Item::read).transpose()?;
-                    let cause = was_retried.then(|| "the response to a write was lost".into());
-                    return Ok(PutOutcome::Conflict(winner.map(Box::new), cause));
-                }
-                Ok(PutOutcome::Uncertain(error.into()))
-            }
-            Err(error) => Ok(PutOutcome::Uncertain(error.into())),
-        }
+        self.wallets.get(slot.number()).await?.map(Item::read).transpose()
     }
 }
 
-fn unavailable(cause: Cause) -> Error {
-    Error::Unavailable { what: "DynamoDB", cause }
-}
-
-#[expect(clippy::disallowed_methods, reason = "the only place that generates write ids")]
-fn new_write_id() -> u64 {
-    Uuid::new_v4().as_u64_pair().1
-}
-
-/// Waits for a random time of up to 20, 40, 80 … ms, so that writers with the same conflict do not retry at the same time.
-async fn pause(attempt: u32) {
-    tokio::time::sleep(Duration::from_millis(fastrand::u64(0..20 << attempt))).await;
-}
+#[cfg(test)]
+#[path = "../tests/storage/size.rs"]
+mod size;

@@ -2,6 +2,13 @@
 
 #![expect(clippy::unwrap_used, reason = "a panic fails the test")]
 
+#[path = "netaxept/charge.rs"]
+mod charge;
+#[path = "netaxept/charge_faults.rs"]
+mod charge_faults;
+#[path = "netaxept/charging.rs"]
+mod charging;
+
 use chrono::{DateTime, Months, TimeDelta, Utc};
 use local::clock::Clock;
 use local::netaxept as sandbox;

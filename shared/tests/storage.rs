@@ -8,6 +8,14 @@ mod captured_log;
 mod costs;
 #[path = "storage/due.rs"]
 mod due;
+#[path = "storage/payment_costs.rs"]
+mod payment_costs;
+#[path = "storage/payment_due.rs"]
+mod payment_due;
+#[path = "storage/payments.rs"]
+mod payments;
+#[path = "storage/probes.rs"]
+mod probes;
 #[path = "storage/rate_limit.rs"]
 mod rate_limit;
 #[path = "storage/size.rs"]
@@ -21,7 +29,7 @@ use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
 use aws_types::SdkConfig;
 use chrono::{DateTime, Months, TimeDelta, Utc};
 use local::binaries;
-use local::dynamodb::{Dynamodb, Faults};
+use local::dynamodb::{Dynamodb, Faults, Request};
 use local::side_effects::HoldPoint;
 use local::template::Template;
 use serde_json::json;
@@ -38,7 +46,7 @@ use shared::domain::text::Nickname;
 use shared::domain::wallet::{Change, NewRecurringPayment, Wallet};
 use shared::error::{Error, Refusal};
 use shared::secret::Secret;
-use shared::storage::{Store, WalletKey};
+use shared::storage::{PaymentStore, Store, WalletKey};
 
 const KEY: &str = "a key for these tests that protects nothing";
 
@@ -123,6 +131,18 @@ fn first_session(id: RecurringPaymentId) -> TransactionId {
     TransactionId::new(id, Attempt::try_from(0).unwrap())
 }
 
+/// The store of payments, on the same engine.
+fn payment_store(dynamodb: &Dynamodb, id_key: IdKey) -> PaymentStore {
+    let config = StorageConfig {
+        table: "Payments".to_owned(),
+        rate_limits: "RateLimits".to_owned(),
+        id_key,
+        endpoint: Some(dynamodb.address().to_owned()),
+        warm_up: false,
+    };
+    PaymentStore::new(&sdk(), config)
+}
+
 async fn create(store: &Store, number: &str) -> Result<View, Error> {
     store
         .change(WalletKey::Customer(&customer(number)), now(), |wallet| {
@@ -155,10 +175,10 @@ async fn a_wallet_is_read_as_it_was_written() {
         wallet.end(ids[1].id)?;
         wallet.end(ids[2].id)?;
         for close_reason in [CloseReason::Cancelled, CloseReason::NeverRegistered] {
-            let session = wallet.open_terminal(ids[3].id, None, None)?.session;
+            let session = wallet.open_terminal(ids[3].id, None, None, false)?.session;
             wallet.close_terminal(&session, close_reason)?;
         }
-        wallet.open_terminal(ids[3].id, None, None)?;
+        wallet.open_terminal(ids[3].id, None, None, false)?;
         Ok((wallet.clone(), ids[0].id))
     });
     let (written, id) = written.await.unwrap();
@@ -276,7 +296,7 @@ async fn an_uncertain_write_is_not_reported_as_done() {
     assert_eq!(store.load(key, now()).await.unwrap().wallet.list(true), []);
 }
 
-/// The warm-up is one read of a slot that has no wallet. `WARM_UP=none` disables it.
+/// The warm-up is one read of an item that cannot exist. `WARM_UP=none` disables it. Two stores need only one.
 #[tokio::test]
 async fn the_store_opens_its_connection_at_start() {
     let dynamodb = engine().await;
@@ -287,6 +307,7 @@ async fn the_store_opens_its_connection_at_start() {
             ("AWS_ACCESS_KEY_ID", "test"),
             ("AWS_SECRET_ACCESS_KEY", "test"),
             ("TABLE_NAME", "Wallets"),
+            ("PAYMENT_TABLE_NAME", "Payments"),
             ("RATE_LIMIT_TABLE_NAME", "RateLimits"),
             ("ID_KEY", KEY),
             ("AWS_ENDPOINT_URL_DYNAMODB", dynamodb.address()),
@@ -294,11 +315,23 @@ async fn the_store_opens_its_connection_at_start() {
         ];
         let variables = variables.into_iter().map(|(name, value)| (name, value.to_owned()));
         let variables = variables.collect();
+        let environment = Environment::of(&variables);
+        let check = |table: &str| {
+            let requests = dynamodb.requests();
+            dynamodb.clear_requests();
+            assert_eq!(requests.len(), read, "{warm_up:?}");
+            let is_read = |request: &Request| {
+                (request.operation.as_str(), request.table.as_str()) == ("GetItem", table)
+            };
+            assert!(requests.iter().all(is_read), "{requests:?}");
+        };
         dynamodb.clear_requests();
-        Store::start(&Environment::of(&variables)).await.unwrap();
-        let requests = dynamodb.requests();
-        assert!(requests.iter().all(|request| request.operation == "GetItem"), "{requests:?}");
-        assert_eq!(requests.len(), read, "{warm_up:?}");
+        Store::start(&environment).await.unwrap();
+        check("Wallets");
+        PaymentStore::start(&environment).await.unwrap();
+        check("Payments");
+        PaymentStore::with_wallets(&environment, &sdk()).await.unwrap();
+        check("Payments");
     }
 }
 
@@ -421,6 +454,12 @@ async fn schema_1_remains_readable() {
         RecurringStatus::Cancelled,
     ];
     assert_eq!(statuses, expected);
+    let payments = &wallet.contents().payments;
+    let cards = payments.iter().filter_map(RecurringPayment::registration);
+    let allowed = cards.map(|card| card.allows_merchant_initiated);
+    assert_eq!(allowed.collect::<Vec<_>>(), [false; 3], "the attribute is absent");
+    let terminals = payments[0].terminals().map(|(_, one)| one.allows_merchant_initiated);
+    assert_eq!(terminals.collect::<Vec<_>>(), [false; 2]);
     assert_eq!(wallet.terminals_opened_within_hour().count(), 2);
     assert_eq!(
         wallet.due().task,

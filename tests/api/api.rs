@@ -19,6 +19,7 @@ mod nets_failures;
 mod notifications;
 mod observability;
 mod openapi;
+mod payments;
 mod privileges;
 mod request_bodies;
 mod schedules;

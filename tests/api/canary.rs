@@ -1,6 +1,8 @@
 //! The secrets canary: recognisable values are sent to every function in valid and invalid requests. The test then searches all
 //! output for them.
 
+mod payments;
+
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -12,6 +14,7 @@ use local::netaxept::{FaultKind, Operation};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
+use crate::payments::{Charge, SETTLE};
 use crate::{PAYMENTS, SCHEDULED, TestApi, VISA};
 
 /// The start of every customer number.
@@ -196,7 +199,7 @@ impl Canary {
 
     async fn scan(&self) -> Value {
         let mut items = Vec::new();
-        for table in ["Wallets", "RateLimits"] {
+        for table in ["Wallets", "Payments", "RateLimits"] {
             let scan = json!({ "TableName": table });
             let response = self.api.local.dynamodb().call("Scan", &scan).await.unwrap();
             assert!(response.get("LastEvaluatedKey").is_none());
@@ -286,21 +289,27 @@ impl Canary {
     }
 
     /// 401, 403, 404 and 429, with all secrets in the requests.
-    async fn test_access_errors(&mut self, payment: &str) {
+    async fn test_access_errors(&mut self, payment: &str, charge: Charge) {
         let api = &self.api;
         let (head, signature) = api.partner.rsplit_once('.').unwrap();
         let forged = format!("{head}.{}", signature.chars().rev().collect::<String>());
         let expired = api.token("partner-demo", json!({ "expires_in": -61 })).await;
         for token in [forged, expired, "canary-invalid-token".to_owned()] {
             assert_eq!(self.call_all_operations(&token, payment, &JSON).await, [401; 8]);
+            let statuses = self.call_payment_operations(&token, charge, payment, &JSON).await;
+            assert_eq!(statuses, [401; 6]);
         }
         let customer = json!({ "customer_number": format!("{CUSTOMER}-9") });
         let traveller = api.token("traveller-demo", customer).await;
         let statuses = self.call_all_operations(&traveller, payment, &JSON).await;
         assert_eq!(statuses, [403, 201, 404, 404, 404, 404, 404, 403]);
+        let statuses = self.call_payment_operations(&traveller, charge, payment, &JSON).await;
+        assert_eq!(statuses, [404; 6]);
         let reader = api.token("partner-readonly", json!({})).await;
         let statuses = self.call_all_operations(&reader, payment, &JSON).await;
         assert_eq!(statuses, [200, 403, 200, 403, 403, 403, 403, 403]);
+        let statuses = self.call_payment_operations(&reader, charge, payment, &JSON).await;
+        assert_eq!(statuses, [403, 200, 200, 403, 403, 403]);
         // Start at the beginning of a minute, so that the minute does not end during the test.
         let second = api.local.clock().now().as_second().rem_euclid(60);
         self.api.advance_clock(&format!("PT{}S", 60 - second)).await;
@@ -308,6 +317,9 @@ impl Canary {
         while self.send(&self.api.partner, ("GET", &list), &JSON[1..], None).await == 200 {}
         let statuses = self.call_all_operations(&self.api.partner, payment, &JSON[1..]).await;
         assert_eq!(statuses, [429, 429, 429, 429, 429, 429, 429, 403]);
+        let partner = &self.api.partner;
+        let statuses = self.call_payment_operations(partner, charge, payment, &JSON[1..]).await;
+        assert_eq!(statuses, [429; 6]);
         assert_eq!(self.erase_as_internal("1", &JSON[1..]).await, 429);
     }
 
@@ -401,6 +413,7 @@ impl Canary {
             FaultKind::Html,
             FaultKind::Garbage,
             FaultKind::Repeat,
+            FaultKind::ArriveLate,
         ] {
             let unopened = self.create(&format!("nets-failure-{kind:?}")).await;
             let payment = self.create(&format!("nets-failure-{kind:?}")).await;
@@ -421,6 +434,13 @@ impl Canary {
             self.query_pan_hash(&transaction).await;
             assert_eq!(self.call("DELETE", &payment, None).await, 200);
         }
+        let payment = self.create("nets-failure-stale").await;
+        let transaction = self.use_terminal(&payment, VISA, "okButton").await;
+        nets.inject_fault(Operation::Query, FaultKind::Stale, 2);
+        assert_eq!(self.authorize(&payment).await, 503, "VERIFY is not shown yet");
+        assert_eq!(self.authorize(&payment).await, 200);
+        self.query_pan_hash(&transaction).await;
+        assert_eq!(self.call("DELETE", &payment, None).await, 200);
     }
 
     /// A killed function, and events that no function can read.
@@ -435,8 +455,8 @@ impl Canary {
             }
         };
         assert_eq!(tokio::join!(self.open_terminal(&payment), kill).0, 500);
-        let functions = STATUSES.iter().map(|(function, _)| *function);
-        for function in functions.chain(SCHEDULED).chain(["authorizer"]) {
+        let functions = STATUSES.iter().chain(&payments::STATUSES).map(|(function, _)| *function);
+        for function in functions.chain(SCHEDULED).chain([SETTLE, "authorizer"]) {
             let bearer = format!("Bearer {}", self.api.partner);
             let headers = json!({ "authorization": bearer, "idempotency-key": KEY });
             let event =
@@ -540,10 +560,12 @@ impl Canary {
             functions.entry(line.function.clone()).or_default().extend(fields["status"].as_u64());
             self.add_output("log", format!("{}: {}", line.function, line.line));
         }
-        for (function, statuses) in STATUSES {
+        for (function, statuses) in STATUSES.into_iter().chain(payments::STATUSES) {
             assert_eq!(functions[function], statuses.iter().copied().collect(), "{function}");
         }
-        assert_eq!(functions.len(), STATUSES.len() + SCHEDULED.len() + 1, "{functions:?}");
+        // Besides these, the schedules and the authorizer.
+        let expected = STATUSES.len() + payments::STATUSES.len() + SCHEDULED.len() + 2;
+        assert_eq!(functions.len(), expected, "{functions:?}");
         for notification in local.inbox().received() {
             let text = format!(
                 "{:?} {:?} {:?} {}",
@@ -598,9 +620,16 @@ async fn no_output_contains_a_secret() {
     let mut canary = Canary::new().await;
     let failure = Answer::Status(StatusCode::INTERNAL_SERVER_ERROR);
     let (payment, pan_hash) = canary.activate("1", failure).await;
-    canary.test_access_errors(&payment).await;
+    let charge = canary.buy("order-1", &payment, "100.00").await;
+    canary.test_access_errors(&payment, charge).await;
     canary.test_invalid_requests(&payment).await;
+    canary.test_invalid_payments(charge, &payment).await;
     canary.test_unreadable_items(&payment, &pan_hash).await;
+    canary.test_unreadable_payments(charge, &payment, &pan_hash).await;
+    canary.test_purchases(&payment).await;
+    canary.test_killed_charge(&payment).await;
+    canary.test_failed_charges(&payment).await;
+    canary.assert_payments_have_no_pan_hash().await;
     canary.test_conflicts().await;
     canary.test_crashes().await;
     assert_eq!(canary.call("GET", &payment, None).await, 200);

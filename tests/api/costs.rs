@@ -6,6 +6,7 @@
 
 mod errors;
 mod model;
+mod payments;
 mod schedules;
 mod terminal_outcomes;
 

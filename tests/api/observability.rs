@@ -189,3 +189,102 @@ async fn every_change_writes_an_audit_line() {
         [json!([second, "CREATED", "CANCELLED", "ENDED", second, first])]
     );
 }
+
+/// The log lines of a payment have its ids, what happened at Nets, and the captured amount, but nothing of the card.
+#[tokio::test]
+async fn a_payment_writes_its_metrics() {
+    let api = TestApi::new().await;
+    let card = api.create_agreed("4711", VISA).await;
+    let merchant_initiated =
+        json!({ "redirectUrl": "https://shop.example/done", "transactionType": "MIT_UCOF" });
+    // The sandbox declines the second amount with the issuer's code 14.
+    for (order, amount, status) in
+        [("captured", "100.00", StatusCode::OK), ("declined", "1.14", StatusCode::CONFLICT)]
+    {
+        let charge = api.buy(order, &card, amount).await;
+        api.call("POST", &charge.path("/terminal"), Some(&merchant_initiated)).await;
+        assert_eq!(api.capture(charge).await.status, status);
+    }
+    let [captured, declined] = &api.log_lines("capture-transaction", "request completed")[..]
+    else {
+        panic!("expected two lines")
+    };
+    let created = api.log_lines("create-payment", "request completed");
+    for name in ["payment_id", "transaction_id"] {
+        assert!(captured[name].is_u64(), "{captured}");
+        assert_eq!(captured[name], created[0][name], "{name}");
+    }
+    let route = "PUT /v1/payments/{paymentId}/transactions/{transactionId}/capture";
+    for (name, value) in [
+        ("route", json!(route)),
+        ("status", json!(200)),
+        ("Authorizations", json!(1)),
+        ("Captures", json!(1)),
+        ("CapturedMinorUnits", json!(10_000)),
+        ("PspCalls", json!(2)),
+        ("DynamodbRequests", json!(4)),
+    ] {
+        assert_eq!(captured[name], value, "{name} in {captured}");
+    }
+    assert!(!metrics(captured).contains("AuthorizationsDeclined"), "{captured}");
+    let of_decline = metrics(declined);
+    assert!(of_decline.is_superset(&names(&["Authorizations", "AuthorizationsDeclined"])));
+    assert!(!of_decline.contains("Captures"), "{declined}");
+    let [code] = &api.log_lines("capture-transaction", "Nets declined the card")[..] else {
+        panic!("expected one line")
+    };
+    assert_eq!((&code["source"], &code["code"]), (&json!("Issuer"), &json!("14")));
+    let audited = |function: &str| -> Vec<Value> {
+        let summary = |line: &Value| {
+            assert_eq!(
+                (&line["client"], &line["currency"]),
+                (&json!("partner-demo"), &json!("NOK"))
+            );
+            assert_eq!(line["recurring_payment_id"], card);
+            json!([line["before"], line["after"], line["reason"], line["amount"]])
+        };
+        api.log_lines(function, "audit").iter().map(summary).collect()
+    };
+    let amounts = ["100.00", "1.14"];
+    assert_eq!(
+        audited("create-payment"),
+        amounts.map(|amount| json!(["NONE", "CREATED", "REQUEST", amount]))
+    );
+    assert_eq!(
+        audited("create-payment-terminal"),
+        amounts.map(|amount| json!(["CREATED", "INITIATED", "TERMINAL", amount]))
+    );
+    assert_eq!(
+        audited("capture-transaction"),
+        [
+            json!(["INITIATED", "CAPTURED", "NETS", "100.00"]),
+            json!(["INITIATED", "REJECTED", "DECLINED", "1.14"]),
+        ]
+    );
+    // The log may name the ids and the amount of a payment, but not its card.
+    let text = api.local.lambda().lines().iter().map(|line| line.line.clone()).collect::<String>();
+    assert!(!text.contains("\"0004\"") && !text.contains("panHash"));
+}
+
+/// An authorization that is not captured in time is counted when the schedule annuls it.
+#[tokio::test]
+async fn the_end_of_a_hold_is_counted() {
+    let mut api = TestApi::new().await;
+    // Nets cannot capture this card.
+    let card = api.create_agreed("4711", "4925000000000079").await;
+    let charge = api.buy("held", &card, "100.00").await;
+    let uri = api.open_page(charge).await;
+    api.enter_code(&uri).await;
+    assert_eq!(api.capture(charge).await.status, StatusCode::SERVICE_UNAVAILABLE);
+    api.advance_clock("PT24H1M").await;
+    api.run_schedule("settle-payments").await;
+    let [ran] = &api.log_lines("settle-payments", "run completed")[..] else {
+        panic!("expected one line")
+    };
+    for (name, value) in
+        [("Due", 1), ("Changed", 1), ("HoldsEnded", 1), ("AuthorizationsAnnulled", 1)]
+    {
+        assert_eq!(ran[name], value, "{name} in {ran}");
+    }
+    assert!(metrics(ran).is_superset(&names(&["HoldsEnded", "AuthorizationsAnnulled"])), "{ran}");
+}

@@ -1,5 +1,6 @@
 //! Checks that `openapi.yaml` agrees with the service.
 
+mod payments;
 mod responses;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -103,15 +104,27 @@ fn sources() -> Vec<String> {
     sources
 }
 
-/// Returns the string literals of a source file that match. They must not contain quotation marks.
-fn literals(path: &str, matches: impl Fn(&str) -> bool) -> Set {
-    let source = source(path);
-    source.split('"').skip(1).step_by(2).filter(|text| matches(text)).map(str::to_owned).collect()
+/// Returns the string literals of a source file in their order. They must not contain quotation marks.
+fn all_literals(path: &str) -> Vec<String> {
+    source(path).split('"').skip(1).step_by(2).map(str::to_owned).collect()
 }
+
+/// Returns the string literals of a source file that match.
+fn literals(path: &str, matches: impl Fn(&str) -> bool) -> Set {
+    all_literals(path).into_iter().filter(|text| matches(text)).collect()
+}
+
+/// The files with the table of errors.
+const STATUS_TABLE: [&str; 2] = ["shared/src/api/status.rs", "shared/src/api/status/payment.rs"];
 
 /// `VISA`, `MIT_UCOF`
 fn is_upper_snake_case(text: &str) -> bool {
     text.len() > 2 && text.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_')
+}
+
+/// `terminal-open`
+fn is_kebab_case(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-')
 }
 
 /// Returns the number of the status with this constant name in the library `http`.
@@ -194,17 +207,34 @@ fn additions_to_enturs_api_are_marked_in_the_description() {
     assert!(count > 10, "{count}");
 }
 
-/// Compared with the table in `status.rs`. Each row has a status, followed by the last part of the type.
+/// Returns the first argument of a call, if it is a string literal.
+fn first_literal(arguments: &str) -> Option<&str> {
+    arguments.trim_start().strip_prefix('"')?.split('"').next()
+}
+
+/// The rows of the table of errors. A row has a status, followed by the last part of the type. In the table of payments,
+/// `conflict` has the status 409, and so have all declines.
+fn problem_rows() -> BTreeSet<(u16, String)> {
+    let mut rows = BTreeSet::new();
+    for table in STATUS_TABLE.map(source) {
+        let statuses = table.split("StatusCode::").skip(1).filter_map(|row| {
+            let (status, rest) = row.split_once(',')?;
+            Some((status_number(status), first_literal(rest)?))
+        });
+        let conflicts = table.split("conflict(").skip(1).filter_map(first_literal);
+        let declines = table.split_once("fn decline_row(").map(|(_, rest)| rest);
+        let declines = declines.and_then(|rest| rest.split("\n}").next()).unwrap_or_default();
+        let declines = declines.split('"').skip(1).step_by(2).filter(|text| is_kebab_case(text));
+        let all = statuses.chain(conflicts.chain(declines).map(|slug| (409, slug)));
+        rows.extend(all.map(|(status, slug)| (status, format!("{PROBLEM}{slug}"))));
+    }
+    rows
+}
+
 #[test]
 fn the_problem_types_and_statuses_are_those_of_the_code() {
-    let table = source("shared/src/api/status.rs");
-    let rows = table.split("StatusCode::").skip(1).filter_map(|row| {
-        let (status, rest) = row.split_once(',')?;
-        let slug = rest.trim_start().strip_prefix('"')?.split('"').next()?;
-        Some((status_number(status), format!("{PROBLEM}{slug}")))
-    });
-    let rows: BTreeSet<_> = rows.collect();
-    assert!(rows.len() > 20, "{rows:?}");
+    let rows = problem_rows();
+    assert!(rows.len() > 35, "{rows:?}");
     let document = Document::read();
     let mut described = BTreeSet::new();
     for (_, _, operation) in document.operations("paths") {
@@ -222,6 +252,49 @@ fn the_problem_types_and_statuses_are_those_of_the_code() {
     assert_eq!(described, rows);
     let kinds: Set = rows.into_iter().map(|(_, kind)| kind).collect();
     assert_eq!(document.enum_values("/components/schemas/Problem/properties/type/enum"), kinds);
+}
+
+/// The detail of each example of a problem is the text that follows its type in the table of errors. `invalid-request` is left
+/// out: its details are the rules of fields.
+#[test]
+fn the_details_of_the_examples_are_those_of_the_code() {
+    let mut details = BTreeMap::<String, Vec<String>>::new();
+    for literals in STATUS_TABLE.map(all_literals) {
+        for pair in literals.windows(2).filter(|pair| is_kebab_case(&pair[0])) {
+            details.entry(format!("{PROBLEM}{}", pair[0])).or_default().push(pair[1].clone());
+        }
+    }
+    let fixed: Set = sources()
+        .iter()
+        .flat_map(|source| source.split('"').skip(1).step_by(2))
+        .map(str::to_owned)
+        .collect();
+    let is_of_code = |kind: &str, detail: &str| {
+        details[kind].iter().any(|text| match text.split_once('{') {
+            None => text == detail,
+            // A variable text at the end is a literal elsewhere.
+            Some((before, rest)) if rest.ends_with('}') => {
+                detail.strip_prefix(before).is_some_and(|end| fixed.contains(end))
+            }
+            Some((before, rest)) => {
+                let after = rest.split_once('}').unwrap().1;
+                detail.starts_with(before) && detail.ends_with(after)
+            }
+        })
+    };
+    let document = Document::read();
+    let (mut parts, mut count) = (vec![&document.0], 0);
+    while let Some(part) = parts.pop() {
+        let kind = part["type"].as_str().filter(|kind| kind.starts_with(PROBLEM));
+        if let Some((kind, detail)) = kind.zip(part["detail"].as_str()) {
+            let is_field = kind.ends_with(":invalid-request");
+            assert!(is_field || is_of_code(kind, detail), "{part}");
+            count += 1;
+        }
+        parts.extend(part.as_object().into_iter().flat_map(|members| members.values()));
+        parts.extend(part.as_array().into_iter().flatten());
+    }
+    assert!(count > 50, "{count}");
 }
 
 /// Compared with all `Violation::new("code", …)`. The code can be a constant of the same file.
@@ -255,9 +328,10 @@ fn the_enumerations_are_those_of_the_code() {
     assert_eq!(states, literals("shared/src/domain/recurring_payment.rs", is_upper_snake_case));
     assert_eq!(values("PaymentType"), literals("shared/src/domain/card.rs", is_upper_snake_case));
     assert_eq!(values("ErrorReason"), literals("shared/src/api/status.rs", is_upper_snake_case));
-    let is_wire = |text: &str| is_upper_snake_case(text) && !text.starts_with("CARGO_");
-    let transactions = literals("functions/create-terminal/src/main.rs", is_wire);
-    assert_eq!(values("TerminalRequest/properties/transactionType"), transactions);
+    let transactions = literals("shared/src/api/request/terminal.rs", is_upper_snake_case);
+    for request in ["TerminalRequest", "PaymentTerminalRequest"] {
+        assert_eq!(values(&format!("{request}/properties/transactionType")), transactions);
+    }
     let is_language = |text: &str| text.len() == 5 && text.as_bytes()[2] == b'_';
     assert_eq!(
         values("TerminalLanguage"),
@@ -269,6 +343,28 @@ fn the_enumerations_are_those_of_the_code() {
         literals("shared/src/notify.rs", is_upper_snake_case)
     );
     assert_eq!(values("Notification/properties/type"), literals("shared/src/notify.rs", is_event));
+}
+
+#[test]
+fn the_enumerations_of_payments_are_those_of_the_code() {
+    let document = Document::read();
+    let values = |schema: &str| document.enum_values(&format!("/components/schemas/{schema}/enum"));
+    let literals = |path: &str| literals(path, is_upper_snake_case);
+    let currencies = literals("shared/src/domain/money.rs");
+    assert_eq!(values("Currency"), currencies);
+    assert_eq!(values("RequestCurrency"), currencies);
+    let operations = literals("shared/src/domain/payment/operation.rs");
+    assert_eq!(values("Operation/properties/operation"), operations);
+    let replies = literals("shared/src/api/reply/payment.rs");
+    assert_eq!(values("Transaction/properties/paymentTypeGroup"), replies);
+    let reasons = values("TransactionStatusReason");
+    let statuses = literals("shared/src/domain/payment/transaction.rs");
+    assert_eq!(&reasons | &values("TransactionStatus"), statuses);
+    let by_status = (0..2).flat_map(|index| {
+        let rule = format!("Transaction/allOf/{index}/then/properties/statusReason");
+        values(&rule)
+    });
+    assert_eq!(by_status.collect::<Set>(), reasons);
 }
 
 /// The patterns of customer numbers accept the same numbers as the service (`customer_numbers.rs`).
@@ -303,14 +399,14 @@ fn the_patterns_of_customer_numbers_are_those_of_the_service() {
     }
 }
 
-/// `Permission::Read` in a function is `recurring-payments:les` in the document.
+/// `Permission::Read` in a function is `recurring-payments:les` in the document, and `Permission::PaymentRead` is `payments:les`.
 #[test]
 fn the_permissions_are_those_of_the_functions() {
     let callers = source("shared/src/domain/caller.rs");
     let names: BTreeMap<&str, &str> = callers
         .split("(Self::")
         .skip(1)
-        .filter_map(|row| row.split_once(", \"recurring-payments:"))
+        .filter_map(|row| row.split_once(", \""))
         .filter_map(|(variant, rest)| Some((variant, rest.split('"').next()?)))
         .collect();
     for (method, path, operation) in Document::read().operations("paths") {
@@ -328,8 +424,8 @@ fn the_permissions_are_those_of_the_functions() {
             .split("request.caller(Permission::")
             .nth(1)
             .map(|rest| rest.split(')').next().unwrap());
-        let permission = permission.map(|variant| format!("recurring-payments:{}", names[variant]));
-        assert_eq!(operation["x-permission"].as_str(), permission.as_deref(), "{id}");
+        let permission = permission.map(|variant| names[variant]);
+        assert_eq!(operation["x-permission"].as_str(), permission, "{id}");
     }
 }
 
@@ -365,7 +461,7 @@ fn the_examples_are_valid_for_their_schemas() {
             Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
         }
     }
-    assert!(count > 80, "{count}");
+    assert!(count > 150, "{count}");
 }
 
 /// Rule 20: `detail` is the first of several errors.

@@ -10,7 +10,8 @@ use local::netaxept::CALLBACK_SECRET;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
-use crate::{PAYMENTS, SCHEDULED, TestApi, VISA};
+use crate::payments::{COLLECTION, SETTLE};
+use crate::{PAYMENTS, TestApi, VISA};
 
 /// Like `TestApi::call`, for an unidentified caller, whose requests count towards the shared rate limit.
 async fn call_unidentified(api: &TestApi, method: &str, path: &str, body: Option<Value>) -> Value {
@@ -22,22 +23,80 @@ async fn call_unidentified(api: &TestApi, method: &str, path: &str, body: Option
     response.json()
 }
 
-/// Creates a recurring payment and enters a card. Returns its path and the transaction id.
+/// Creates a recurring payment and enters a card, which can be charged without the customer. Returns its path and the transaction
+/// id.
 async fn create_with_entered_card(api: &TestApi) -> (String, Value) {
     let customer = json!({ "customerNumber": "4711" });
     let created = call_unidentified(api, "POST", PAYMENTS, Some(customer)).await;
     let path = format!("{PAYMENTS}/{}", created["recurringPaymentId"]);
     let callback_url = format!("{}/inbox", api.local.addresses().console);
-    let body = json!({ "redirectUrl": "https://shop.example/done", "callbackUrl": callback_url });
+    let body = json!({
+        "redirectUrl": "https://shop.example/done",
+        "callbackUrl": callback_url,
+        "transactionType": "MIT_UCOF",
+    });
     let terminal = call_unidentified(api, "POST", &format!("{path}/terminal"), Some(body)).await;
     api.submit_card(terminal["terminalUri"].as_str().unwrap(), VISA, "okButton").await;
     (path, terminal["transactionId"].clone())
 }
 
+/// The body that creates a payment of an order with the card of a recurring payment.
+fn payment_of(order: &str, card: &Value) -> Value {
+    json!({
+        "orderId": order,
+        "totalAmount": "100.00",
+        "transaction": { "amount": "100.00", "recurringPaymentId": card },
+    })
+}
+
+/// The paths of a payment and of its transaction.
+fn paths(payment: &Value) -> (String, String) {
+    let path = format!("{COLLECTION}/{}", payment["paymentId"]);
+    let id = &payment["transactionHistory"][0]["transactionId"];
+    let transaction = format!("{path}/transactions/{id}");
+    (path, transaction)
+}
+
+async fn create_payment(api: &TestApi, order: &str, card: &Value) -> (String, String) {
+    let body = payment_of(order, card);
+    paths(&call_unidentified(api, "POST", COLLECTION, Some(body)).await)
+}
+
+/// Charges a card with and without the customer, cancels a payment, and leaves another one at the terminal.
+async fn use_payment_permissions(api: &TestApi, card: &Value) {
+    let redirect = json!({ "redirectUrl": "https://shop.example/done" });
+    let (payment, transaction) = create_payment(api, "with-the-customer", card).await;
+    let path = format!("{transaction}/terminal");
+    let terminal = call_unidentified(api, "POST", &path, Some(redirect.clone())).await;
+    let form = [("securityCode", "123"), ("okButton", "x")];
+    let page = api.http.post(terminal["terminalUri"].as_str().unwrap()).form(&form).send();
+    assert_eq!(page.await.unwrap().status(), StatusCode::FOUND);
+    call_unidentified(api, "PUT", &format!("{transaction}/capture"), None).await;
+    call_unidentified(api, "GET", &payment, None).await;
+    call_unidentified(api, "GET", &transaction, None).await;
+
+    let (_, transaction) = create_payment(api, "without-the-customer", card).await;
+    let mut body = redirect.clone();
+    body["transactionType"] = json!("MIT_UCOF");
+    call_unidentified(api, "POST", &format!("{transaction}/terminal"), Some(body)).await;
+    call_unidentified(api, "PUT", &format!("{transaction}/capture"), None).await;
+
+    // The function reads the payment if no reply to its write arrives, as many times as the SDK sends it.
+    api.local.dynamodb().lose_replies_to_writes(3);
+    let created = api.call("POST", COLLECTION, Some(&payment_of("cancelled", card))).await;
+    assert_eq!(created.status, StatusCode::CREATED, "{created:?}");
+    let (_, transaction) = paths(&created.json());
+    call_unidentified(api, "PUT", &format!("{transaction}/cancel"), None).await;
+
+    let (_, transaction) = create_payment(api, "at-the-terminal", card).await;
+    call_unidentified(api, "POST", &format!("{transaction}/terminal"), Some(redirect)).await;
+}
+
 /// Makes every function use all of its permissions.
 async fn use_all_permissions(api: &mut TestApi) {
     let (path, _) = create_with_entered_card(api).await;
-    call_unidentified(api, "PUT", &format!("{path}/authorize"), None).await;
+    let active = call_unidentified(api, "PUT", &format!("{path}/authorize"), None).await;
+    use_payment_permissions(api, &active["recurringPaymentId"]).await;
     call_unidentified(api, "GET", &path, None).await;
     call_unidentified(api, "GET", &format!("{PAYMENTS}?customerNumber=4711"), None).await;
     call_unidentified(api, "PATCH", &path, Some(json!({ "nickname": "Kort" }))).await;
@@ -54,6 +113,8 @@ async fn use_all_permissions(api: &mut TestApi) {
     let abandoned = api.create("4712", json!({})).await["recurringPaymentId"].clone();
     api.open_terminal(&abandoned).await;
     api.advance_and_run_schedules("PT1M").await;
+    let settled = api.run_schedule(SETTLE).await;
+    assert_eq!((&settled["due"], &settled["failed"]), (&json!(1), &json!(0)), "{settled}");
     api.advance_and_run_schedules("PT24H15M").await;
 
     let internal = api.token("internal-demo", json!({})).await;
@@ -87,7 +148,6 @@ async fn every_granted_permission_is_used() {
         }
         assert_eq!(granted, used, "{function}");
     }
-    assert_eq!(SCHEDULED.len(), 2);
 }
 
 /// The local service enforces the permissions. The test above depends on it.
@@ -100,6 +160,11 @@ async fn calls_without_permission_are_rejected() {
         ("expire-recurring-payments", "dynamodb:Query", "Wallets/index/ByTask"),
         ("create-terminal", "secretsmanager:GetSecretValue", "NotificationSecret"),
         ("authorizer", "dynamodb:GetItem", "Wallets"),
+        ("create-payment", "dynamodb:PutItem", "Wallets"),
+        ("get-payment", "dynamodb:PutItem", "Payments"),
+        ("cancel-transaction", "dynamodb:GetItem", "Wallets"),
+        ("settle-payments", "dynamodb:Query", "Wallets/index/ByTask"),
+        ("create-payment", "secretsmanager:GetSecretValue", "NetaxeptTokenSecret"),
         ("unknown", "dynamodb:GetItem", "Wallets"),
     ] {
         assert!(!policies.allows(function, action, resource), "{function} {action} {resource}");

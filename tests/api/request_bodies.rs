@@ -3,6 +3,7 @@
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
+use crate::payments::{COLLECTION, order};
 use crate::{PAYMENTS, Response, TestApi};
 
 const BODY: &str = r#"{"customerNumber":"4711","nickname":"Blåkort"}"#;
@@ -10,7 +11,11 @@ const BODY: &str = r#"{"customerNumber":"4711","nickname":"Blåkort"}"#;
 impl TestApi {
     /// Sends a create request with these bytes as its body.
     async fn post(&self, headers: &[(&str, &str)], body: &[u8]) -> Response {
-        let address = format!("{}{PAYMENTS}", self.local.addresses().api);
+        self.post_to(PAYMENTS, headers, body).await
+    }
+
+    async fn post_to(&self, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Response {
+        let address = format!("{}{path}", self.local.addresses().api);
         let mut request = self.http.post(address).bearer_auth(&self.partner).body(body.to_vec());
         request = request.header("et-client-name", "tests-api");
         for (name, value) in headers {
@@ -105,6 +110,75 @@ async fn a_byte_order_mark_is_skipped_and_other_encodings_are_400() {
         let response = api.post(&json, &body).await;
         assert_eq!(response.problem(), (400, "invalid-request".to_owned()), "{name}");
         assert_eq!(response.json()["detail"], "The body must be in UTF-8.", "{name}");
+    }
+}
+
+/// The bodies of payments are read by the same rules.
+#[tokio::test]
+async fn the_bodies_of_payments_have_the_same_rules() {
+    let api = TestApi::new().await;
+    let card = api.create_active("4711").await;
+    let charge = api.buy("order-1", &card, "100.00").await;
+    let order = order("order-2", &card, "100.00");
+    let terminal = json!({ "redirectUrl": "https://shop.example" });
+    let json = ("content-type", "application/json");
+    let latin = ("content-type", "application/json; charset=iso-8859-1");
+    for (path, body) in [(COLLECTION.to_owned(), order), (charge.path("/terminal"), terminal)] {
+        let text = body.to_string();
+        let wide: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
+        let twice = text.replacen('{', "{\"x\":1,\"x\":1,", 1);
+        let gzip = [json, ("content-encoding", "gzip")];
+        for (headers, body, expected) in [
+            (&gzip[..], text.as_bytes(), (415, "body-encoded")),
+            (&[latin], text.as_bytes(), (415, "charset")),
+            (&[("content-type", "text/plain")], text.as_bytes(), (415, "not-json")),
+            (&[json], &wide, (400, "invalid-request")),
+            (&[json], twice.as_bytes(), (400, "invalid-request")),
+            (&[json], b"[]", (400, "invalid-request")),
+            (&[json], b"{", (400, "invalid-request")),
+            (&[json], b"", (400, "invalid-request")),
+        ] {
+            let response = api.post_to(&path, headers, body).await;
+            assert_eq!(response.problem(), (expected.0, expected.1.to_owned()), "{path}");
+        }
+        let marked = [b"\xef\xbb\xbf", text.as_bytes()].concat();
+        let response = api.post_to(&path, &[json], &marked).await;
+        assert_eq!(response.status, StatusCode::CREATED, "{response:?}");
+    }
+}
+
+/// A message of a field in an object names both.
+#[tokio::test]
+async fn detail_names_the_members_of_a_transaction() {
+    let api = TestApi::new().await;
+    let card = api.create_active("4711").await;
+    let body = order("order-1", &card, "100.00").to_string();
+    for (from, to, detail) in [
+        (
+            r#""amount":"100.00""#,
+            r#""amount":"1e2""#,
+            "transaction.amount must be an amount such as 100.00: at most 13 digits, then optionally a dot and at most 5 digits.",
+        ),
+        (
+            r#""amount":"100.00""#,
+            r#""amount":"99.00""#,
+            "totalAmount must be equal to transaction.amount.",
+        ),
+        (
+            r#""totalAmount":"100.00""#,
+            r#""totalAmount":"0.00""#,
+            "totalAmount must be more than zero.",
+        ),
+        (
+            r#""currency":"NOK""#,
+            r#""currency":"EUR""#,
+            "transaction.currency must be the currency of all charges: NOK.",
+        ),
+    ] {
+        let body: Value = serde_json::from_str(&body.replacen(from, to, 1)).unwrap();
+        let response = api.post_order(&body).await;
+        assert_eq!(response.problem(), (400, "invalid-request".to_owned()), "{body}");
+        assert_eq!(response.json()["detail"], detail, "{body}");
     }
 }
 

@@ -48,6 +48,12 @@ fn source(function: &Function) -> &'static str {
     SOURCES.get(&function.binary).map(String::as_str).unwrap_or_default()
 }
 
+/// Whether a function's state is of this type.
+fn starts(source: &str, state: &str) -> bool {
+    // Also `App::start_with_secret`.
+    source.contains(&format!(" {state}::start"))
+}
+
 /// Returns the violations of all checks except those of README.md and OPERATIONS.md.
 fn violations(template: &Template) -> Vec<String> {
     let functions = match deployed(template) {

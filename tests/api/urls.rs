@@ -5,6 +5,7 @@ use local::binaries::root;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
+use crate::payments::{COLLECTION, order};
 use crate::{PAYMENTS, TestApi};
 
 /// Reads an event of `tests/events/`, and sets its path and stage.
@@ -47,6 +48,28 @@ async fn addresses_in_responses_begin_with_the_path_of_the_request() {
     }
 }
 
+/// The `Location` of a payment, and the address in its problems.
+#[tokio::test]
+async fn addresses_of_payments_begin_with_the_path_of_the_request() {
+    let api = TestApi::new().await;
+    let card = api.create_active("4711").await;
+    for (turn, (base, stage)) in BASES.into_iter().enumerate() {
+        let path = format!("{base}{COLLECTION}");
+        let mut create = event("23-create-payment.json", &path, stage);
+        create["isBase64Encoded"] = false.into();
+        create["body"] = order(&format!("order-{turn}"), &card, "100.00").to_string().into();
+        let (status, location, body) = invoke(&api, "create-payment", &create).await;
+        let expected = format!("{path}/{}", body["paymentId"]);
+        assert_eq!((status, location), (201, json!(expected)), "{base} {stage}: {body}");
+        let (status, location, _) = invoke(&api, "create-payment", &create).await;
+        assert_eq!((status, location), (200, Value::Null), "repeated");
+        create["body"] = "{}".into();
+        let (status, _, body) = invoke(&api, "create-payment", &create).await;
+        let shown = (&body["instance"], &body["path"]);
+        assert_eq!((status, shown), (400, (&json!(path), &json!(path))), "{base} {stage}");
+    }
+}
+
 /// Secret and personal path parameters are not repeated: the response has the route's template, with the base path.
 #[tokio::test]
 async fn secret_path_parameters_are_hidden_with_a_base_path_too() {
@@ -60,7 +83,7 @@ async fn secret_path_parameters_are_hidden_with_a_base_path_too() {
                 "/v1/netaxept/callback/{secret}",
             ),
             (
-                "28-erase-customer-forbidden.json",
+                "44-erase-customer-forbidden.json",
                 "erase-customer",
                 "/v1/customers/canary/recurring-payments",
                 "/v1/customers/{customerNumber}/recurring-payments",

@@ -4,9 +4,7 @@ use shared::api::{self, Reply, Request, reply};
 use shared::app::{NewTerminal, Terminals};
 use shared::domain::caller::Permission;
 use shared::domain::terminal::IdempotencyRecord;
-use shared::domain::text::{CountryCode, RedirectUrl, TerminalLanguage};
-use shared::error::{Error, Violation};
-use shared::netaxept::TerminalOptions;
+use shared::error::Error;
 use shared::storage::WalletKey;
 
 #[tokio::main(flavor = "current_thread")]
@@ -19,29 +17,14 @@ async fn create_terminal(terminals: &Terminals, request: Request) -> Result<Repl
     terminals.store.check_rate_limit(request.is_identified(), now).await?;
     let id = request.recurring_payment_id()?;
     let mut body = request.body()?;
-    let redirect_url = body.required_text("redirectUrl", |text| RedirectUrl::try_from(text));
-    let language = body.text("terminalLanguage", |code| Ok(TerminalLanguage::from_tag(code)));
-    let country = body.text("countryCode", |code| CountryCode::try_from(code));
-    let single_page = body.flag("singlePage");
-    let merchant_initiated = body.text("transactionType", |text| match text {
-        "MIT_UCOF" => Ok(true),
-        _ => Err(Violation::new("transaction-type", "must be MIT_UCOF or absent")),
-    });
+    let options = body.terminal_options();
     let callback = body.text("callbackUrl", |text| terminals.callback_url(text));
     // These are only validated: a terminal always stores the card and is always completed automatically (rule 13).
     body.flag("autoSale");
     body.flag("storePayment");
     let owner = terminals.store.named_owner(&caller, body.customer_number());
-    body.finish()?;
+    let options = body.finish_with(options)?;
     let key = request.idempotency_key(&caller)?;
-    let options = TerminalOptions {
-        redirect_url: redirect_url
-            .ok_or(Violation::new("required", "is required").in_field("redirectUrl"))?,
-        language: language.unwrap_or(TerminalLanguage::DEFAULT),
-        country: country.unwrap_or(CountryCode::DEFAULT),
-        single_page: single_page.unwrap_or_default(),
-        merchant_initiated: merchant_initiated.unwrap_or_default(),
-    };
     let callback_url = callback.as_ref().map_or("", |callback| callback.as_url().as_str());
     let request_hash = options.hash(id, callback_url);
     let idempotency = key.map(|key| IdempotencyRecord { key, request: request_hash });

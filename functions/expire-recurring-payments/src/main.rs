@@ -14,7 +14,7 @@ async fn main() -> Result<(), schedule::StartError> {
 
 async fn expire(notification_sender: &NotificationSender, run: Run) -> RunSummary {
     run.for_each_due(&notification_sender.store, DueKind::Expiry, |due| {
-        notification_sender.expire(due.slot, run.now)
+        notification_sender.expire(due.key, run.now)
     })
     .await
 }

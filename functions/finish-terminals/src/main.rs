@@ -12,7 +12,7 @@ async fn main() -> Result<(), schedule::StartError> {
 
 async fn finish(app: &App, run: Run) -> RunSummary {
     run.for_each_due(&app.notification_sender.store, DueKind::Task, |due| {
-        app.finish(due.slot, run.now)
+        app.finish(due.key, run.now)
     })
     .await
 }

@@ -1,7 +1,8 @@
 //! `POST /v1/netaxept/callback/{secret}`: Nets calls this after a change of a transaction.
 //!
 //! The callback is not trusted: the function reconciles the session with Nets. A failure is answered with 200 too, because the
-//! schedule reconciles the session later. So Nets need not repeat the callback.
+//! schedule reconciles the session later. So Nets need not repeat the callback. A callback about a payment changes nothing: the
+//! next capture or the schedule reconciles the payment.
 
 use shared::api::{self, Reply, Request, reply};
 use shared::app::App;

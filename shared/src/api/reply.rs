@@ -1,6 +1,8 @@
-//! Successful responses: the JSON of a recurring payment and of a terminal, and the headers that every response has.
+//! Successful responses: the JSON of a recurring payment and of its terminal, and the headers that every response has.
 
 #![expect(clippy::struct_field_names, reason = "the names are those of the JSON members")]
+
+mod payment;
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, LOCATION, WWW_AUTHENTICATE};
@@ -15,6 +17,7 @@ use crate::domain::terminal::TerminalSession;
 use crate::domain::text::Nickname;
 use crate::error::{Cause, Error};
 use crate::invocation;
+pub use payment::{payment, payment_terminal, transaction};
 
 /// A successful response.
 #[derive(Debug)]

@@ -3,7 +3,11 @@
 mod body;
 mod context;
 mod idempotency_key;
+mod payment;
 mod suggestion;
+mod terminal;
+
+use std::str::FromStr;
 
 use aws_lambda_events::apigw::ApiGatewayV2httpRequestContext;
 use chrono::{DateTime, Utc};
@@ -13,9 +17,9 @@ use lambda_http::request::RequestContext as LambdaRequestContext;
 use crate::api::authorizer_context;
 use crate::domain::caller::{Caller, Permission};
 use crate::domain::customer::{CustomerNumber, Organisation};
-use crate::domain::id::RecurringPaymentId;
+use crate::domain::id::{PaymentId, PaymentTransactionId, RecurringPaymentId};
 use crate::domain::owner::hash;
-use crate::error::{Cause, Error, Violation};
+use crate::error::{Cause, Error, FieldError, PaymentRefusal, Violation};
 use crate::invocation;
 use crate::secret::Secret;
 pub use body::Fields;
@@ -25,6 +29,12 @@ pub use context::RequestContext;
 const SECRET: &str = "secret";
 /// The path and query parameter that is personal data.
 const CUSTOMER: &str = "customerNumber";
+/// The path parameters with ids.
+const RECURRING_PAYMENT: &str = "recurringPaymentId";
+const PAYMENT: &str = "paymentId";
+const TRANSACTION: &str = "transactionId";
+
+const NOT_AN_ID: Violation = Violation::new("id", "must be a whole number between 0 and 2^53");
 
 /// A request of API Gateway's HTTP API, in payload format 2.0.
 pub struct Request {
@@ -107,19 +117,57 @@ impl Request {
     /// # Errors
     /// Fails with `Invalid` if it is not a valid id.
     pub fn recurring_payment_id(&self) -> Result<RecurringPaymentId, Error> {
-        const NAME: &str = "recurringPaymentId";
-        let text = self.path_parameter(NAME).unwrap_or_default();
-        let id: RecurringPaymentId = text.parse().map_err(|_| {
-            let is_number = text.len() > 1 && text.bytes().all(|byte| byte.is_ascii_digit());
-            let message = if is_number && text.starts_with('0') {
-                "must have no leading zeros"
-            } else {
-                "must be a whole number between 0 and 2^53"
-            };
-            Violation::new("id", message).in_field(NAME)
-        })?;
+        let id: RecurringPaymentId = self.id_in_path(RECURRING_PAYMENT)?;
         invocation::record(|invocation| invocation.recurring_payment_id = Some(id.number()));
         Ok(id)
+    }
+
+    /// `paymentId` of the path.
+    ///
+    /// # Errors
+    /// Fails with `Invalid` if it is not a valid id.
+    pub fn payment_id(&self) -> Result<PaymentId, Error> {
+        let id: PaymentId = self.id_in_path(PAYMENT)?;
+        invocation::record(|invocation| invocation.payment_id = Some(id.number()));
+        Ok(id)
+    }
+
+    /// `transactionId` of the path, which contains `paymentId`.
+    ///
+    /// # Errors
+    /// Fails with `Invalid` if one of the two is not a valid id, and with `NotFound` if the transaction belongs to another payment.
+    pub fn payment_transaction_id(&self) -> Result<PaymentTransactionId, Error> {
+        let (payment, transaction) = (self.id_in_path(PAYMENT), self.id_in_path(TRANSACTION));
+        let (payment, transaction): (PaymentId, PaymentTransactionId) = match (payment, transaction)
+        {
+            (Ok(payment), Ok(transaction)) => (payment, transaction),
+            (payment, transaction) => {
+                let errors = payment.err().into_iter().chain(transaction.err());
+                return Err(Error::Invalid(errors.collect()));
+            }
+        };
+        invocation::record(|invocation| {
+            invocation.payment_id = Some(payment.number());
+            invocation.transaction_id = Some(transaction.number());
+        });
+        if transaction.payment_id() == payment {
+            Ok(transaction)
+        } else {
+            Err(PaymentRefusal::NotFound.into())
+        }
+    }
+
+    fn id_in_path<T: FromStr>(&self, name: &'static str) -> Result<T, FieldError> {
+        let text = self.path_parameter(name).unwrap_or_default();
+        text.parse().map_err(|_| {
+            let is_number = text.len() > 1 && text.bytes().all(|byte| byte.is_ascii_digit());
+            let violation = if is_number && text.starts_with('0') {
+                Violation::new("id", "must have no leading zeros")
+            } else {
+                NOT_AN_ID
+            };
+            violation.in_field(name)
+        })
     }
 
     /// A query parameter, decoded.
@@ -231,3 +279,7 @@ mod tests {
         assert_ne!(hash(&[b"ab", b"c"]), hash(&[b"a", b"bc"]));
     }
 }
+
+#[cfg(test)]
+#[path = "request/payment_tests.rs"]
+mod payment_tests;

@@ -1,5 +1,7 @@
 //! Maps each [`Error`] to a status and a problem body (RFC 9457 and Entur's `PaymentError`). This is the only such table.
 
+mod payment;
+
 use http::header::{ACCEPT_ENCODING, RETRY_AFTER};
 use http::{HeaderValue, StatusCode};
 use lambda_http::{Body, Response};
@@ -20,14 +22,14 @@ struct Row {
     retry_after_seconds: Option<u32>,
 }
 
+/// The `errorReason` of a conflict that a retry can resolve.
+const RESOURCE_BUSY: &str = "RESOURCE_BUSY";
+
+fn plain(status: StatusCode, slug: &'static str, detail: &str) -> Row {
+    Row { status, slug, detail: detail.to_owned(), error_reason: None, retry_after_seconds: None }
+}
+
 fn row(error: &Error) -> Row {
-    let plain = |status, slug, detail: &str| Row {
-        status,
-        slug,
-        detail: detail.to_owned(),
-        error_reason: None,
-        retry_after_seconds: None,
-    };
     match error {
         Error::Invalid(errors) => {
             let first = errors.first().map(sentence).unwrap_or_default();
@@ -75,13 +77,14 @@ fn row(error: &Error) -> Row {
             )
         },
         Error::Refused(refusal) => refusal_row(*refusal),
+        Error::PaymentRefused(refusal) => payment::row(*refusal),
         Error::Busy { .. } => Row {
-            error_reason: Some("RESOURCE_BUSY"),
+            error_reason: Some(RESOURCE_BUSY),
             retry_after_seconds: Some(1),
             ..plain(
                 StatusCode::CONFLICT,
                 "busy",
-                "Other requests are changing the recurring payments of the same customer. Try again.",
+                "Other requests are changing the same data. Try again.",
             )
         },
         Error::Unavailable { .. } => Row {
@@ -167,16 +170,13 @@ fn refusal_row(refusal: Refusal) -> Row {
             "terminal-timed-out",
             "No card was entered before the terminal expired. Create a new terminal.",
         ),
-        Refusal::Declined(Decline::Soft) => (
-            StatusCode::CONFLICT,
-            "declined-for-now",
-            "The card was declined temporarily. Authorize again later.",
-        ),
-        Refusal::Declined(Decline::Hard) => (
-            StatusCode::CONFLICT,
-            "declined",
-            "The card was declined. Create a new terminal and use another card.",
-        ),
+        Refusal::Declined(decline) => {
+            return decline_row(
+                decline,
+                "Authorize again later.",
+                "Create a new terminal and use another card.",
+            );
+        }
         Refusal::CardExpired => (
             StatusCode::CONFLICT,
             "card-expired",
@@ -188,20 +188,34 @@ fn refusal_row(refusal: Refusal) -> Row {
             "The Idempotency-Key was already used for a different request. Use a new key.",
         ),
     };
-    let error_reason = if let Refusal::Declined(decline) = refusal {
-        Some(match decline {
-            Decline::Soft => "SOFT_DECLINE",
-            Decline::Hard => "REFUSED_BY_ISSUER",
-        })
-    } else {
-        None
-    };
     let retry_after_seconds = if let Refusal::TooManyTerminals { retry_after_seconds } = refusal {
         Some(retry_after_seconds)
     } else {
         None
     };
-    Row { status, slug, detail: detail.to_owned(), error_reason, retry_after_seconds }
+    Row { retry_after_seconds, ..plain(status, slug, detail) }
+}
+
+/// The response to a declined card, of a card setup and of a payment. `later` and `other_card` are sentences that say how to try
+/// again later, and how to use another card.
+fn decline_row(decline: Decline, later: &str, other_card: &str) -> Row {
+    let (slug, detail, error_reason) = match decline {
+        Decline::AuthenticationRequired => (
+            "authentication-required",
+            "The card issuer requires authentication. The customer has to authenticate at a terminal."
+                .to_owned(),
+            "SOFT_DECLINE",
+        ),
+        Decline::Soft => (
+            "declined-for-now",
+            format!("The card was declined temporarily. {later}"),
+            "REFUSED_BY_ISSUER",
+        ),
+        Decline::Hard => {
+            ("declined", format!("The card was declined. {other_card}"), "REFUSED_BY_ISSUER")
+        }
+    };
+    Row { error_reason: Some(error_reason), ..plain(StatusCode::CONFLICT, slug, &detail) }
 }
 
 #[derive(Serialize)]
@@ -248,6 +262,7 @@ pub(super) fn problem(error: &Error, context: &RequestContext) -> Response<Body>
         | Error::Forbidden(_)
         | Error::Unidentified { .. }
         | Error::Refused(_)
+        | Error::PaymentRefused(_)
         | Error::Busy { .. }
         | Error::Unavailable { .. }
         | Error::Internal { .. } => &[],
@@ -283,3 +298,7 @@ pub(super) fn problem(error: &Error, context: &RequestContext) -> Response<Body>
     }
     response
 }
+
+#[cfg(test)]
+#[path = "status/status_tests.rs"]
+mod status_tests;

@@ -76,7 +76,12 @@ impl Terminals {
         for _ in 0..MAX_TRANSACTION_IDS {
             let opened = self.store.change(key, now, |wallet| {
                 wallet.check_owner(new.owner)?;
-                wallet.open_terminal(id, new.callback.clone(), new.idempotency)
+                wallet.open_terminal(
+                    id,
+                    new.callback.clone(),
+                    new.idempotency,
+                    new.options.merchant_initiated,
+                )
             });
             let OpenedTerminal { session, repeated } = opened.await?;
             let terminal = Ok((session, self.netaxept.terminal_uri(session.transaction_id)));

@@ -1,6 +1,8 @@
-//! The changes between two states of a wallet, for the audit log.
+//! The changes between two states of a wallet or of a payment, for the audit log.
 
-use crate::domain::id::RecurringPaymentId;
+use crate::domain::id::{PaymentTransactionId, RecurringPaymentId};
+use crate::domain::money::Money;
+use crate::domain::payment::{Contents, Payment, State, Transaction, TransactionStatus};
 use crate::domain::recurring_payment::{RecurringPayment, RecurringStatus, StatusReason, View};
 use crate::domain::wallet::Wallet;
 
@@ -82,6 +84,60 @@ impl Audit {
     }
 }
 
+/// The change of one transaction of a payment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TransactionChange {
+    /// The transaction.
+    pub id: PaymentTransactionId,
+    /// The recurring payment whose card is charged.
+    pub recurring_payment_id: RecurringPaymentId,
+    /// The amount of the transaction.
+    pub amount: Money,
+    /// The status before. `None` if the transaction is new.
+    pub before: Option<TransactionStatus>,
+    /// The status after.
+    pub after: TransactionStatus,
+    /// The cause of the change, as one word.
+    pub cause: &'static str,
+}
+
+impl TransactionChange {
+    /// The transactions whose status changed, oldest first.
+    #[must_use]
+    pub fn between(before: &Contents, after: &Payment) -> Vec<Self> {
+        let mut changes: Vec<_> = after
+            .history()
+            .filter_map(|(id, transaction)| {
+                let old = before.transactions.get(usize::from(id.attempt().number()));
+                let change = Self {
+                    id,
+                    recurring_payment_id: transaction.charge.recurring_payment_id,
+                    amount: transaction.charge.amount,
+                    before: old.map(Transaction::status),
+                    after: transaction.status(),
+                    cause: cause(transaction),
+                };
+                (change.before != Some(change.after)).then_some(change)
+            })
+            .collect();
+        changes.reverse();
+        changes
+    }
+}
+
+/// The cause of the state of a transaction: its status reason, else what changed it.
+fn cause(transaction: &Transaction) -> &'static str {
+    let cause = match transaction.state {
+        State::Created => "REQUEST",
+        State::Initiated(_) => "TERMINAL",
+        State::Captured(_)
+        | State::Credited(_)
+        | State::Rejected { .. }
+        | State::Cancelled { .. } => "NETS",
+    };
+    transaction.status_reason().unwrap_or(cause)
+}
+
 #[cfg(test)]
 mod tests {
     use chrono::{DateTime, Months, TimeDelta, Utc};
@@ -89,9 +145,13 @@ mod tests {
     use super::*;
     use crate::domain::card::{Card, CardExpiry, LastFour, PaymentType, VerifiedCard};
     use crate::domain::customer::Organisation;
-    use crate::domain::id::{Attempt, Slot, TransactionId};
-    use crate::domain::owner::Owner;
+    use crate::domain::id::{Attempt, PaymentId, Slot, TransactionId};
+    use crate::domain::money::Currency;
+    use crate::domain::order::{Order, OrderId, OrderVersion};
+    use crate::domain::owner::{OrderHash, Owner};
+    use crate::domain::payment::{Charge, ChargedCard, Initiator, Reconciliation};
     use crate::domain::wallet::NewRecurringPayment;
+    use crate::error::Decline;
     use crate::secret::Secret;
 
     fn start() -> DateTime<Utc> {
@@ -195,5 +255,99 @@ mod tests {
             summary(&wallet, &wallet),
             Summary { changes: Vec::new(), primary: [None, None] }
         );
+    }
+
+    const HOLD: TimeDelta = TimeDelta::hours(24);
+
+    fn charge(card: u64) -> Charge {
+        Charge {
+            amount: Money::new(10_000, Currency::Nok),
+            recurring_payment_id: RecurringPaymentId::try_from(card).unwrap(),
+        }
+    }
+
+    fn charged_card() -> ChargedCard {
+        ChargedCard {
+            payment_type: PaymentType::Visa,
+            last_four: LastFour::from_masked("0004").unwrap(),
+        }
+    }
+
+    fn payment() -> Payment {
+        let order = Order {
+            organisation: Organisation::new(1),
+            id: OrderId::try_from("DW2N19A6").unwrap(),
+            version: OrderVersion::try_from(1).unwrap(),
+        };
+        let order = (order, OrderHash([1; 32]));
+        let id = PaymentId::from_bits(7);
+        Payment::create(id, order, Owner([7; 32]), charge(1), charged_card(), start())
+    }
+
+    /// The changes as text: transaction, status before, status after and cause.
+    fn transaction_changes(
+        before: &Contents,
+        after: &Payment,
+    ) -> Vec<(u64, &'static str, &'static str, &'static str)> {
+        let text = |change: TransactionChange| {
+            assert_eq!(change.amount.to_string(), "100.00");
+            let before = change.before.map_or("", TransactionStatus::name);
+            (change.id.number(), before, change.after.name(), change.cause)
+        };
+        TransactionChange::between(before, after).into_iter().map(text).collect()
+    }
+
+    #[test]
+    fn the_audit_of_a_payment_contains_each_change_with_its_cause() {
+        let mut payment = payment();
+        let none = Contents { transactions: Vec::new(), ..payment.contents().clone() };
+        let first = payment.history().next().unwrap().0;
+        let number = first.number();
+        assert_eq!(transaction_changes(&none, &payment), [(number, "", "CREATED", "REQUEST")]);
+        assert_eq!(transaction_changes(payment.contents(), &payment), []);
+
+        let mut before = payment.contents().clone();
+        let opened = payment.open_terminal(first, Initiator::Merchant).unwrap();
+        let expected = [(number, "CREATED", "INITIATED", "TERMINAL")];
+        assert_eq!(transaction_changes(&before, &payment), expected);
+
+        payment.choose(opened.id).unwrap();
+        for (decline, cause) in [
+            (Decline::Hard, "DECLINED"),
+            (Decline::AuthenticationRequired, "AUTHENTICATION_REQUIRED"),
+        ] {
+            let mut rejected = payment.clone();
+            rejected.apply(opened.id, Reconciliation::Declined(decline), HOLD).unwrap();
+            let expected = [(number, "INITIATED", "REJECTED", cause)];
+            assert_eq!(transaction_changes(payment.contents(), &rejected), expected);
+        }
+        let captured = Reconciliation::Captured { captured: charge(1).amount, credited_minor: 0 };
+        for (reply, status) in [
+            (captured, "CAPTURED"),
+            (
+                Reconciliation::Captured { captured: charge(1).amount, credited_minor: 10_000 },
+                "CREDITED",
+            ),
+        ] {
+            let mut paid = payment.clone();
+            paid.apply(opened.id, reply, HOLD).unwrap();
+            let expected = [(number, "INITIATED", status, "NETS")];
+            assert_eq!(transaction_changes(payment.contents(), &paid), expected);
+        }
+
+        // One step lets the first transaction time out, and creates another one. The changes are in the order of creation.
+        let mut waiting = self::payment();
+        before = waiting.contents().clone();
+        waiting = waiting.at(start() + TimeDelta::hours(24));
+        let second = waiting.create_again(Owner([7; 32]), charge(2), charged_card()).unwrap();
+        let expected = [
+            (number, "CREATED", "CANCELLED", "TIMED_OUT"),
+            (second.number(), "", "CREATED", "REQUEST"),
+        ];
+        assert_eq!(transaction_changes(&before, &waiting), expected);
+        before = waiting.contents().clone();
+        waiting.cancel(second).unwrap();
+        let expected = [(second.number(), "CREATED", "CANCELLED", "REQUESTED")];
+        assert_eq!(transaction_changes(&before, &waiting), expected);
     }
 }

@@ -54,29 +54,38 @@ impl Tenant {
     }
 }
 
-/// A permission in a token: the last part of `recurring-payments:les|opprett|endre|slett|on-behalf-of`.
+/// A permission in a token: `recurring-payments:les|opprett|endre|slett|on-behalf-of` or `payments:les|opprett|endre`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Permission {
-    /// `les`: list and get.
+    /// `recurring-payments:les`: list and get.
     Read,
-    /// `opprett`: create, and the steps that complete it, terminal and authorize. This scope is a design decision.
+    /// `recurring-payments:opprett`: create, and the steps that complete it, terminal and authorize. This scope is a design decision.
     Create,
-    /// `endre`: update.
+    /// `recurring-payments:endre`: update.
     Update,
-    /// `slett`: end, and for internal callers erase, which is not in Entur's API.
+    /// `recurring-payments:slett`: end, and for internal callers erase, which is not in Entur's API.
     End,
-    /// `on-behalf-of`: create for another organisation. Not in Entur's API.
+    /// `recurring-payments:on-behalf-of`: create for another organisation. Not in Entur's API.
     OnBehalfOf,
+    /// `payments:les`: get a payment and its transactions. The three permissions for payments are a design decision.
+    PaymentRead,
+    /// `payments:opprett`: create a payment, and the steps that complete it: terminal, capture and cancel.
+    PaymentCreate,
+    /// `payments:endre`: credit a payment.
+    PaymentChange,
 }
 
 impl Permission {
     /// Every permission with its name in a token.
-    pub const NAMES: [(Self, &'static str); 5] = [
+    pub const NAMES: [(Self, &'static str); 8] = [
         (Self::Read, "recurring-payments:les"),
         (Self::Create, "recurring-payments:opprett"),
         (Self::Update, "recurring-payments:endre"),
         (Self::End, "recurring-payments:slett"),
         (Self::OnBehalfOf, "recurring-payments:on-behalf-of"),
+        (Self::PaymentRead, "payments:les"),
+        (Self::PaymentCreate, "payments:opprett"),
+        (Self::PaymentChange, "payments:endre"),
     ];
 
     /// The permission with this name in a token. `None` for permissions of other services.
@@ -131,6 +140,19 @@ impl Caller {
         }
     }
 
+    /// Checks that the caller acts on behalf of customers. Only such callers charge a card without its customer (`MIT_UCOF`,
+    /// payments.md §4.2).
+    ///
+    /// # Errors
+    /// `Forbidden` for a traveller or person.
+    pub fn require_privileged(&self) -> Result<(), Error> {
+        if self.tenant.is_privileged() {
+            Ok(())
+        } else {
+            Err(Error::Forbidden("transactionType MIT_UCOF is for internal callers and partners"))
+        }
+    }
+
     /// The customer that a write is for (api.md §5): the customer of the token if it has one, otherwise the named one.
     ///
     /// # Errors
@@ -169,7 +191,17 @@ mod tests {
     }
 
     #[test]
-    fn only_internal_callers_pass_the_internal_check() {
+    fn every_name_parses_to_its_permission() {
+        for (permission, name) in Permission::NAMES {
+            assert_eq!(Permission::from_name(name), Some(permission));
+        }
+        for unknown in ["", "les", "payments:slett", "Payments:les", "payments:les "] {
+            assert_eq!(Permission::from_name(unknown), None, "{unknown:?}");
+        }
+    }
+
+    #[test]
+    fn only_internal_callers_and_partners_pass_their_checks() {
         for (tenant, _) in Tenant::NAMES {
             let caller = Caller {
                 tenant,
@@ -181,6 +213,8 @@ mod tests {
                 expires_at: DateTime::UNIX_EPOCH,
             };
             assert_eq!(caller.require_internal().is_ok(), tenant == Tenant::Internal);
+            let is_privileged = [Tenant::Internal, Tenant::Partner].contains(&tenant);
+            assert_eq!(caller.require_privileged().is_ok(), is_privileged);
         }
     }
 

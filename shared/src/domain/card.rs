@@ -144,16 +144,23 @@ pub struct Registration {
     pub activated_at: DateTime<Utc>,
     /// The first instant at which it is no longer valid. Never later than the expiry of the card.
     pub expires_at: DateTime<Utc>,
+    /// Whether the customer stored the card at a terminal with `MIT_UCOF`, and so agreed to charges by the merchant.
+    pub allows_merchant_initiated: bool,
 }
 
 impl Registration {
     /// A registration that is valid until the card expires or `lifetime` is over, whichever is earlier (rule 9).
     #[must_use]
-    pub fn new(card: Card, activated_at: DateTime<Utc>, lifetime: Months) -> Self {
+    pub fn new(
+        card: Card,
+        activated_at: DateTime<Utc>,
+        lifetime: Months,
+        allows_merchant_initiated: bool,
+    ) -> Self {
         let lifetime_ends =
             activated_at.checked_add_months(lifetime).unwrap_or(DateTime::<Utc>::MAX_UTC);
         let expires_at = card.expiry.ends_at().min(lifetime_ends);
-        Self { card, activated_at, expires_at }
+        Self { card, activated_at, expires_at, allows_merchant_initiated }
     }
 }
 
@@ -204,7 +211,8 @@ mod tests {
                 last_four: LastFour("0004".to_owned()),
                 expiry,
             };
-            Registration::new(card, instant("2026-11-23T10:00:00Z"), Months::new(36)).expires_at
+            let activated_at = instant("2026-11-23T10:00:00Z");
+            Registration::new(card, activated_at, Months::new(36), false).expires_at
         };
         assert_eq!(
             registration(CardExpiry::new(2027, 3).unwrap()),

@@ -37,6 +37,9 @@ impl TryFrom<&str> for OrderId {
 pub struct OrderVersion(u32);
 
 impl OrderVersion {
+    /// The version of an order for which the caller names none.
+    pub const FIRST: Self = Self(1);
+
     const MAX: u64 = 1 << 31;
 
     /// The number.

@@ -1,29 +1,36 @@
 //! One payment: the transactions that pay one version of an order, as of one instant, and the rules for them (payments.md §4).
 //!
-//! A payment is an aggregate of its own. The wallet does not know its payments, and a payment stores no card data.
+//! A payment is an aggregate of its own. The wallet does not know its payments. Of the card, a payment stores only the scheme
+//! and the last four digits.
 //!
 //! At most one transaction is live, and a captured one blocks the order. AUTH is requested only for the registration that is stored
 //! as chosen, so the amount is authorized once, and only the whole authorized amount is captured. An authorization that is found
 //! after the end of its transaction is annulled. As in a wallet, the changes that depend only on time are always applied.
 
 mod initiated;
+mod operation;
 mod reconciliation;
-mod refusal;
+mod registrations;
 mod schedule;
 mod transaction;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 
-use crate::domain::id::{Attempt, PaymentId, PaymentTransactionId, RegistrationId};
+use crate::domain::id::{Attempt, PaymentId, PaymentTransactionId};
+use crate::domain::money::Money;
 use crate::domain::order::Order;
 use crate::domain::owner::{OrderHash, Owner};
+use crate::error::{CancelReason, Decline, PaymentRefusal};
 pub use initiated::{Chosen, Initiated, Initiator, Registration, RegistrationOutcome};
+pub use operation::{Operation, OperationKind};
 pub use reconciliation::{NextStep, Reconciliation};
-pub use refusal::{CancelReason, PaymentDecline, PaymentRefusal};
+pub use registrations::{Capture, OpenedRegistration};
 pub use schedule::{Annulment, Schedule};
-pub use transaction::{Captured, Charge, State, Summary, Transaction, TransactionStatus};
+pub use transaction::{
+    Captured, Charge, ChargedCard, State, Summary, Transaction, TransactionStatus,
+};
 
-/// The stored data of a payment. Contains nothing that can be derived, and no card data.
+/// The stored data of a payment. Contains nothing that can be derived, and no pan hash.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Contents {
     /// The order that is paid.
@@ -42,24 +49,6 @@ pub struct Payment {
     id: PaymentId,
     now: DateTime<Utc>,
     contents: Contents,
-}
-
-/// The registration to send to Nets, and whether it is new.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct OpenedRegistration {
-    /// The id at Nets.
-    pub id: RegistrationId,
-    /// `false` if an open registration of the merchant is used again: Nets may already know it.
-    pub is_new: bool,
-}
-
-/// What a capture has to do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Capture {
-    /// Request AUTH for this registration, or `Query` it if AUTH may have been requested before, and capture it.
-    Authorize(RegistrationId),
-    /// The money is already captured.
-    Completed,
 }
 
 impl Payment {
@@ -81,9 +70,10 @@ impl Payment {
         (order, order_hash): (Order, OrderHash),
         owner: Owner,
         charge: Charge,
+        card: ChargedCard,
         now: DateTime<Utc>,
     ) -> Self {
-        let transactions = vec![Transaction::new(charge, now)];
+        let transactions = vec![Transaction::new(charge, card, now)];
         Self { id, now, contents: Contents { order, order_hash, owner, transactions } }
     }
 
@@ -122,6 +112,31 @@ impl Payment {
             .map(move |(number, transaction)| (PaymentTransactionId::new(id, number), transaction))
     }
 
+    /// The status: that of the captured transaction, else that of the newest one.
+    #[must_use]
+    pub fn status(&self) -> TransactionStatus {
+        self.decisive().status()
+    }
+
+    /// The total of the order: the amount of the transaction that determines the status.
+    #[must_use]
+    pub fn total(&self) -> Money {
+        self.decisive().charge.amount
+    }
+
+    /// When the first transaction was created.
+    #[must_use]
+    pub fn created_at(&self) -> DateTime<Utc> {
+        self.contents.transactions[0].created_at
+    }
+
+    /// The transaction that determines the status.
+    fn decisive(&self) -> &Transaction {
+        let transactions = &self.contents.transactions;
+        let captured = transactions.iter().rev().find(|one| one.captured().is_some());
+        captured.unwrap_or(&transactions[transactions.len() - 1])
+    }
+
     /// Returns one transaction.
     ///
     /// # Errors
@@ -140,6 +155,7 @@ impl Payment {
         &mut self,
         owner: Owner,
         charge: Charge,
+        card: ChargedCard,
     ) -> Result<PaymentTransactionId, PaymentRefusal> {
         if owner != self.contents.owner {
             return Err(PaymentRefusal::OrderHasPayment);
@@ -155,119 +171,12 @@ impl Payment {
         }
         self.check_annulments()?;
         if self.history().any(|(_, transaction)| was_declined(transaction, &charge)) {
-            return Err(PaymentRefusal::Declined(PaymentDecline::Hard));
+            return Err(PaymentRefusal::Declined(Decline::Hard));
         }
         let number = Attempt::try_from(self.contents.transactions.len())
             .map_err(|_| PaymentRefusal::NoTransactionLeft)?;
-        self.contents.transactions.push(Transaction::new(charge, self.now));
+        self.contents.transactions.push(Transaction::new(charge, card, self.now));
         Ok(PaymentTransactionId::new(self.id, number))
-    }
-
-    /// Stores a registration before it is sent to Nets: CREATED becomes INITIATED. The merchant's open registration is used again.
-    ///
-    /// # Errors
-    /// `NotFound`; `AlreadyCaptured`, `Cancelled` or `Declined` if it is over; `AuthorizationInProgress`; `TooManyDeclines`;
-    /// `NoTerminalLeft`.
-    pub fn open_terminal(
-        &mut self,
-        id: PaymentTransactionId,
-        initiator: Initiator,
-    ) -> Result<OpenedRegistration, PaymentRefusal> {
-        let index = self.find(id)?;
-        let transaction = &self.contents.transactions[index];
-        let registration = Registration {
-            opened_at: self.now,
-            initiator,
-            auth_requested: false,
-            outcome: RegistrationOutcome::Open,
-        };
-        let (number, is_new, initiated) = match &transaction.state {
-            State::Created => (0, true, Initiated::new(registration)),
-            State::Initiated(initiated) => {
-                if let Some(number) = open_merchant_registration(initiated, initiator) {
-                    let id = RegistrationId { transaction: id, number };
-                    return Ok(OpenedRegistration { id, is_new: false });
-                }
-                if initiated.chosen.is_some() {
-                    return Err(PaymentRefusal::AuthorizationInProgress);
-                }
-                (initiated.registrations.len(), true, initiated.clone().registered(registration))
-            }
-            State::Captured(_)
-            | State::Credited(_)
-            | State::Rejected { .. }
-            | State::Cancelled { .. } => return Err(refusal_if_over(&transaction.state)),
-        };
-        let number = Attempt::try_from(number).map_err(|_| PaymentRefusal::NoTerminalLeft)?;
-        self.check_declines(&transaction.charge)?;
-        self.contents.transactions[index].state = State::Initiated(initiated);
-        Ok(OpenedRegistration { id: RegistrationId { transaction: id, number }, is_new })
-    }
-
-    /// Chooses the registration for which AUTH may be requested. Has to be stored before AUTH is requested. A registration that is
-    /// already chosen is returned instead; that another request uses it is stored too, because a decline of the one request must
-    /// not free the order while the other one can still capture.
-    ///
-    /// # Errors
-    /// `NotFound`; `NoTerminal`; `Cancelled` or `Declined` if the transaction is over; the outcome of the newest registration if
-    /// this one is not open; `TooManyDeclines`.
-    pub fn choose(&mut self, id: RegistrationId) -> Result<Capture, PaymentRefusal> {
-        let index = self.find(id.transaction)?;
-        let transaction = &self.contents.transactions[index];
-        let initiated = match &transaction.state {
-            State::Initiated(initiated) => initiated,
-            State::Captured(_) | State::Credited(_) => return Ok(Capture::Completed),
-            State::Created | State::Rejected { .. } | State::Cancelled { .. } => {
-                return Err(refusal_if_over(&transaction.state));
-            }
-        };
-        if let Some(chosen) = initiated.chosen {
-            if let Some(decline) = chosen.decline {
-                return Err(PaymentRefusal::Declined(decline));
-            }
-            let initiated = initiated.clone();
-            if !initiated.is_authorized() {
-                let chosen_again = initiated.choosing(chosen.registration, self.now);
-                self.contents.transactions[index].state = State::Initiated(chosen_again);
-            }
-            return Ok(Capture::Authorize(RegistrationId { number: chosen.registration, ..id }));
-        }
-        match initiated.get(id.number).map(|registration| registration.outcome) {
-            None => return Err(PaymentRefusal::NotFound),
-            Some(RegistrationOutcome::Open) => {}
-            Some(
-                RegistrationOutcome::NeverRegistered
-                | RegistrationOutcome::Cancelled
-                | RegistrationOutcome::AuthenticationRequired
-                | RegistrationOutcome::Annulled,
-            ) => return Err(initiated.refusal_of_capture(self.now)),
-        }
-        self.check_declines(&transaction.charge)?;
-        let chosen = initiated.clone().choosing(id.number, self.now);
-        self.contents.transactions[index].state = State::Initiated(chosen);
-        Ok(Capture::Authorize(id))
-    }
-
-    /// Applies what Nets says about a registration. `hold` is how long an authorization is kept without a capture
-    /// (`AuthorizationHoldHours`).
-    ///
-    /// # Errors
-    /// `NotFound`.
-    pub fn apply(
-        &mut self,
-        id: RegistrationId,
-        reconciliation: Reconciliation,
-        hold: TimeDelta,
-    ) -> Result<NextStep, PaymentRefusal> {
-        let index = self.find(id.transaction)?;
-        if !self.contents.transactions[index].may_have_registration(id.number) {
-            return Err(PaymentRefusal::NotFound);
-        }
-        let before = self.contents.transactions.remove(index);
-        let (after, step) = before.reconciled(id.number, reconciliation, hold, self.now);
-        self.contents.transactions.insert(index, after);
-        self.apply_time();
-        Ok(step)
     }
 
     /// Cancels a transaction. CANCELLED and REJECTED stay unchanged. Afterwards the authorizations of
@@ -305,51 +214,10 @@ impl Payment {
         Ok(())
     }
 
-    /// The refusal of a capture if Nets has no authorization for it.
-    ///
-    /// # Errors
-    /// Always, except if the transaction is captured.
-    pub fn check_captured(&self, id: PaymentTransactionId) -> Result<(), PaymentRefusal> {
-        match &self.transaction(id)?.state {
-            State::Captured(_) | State::Credited(_) => Ok(()),
-            State::Initiated(initiated) => Err(initiated.refusal_of_capture(self.now)),
-            over @ (State::Created | State::Rejected { .. } | State::Cancelled { .. }) => {
-                Err(refusal_if_over(over))
-            }
-        }
-    }
-
-    /// The registrations of a transaction to query at Nets. While INITIATED the chosen one, or without one every open one, newest
-    /// first. Later those whose authorizations have to be annulled.
-    ///
-    /// # Errors
-    /// `NotFound`.
-    pub fn registrations_to_reconcile(
-        &self,
-        id: PaymentTransactionId,
-    ) -> Result<Vec<RegistrationId>, PaymentRefusal> {
-        let numbers = self.transaction(id)?.registrations_to_reconcile();
-        Ok(numbers.into_iter().map(|number| RegistrationId { transaction: id, number }).collect())
-    }
-
     /// When the service next has to do something at Nets without a request. Can be overdue. `None` if there is nothing to do.
     #[must_use]
     pub fn due_at(&self) -> Option<DateTime<Utc>> {
         self.contents.transactions.iter().filter_map(Transaction::due_at).min()
-    }
-
-    /// The registrations of the transactions that are due.
-    #[must_use]
-    pub fn due_registrations(&self) -> Vec<RegistrationId> {
-        let is_due = |transaction: &Transaction| {
-            transaction.due_at().is_some_and(|due_at| due_at <= self.now)
-        };
-        let due = self.history().filter(|(_, transaction)| is_due(transaction));
-        due.flat_map(|(id, transaction)| {
-            let numbers = transaction.registrations_to_reconcile();
-            numbers.into_iter().map(move |number| RegistrationId { transaction: id, number })
-        })
-        .collect()
     }
 
     fn find(&self, id: PaymentTransactionId) -> Result<usize, PaymentRefusal> {
@@ -383,42 +251,12 @@ impl Payment {
             }
         }
     }
-
-    /// Limits the attempts with a card that was declined for now (payments.md §4.3).
-    fn check_declines(&self, charge: &Charge) -> Result<(), PaymentRefusal> {
-        let same_card = |transaction: &&Transaction| {
-            transaction.charge.recurring_payment_id == charge.recurring_payment_id
-        };
-        let transactions = self.contents.transactions.iter().filter(same_card);
-        let ends = transactions
-            .flat_map(|transaction| &transaction.soft_declines)
-            .map(|at| *at + Transaction::DECLINE_PERIOD);
-        let mut counted: Vec<_> = ends.filter(|end| self.now < *end).collect();
-        counted.sort_unstable();
-        match counted.iter().rev().nth(Transaction::MAX_SOFT_DECLINES - 1) {
-            None => Ok(()),
-            Some(end) => Err(PaymentRefusal::TooManyDeclines {
-                retry_after_seconds: seconds_until(*end, self.now),
-            }),
-        }
-    }
 }
 
 /// Returns whether the card of a charge was declined permanently.
 fn was_declined(transaction: &Transaction, charge: &Charge) -> bool {
     let is_same_card = transaction.charge.recurring_payment_id == charge.recurring_payment_id;
-    is_same_card
-        && matches!(transaction.state, State::Rejected { decline: PaymentDecline::Hard, .. })
-}
-
-/// The newest open registration of the merchant, or the chosen one: a repeated off-session terminal does not need another one.
-fn open_merchant_registration(initiated: &Initiated, initiator: Initiator) -> Option<Attempt> {
-    let is_merchant = |number: &Attempt| {
-        initiated.get(*number).is_some_and(|one| one.initiator == Initiator::Merchant)
-    };
-    let chosen = initiated.chosen.map(|chosen| chosen.registration);
-    let number = chosen.or_else(|| initiated.open().next()).filter(is_merchant);
-    number.filter(|_| initiator == Initiator::Merchant)
+    is_same_card && matches!(transaction.state, State::Rejected { decline: Decline::Hard, .. })
 }
 
 /// The refusal of an action that needs an INITIATED transaction.
@@ -443,4 +281,4 @@ mod rule_tests;
 
 #[cfg(test)]
 #[path = "payment/scenario_tests.rs"]
-mod scenario_tests;
+pub(crate) mod scenario_tests;

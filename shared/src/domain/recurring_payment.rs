@@ -190,19 +190,24 @@ impl RecurringPayment {
         Some((callback.as_ref().filter(|_| !newest.outcome.is_decline())?, attempt))
     }
 
-    /// Stores the card: CREATED becomes ACTIVE. Any other state stays unchanged.
+    /// Stores the card of a terminal session: CREATED becomes ACTIVE. Any other state stays unchanged.
     #[must_use]
     pub fn activated(
         self,
+        session: Attempt,
         card: VerifiedCard,
         at: DateTime<Utc>,
         lifetime: chrono::Months,
     ) -> Self {
         let state = match self.state {
-            State::Created { .. } => State::Active {
-                registration: Registration::new(card.card, at, lifetime),
-                pan_hash: card.pan_hash,
-            },
+            State::Created { terminals, .. } => {
+                let terminal = terminals.get(usize::from(session.number()));
+                let allows = terminal.is_some_and(|terminal| terminal.allows_merchant_initiated);
+                State::Active {
+                    registration: Registration::new(card.card, at, lifetime, allows),
+                    pan_hash: card.pan_hash,
+                }
+            }
             other @ (State::Active { .. } | State::Expired { .. } | State::Cancelled { .. }) => {
                 other
             }

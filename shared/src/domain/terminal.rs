@@ -17,6 +17,8 @@ pub struct Terminal {
     pub reconcile_at: Option<DateTime<Utc>>,
     /// The idempotency record of the request that opened it (rule 16).
     pub idempotency: Option<IdempotencyRecord>,
+    /// Whether it was opened with `MIT_UCOF`: a customer who stores a card in it agrees to charges by the merchant.
+    pub allows_merchant_initiated: bool,
 }
 
 /// The idempotency record of a terminal. Contains hashes, so neither the key nor the request is stored.
@@ -80,6 +82,7 @@ impl Terminal {
             outcome: Outcome::Open,
             reconcile_at: Some(at + Self::RECONCILE_AFTER[0]),
             idempotency: None,
+            allows_merchant_initiated: false,
         }
     }
 
@@ -115,7 +118,8 @@ impl Terminal {
         Self { reconcile_at: late_enough.or(Some(now + Self::RECONCILE_AFTER[0])), ..self }
     }
 
-    /// Stores the outcome for a close reason. A soft decline leaves the session open and schedules the next reconciliation.
+    /// Stores the outcome for a close reason. A decline that is not permanent leaves the session open and schedules the next
+    /// reconciliation.
     #[must_use]
     pub fn closed(self, close_reason: CloseReason, now: DateTime<Utc>) -> Self {
         match close_reason.outcome() {
@@ -192,14 +196,15 @@ pub enum CloseReason {
 }
 
 impl CloseReason {
-    /// The outcome to store. A soft decline leaves the session open: the same card may succeed later.
+    /// The outcome to store. After a decline that is not permanent the session stays open: the same card may succeed later, or the
+    /// customer can return to the page and authenticate.
     #[must_use]
     pub fn outcome(self) -> Outcome {
         match self {
             Self::NeverRegistered => Outcome::Failed,
             Self::Cancelled => Outcome::Cancelled,
             Self::Declined(Decline::Hard) => Outcome::Declined,
-            Self::Declined(Decline::Soft) => Outcome::Open,
+            Self::Declined(Decline::Soft | Decline::AuthenticationRequired) => Outcome::Open,
             Self::CardExpired => Outcome::CardExpired,
         }
     }

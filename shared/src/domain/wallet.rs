@@ -6,6 +6,7 @@
 //! The primary is derived (rule 1), so two primaries cannot be stored and a promotion needs no write.
 
 mod notifications;
+mod stored_card;
 mod terminals;
 mod time;
 
@@ -20,6 +21,7 @@ use crate::domain::recurring_payment::{
 };
 use crate::domain::text::Nickname;
 use crate::error::Refusal;
+pub use stored_card::StoredCard;
 pub use terminals::{OpenedTerminal, SetupProgress};
 pub use time::Due;
 
@@ -126,6 +128,12 @@ impl Wallet {
     #[must_use]
     pub fn slot(&self) -> Slot {
         self.slot
+    }
+
+    /// The hash of the customer.
+    #[must_use]
+    pub fn owner(&self) -> Owner {
+        self.contents.owner
     }
 
     /// The data to store.

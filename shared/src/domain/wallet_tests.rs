@@ -97,7 +97,7 @@ impl Wallet {
         id: RecurringPaymentId,
         callback: Option<CallbackUrl>,
     ) -> Result<TerminalSession, Refusal> {
-        self.open_terminal(id, callback, None).map(|opened| opened.session)
+        self.open_terminal(id, callback, None, false).map(|opened| opened.session)
     }
 
     fn add(&mut self) -> RecurringPaymentId {
@@ -190,6 +190,7 @@ enum_with_all! {
         CloseNeverRegistered,
         CloseCancelled,
         CloseSoftDecline,
+        CloseAuthenticationRequired,
         CloseHardDecline,
         Activate,
         SetupProgress,
@@ -245,6 +246,9 @@ fn perform(wallet: &mut Wallet, id: RecurringPaymentId, action: Action) -> Resul
         Action::CloseNeverRegistered => close(CloseReason::NeverRegistered),
         Action::CloseCancelled => close(CloseReason::Cancelled),
         Action::CloseSoftDecline => close(CloseReason::Declined(Decline::Soft)),
+        Action::CloseAuthenticationRequired => {
+            close(CloseReason::Declined(Decline::AuthenticationRequired))
+        }
         Action::CloseHardDecline => close(CloseReason::Declined(Decline::Hard)),
         Action::View => wallet.view(id).map(drop),
         Action::Rename => wallet.update(id, rename(Some("Jobb"))).map(drop),
@@ -287,6 +291,7 @@ fn expected_result(
         | Action::CloseNeverRegistered
         | Action::CloseCancelled
         | Action::CloseSoftDecline
+        | Action::CloseAuthenticationRequired
         | Action::CloseHardDecline => Ok(same),
         Action::Rename | Action::ClearNickname => match same {
             Status::Created | Status::Active | Status::Expired => Ok(same),
@@ -338,7 +343,7 @@ fn expects_change(state: InitialState, alone: bool, action: Action) -> bool {
         Action::Activate => {
             expected_result(state, alone, action).is_ok() && state != InitialState::Active
         }
-        Action::CloseSoftDecline => false,
+        Action::CloseSoftDecline | Action::CloseAuthenticationRequired => false,
         Action::CloseNeverRegistered | Action::CloseCancelled | Action::CloseHardDecline => {
             state == InitialState::TerminalOpen
         }
@@ -379,8 +384,60 @@ fn only_created_and_active_ones_can_become_primary() {
 }
 
 #[test]
+fn only_an_active_one_has_a_card_to_charge() {
+    for (state, alone) in
+        InitialState::ALL.iter().flat_map(|state| [(*state, true), (*state, false)])
+    {
+        let (wallet, id) = wallet_in(state, alone);
+        let expected = (state == InitialState::Active).then(|| StoredCard {
+            pan_hash: card().pan_hash,
+            card: card().card,
+            allows_merchant_initiated: false,
+        });
+        assert_eq!(wallet.stored_card(id), Ok(expected), "{state:?}");
+    }
+    let unknown = RecurringPaymentId::new(wallet().slot(), Sequence::NONE);
+    assert_eq!(wallet().stored_card(unknown), Err(Refusal::NotFound));
+}
+
+/// The session in which the card was entered counts, whatever the customer allowed in another one.
+#[test]
+fn a_card_may_be_charged_by_the_merchant_if_its_terminal_allowed_it() {
+    for allows in [[false, false], [false, true], [true, false], [true, true]] {
+        for (attempt, expected) in allows.into_iter().enumerate() {
+            let mut wallet = wallet();
+            let id = wallet.add();
+            let sessions =
+                allows.map(|allows| wallet.open_terminal(id, None, None, allows).unwrap().session);
+            let card = Reconciliation::Card(card());
+            wallet.apply_reconciliation(&sessions[attempt], &card, LIFETIME).unwrap();
+            let stored = wallet.stored_card(id).unwrap().unwrap();
+            assert_eq!(stored.allows_merchant_initiated, expected, "{allows:?} {attempt}");
+            // The first card counts.
+            wallet.apply_reconciliation(&sessions[1 - attempt], &card, LIFETIME).unwrap();
+            assert_eq!(wallet.stored_card(id), Ok(Some(stored)));
+            let expired = wallet.at(card_expires_at()).view(id).unwrap().registration.unwrap();
+            assert_eq!(expired.allows_merchant_initiated, expected);
+        }
+    }
+}
+
+#[test]
+fn a_repeated_terminal_keeps_what_the_first_request_allowed() {
+    for allows in [false, true] {
+        let mut wallet = wallet();
+        let id = wallet.add();
+        let first = wallet.open_terminal(id, None, Some(idempotency(1, 1)), allows).unwrap();
+        let again = wallet.open_terminal(id, None, Some(idempotency(1, 1)), !allows).unwrap();
+        assert_eq!((again.repeated, again.session), (true, first.session));
+        assert_eq!(first.session.terminal.allows_merchant_initiated, allows);
+    }
+}
+
+#[test]
 fn a_named_customer_must_own_the_wallet() {
     let wallet = wallet();
+    assert_eq!(wallet.owner(), Owner([7; 32]));
     assert_eq!(wallet.check_owner(None), Ok(()));
     assert_eq!(wallet.check_owner(Some(Owner([7; 32]))), Ok(()));
     assert_eq!(wallet.check_owner(Some(Owner([8; 32]))), Err(Refusal::OtherCustomer));
@@ -1071,31 +1128,31 @@ fn idempotency(key: u8, request: u8) -> IdempotencyRecord {
 fn rule_16_the_same_key_returns_the_same_terminal_for_24_hours() {
     let mut wallet = wallet();
     let (id, other) = (wallet.add(), wallet.add());
-    let first = wallet.open_terminal(id, None, Some(idempotency(1, 1))).unwrap();
+    let first = wallet.open_terminal(id, None, Some(idempotency(1, 1)), false).unwrap();
     assert!(!first.repeated);
     let before = wallet.clone();
     for (request, expected) in [
         (1, Ok(OpenedTerminal { repeated: true, ..first })),
         (2, Err(Refusal::IdempotencyKeyReused)),
     ] {
-        assert_eq!(wallet.open_terminal(id, None, Some(idempotency(1, request))), expected);
+        assert_eq!(wallet.open_terminal(id, None, Some(idempotency(1, request)), false), expected);
         assert_eq!(wallet, before, "the wallet does not change");
     }
-    let another = wallet.open_terminal(id, None, Some(idempotency(2, 1))).unwrap();
+    let another = wallet.open_terminal(id, None, Some(idempotency(2, 1)), false).unwrap();
     assert_ne!(another.session.transaction_id, first.session.transaction_id);
     assert!(
-        !wallet.open_terminal(other, None, Some(idempotency(1, 2))).unwrap().repeated,
+        !wallet.open_terminal(other, None, Some(idempotency(1, 2)), false).unwrap().repeated,
         "the key belongs to one recurring payment"
     );
-    assert!(!wallet.open_terminal(id, None, None).unwrap().repeated);
+    assert!(!wallet.open_terminal(id, None, None, false).unwrap().repeated);
     wallet = wallet.at(start() + TimeDelta::hours(24) - millisecond());
     assert_eq!(
-        wallet.open_terminal(id, None, Some(idempotency(1, 1))),
+        wallet.open_terminal(id, None, Some(idempotency(1, 1)), false),
         Ok(OpenedTerminal { repeated: true, ..first })
     );
     wallet = wallet.after(millisecond());
     assert!(
-        !wallet.open_terminal(id, None, Some(idempotency(1, 2))).unwrap().repeated,
+        !wallet.open_terminal(id, None, Some(idempotency(1, 2)), false).unwrap().repeated,
         "the key is valid for 24 hours"
     );
 }
@@ -1104,9 +1161,9 @@ fn rule_16_the_same_key_returns_the_same_terminal_for_24_hours() {
 fn a_repeated_request_opens_a_new_terminal_if_the_first_was_never_registered() {
     let mut wallet = wallet();
     let id = wallet.add();
-    let first = wallet.open_terminal(id, None, Some(idempotency(1, 1))).unwrap();
+    let first = wallet.open_terminal(id, None, Some(idempotency(1, 1)), false).unwrap();
     wallet.close_terminal(&first.session, CloseReason::NeverRegistered).unwrap();
-    assert!(!wallet.open_terminal(id, None, Some(idempotency(1, 2))).unwrap().repeated);
+    assert!(!wallet.open_terminal(id, None, Some(idempotency(1, 2)), false).unwrap().repeated);
 }
 
 #[test]
@@ -1500,6 +1557,7 @@ fn step() -> impl Strategy<Value = Step> {
         Just(CloseReason::NeverRegistered),
         Just(CloseReason::Cancelled),
         Just(CloseReason::Declined(Decline::Soft)),
+        Just(CloseReason::Declined(Decline::AuthenticationRequired)),
         Just(CloseReason::Declined(Decline::Hard)),
         Just(CloseReason::CardExpired),
     ];
@@ -1620,8 +1678,9 @@ impl Scenario {
             }
             Step::Open(which) => {
                 let callback = (which % 2 == 0).then(callback);
-                let session = self.wallet.open(self.id(which), callback)?;
-                self.sessions.push(session);
+                let opened =
+                    self.wallet.open_terminal(self.id(which), callback, None, which % 3 == 0)?;
+                self.sessions.push(opened.session);
             }
             Step::Close(which, close_reason) => {
                 if let Some(session) = self.sessions.get(which % self.sessions.len().max(1)) {

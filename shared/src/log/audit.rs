@@ -1,8 +1,9 @@
-//! The audit log: one line for each change of a recurring payment, or of the primary one. It says who changed it, why, and the
-//! status before and after.
+//! The audit log: one line for each change of a recurring payment, of the primary one, or of a transaction of a payment. It says who
+//! changed it, why, and the status before and after.
 
-use crate::domain::audit::Audit;
-use crate::domain::id::RecurringPaymentId;
+use crate::domain::audit::{Audit, TransactionChange};
+use crate::domain::id::{PaymentId, RecurringPaymentId};
+use crate::domain::payment::TransactionStatus;
 use crate::domain::recurring_payment::RecurringStatus;
 use crate::invocation::{Invocation, current};
 
@@ -35,5 +36,28 @@ pub fn audit(audit: &Audit) {
     }
     if audit.changes.is_empty() && primary_before != primary_after {
         write(None, None, None, "CHOICE");
+    }
+}
+
+/// Writes the changes of the transactions of a payment to the log, after they are stored.
+pub fn audit_payment(id: PaymentId, changes: &[TransactionChange]) {
+    let Invocation { operation, tenant, organisation, client, correlation_id, .. } = current();
+    for change in changes {
+        tracing::info!(
+            operation,
+            tenant,
+            organisation,
+            client,
+            correlation_id,
+            payment_id = id.number(),
+            transaction_id = change.id.number(),
+            recurring_payment_id = change.recurring_payment_id.number(),
+            before = change.before.map_or("NONE", TransactionStatus::name),
+            after = change.after.name(),
+            reason = change.cause,
+            amount = %change.amount,
+            currency = change.amount.currency().code(),
+            "audit"
+        );
     }
 }

@@ -3,16 +3,19 @@
 //! Elements can be in any order, and there can be new ones (Nets' REST documentation). So elements are found by name, and
 //! unknown ones are ignored.
 
+mod amounts;
 mod codes;
 mod exception;
 mod payment_info;
 mod xml;
 
+use std::fmt;
+
 use roxmltree::{Document, ParsingOptions};
 
 use crate::secret::Secret;
 pub(super) use codes::ResponseClass;
-use codes::classify_and_warn;
+use codes::{classify_and_log, truncate};
 pub(super) use exception::{Exception, ExceptionKind};
 pub(super) use payment_info::PaymentInfo;
 use xml::{required_text, text_at};
@@ -38,18 +41,34 @@ pub(super) enum ParseError {
 #[derive(Debug)]
 pub(super) enum Reply {
     Registered { transaction_id: String },
-    Processed(Processed),
+    Processed(ProcessReply),
     PaymentInfo(Box<PaymentInfo>),
     Exception(Exception),
 }
 
 /// The reply to `Process`.
 #[derive(Debug)]
-pub(super) struct Processed {
+pub(super) struct ProcessReply {
     /// Present in every reply that was seen so far.
-    pub(super) transaction_id: Option<String>,
+    transaction_id: Option<String>,
+    /// Present in every reply that was seen so far.
+    operation: Option<String>,
     source: Option<String>,
     code: String,
+}
+
+impl ProcessReply {
+    /// A reply without a source is from Netaxept.
+    fn source(&self) -> &str {
+        self.source.as_deref().unwrap_or("Netaxept")
+    }
+}
+
+impl fmt::Display for ProcessReply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (source, code) = (truncate(self.source()), truncate(&self.code));
+        write!(f, "ProcessResponse with response code {source} {code}")
+    }
 }
 
 impl Reply {
@@ -64,8 +83,9 @@ impl Reply {
             "RegisterResponse" => {
                 Ok(Self::Registered { transaction_id: required_text(root, &["TransactionId"])? })
             }
-            "ProcessResponse" => Ok(Self::Processed(Processed {
+            "ProcessResponse" => Ok(Self::Processed(ProcessReply {
                 transaction_id: text_at(root, &["TransactionId"])?,
+                operation: text_at(root, &["Operation"])?,
                 source: text_at(root, &["ResponseSource"])?,
                 code: required_text(root, &["ResponseCode"])?,
             })),
@@ -83,13 +103,25 @@ impl Reply {
         }
     }
 
-    /// The class of the response code, if there is one.
+    /// Whether the reply is about this transaction and, if it names one, about this operation of `Process`.
+    pub(super) fn is_about(&self, id: &str, operation: &str) -> bool {
+        let is_other_id = |found: Option<&str>| found.is_some_and(|found| found != id);
+        match self {
+            Self::Registered { transaction_id } => transaction_id == id,
+            Self::Processed(reply) => {
+                let is_same = |found: &String| found.eq_ignore_ascii_case(operation);
+                !is_other_id(reply.transaction_id.as_deref())
+                    && reply.operation.as_ref().is_none_or(is_same)
+            }
+            Self::PaymentInfo(info) => !is_other_id(info.transaction_id.as_deref()),
+            Self::Exception(exception) => !is_other_id(exception.transaction_id()),
+        }
+    }
+
+    /// The class of the exception or of the response code, if there is one.
     pub(super) fn class(&self) -> Option<ResponseClass> {
         match self {
-            Self::Processed(processed) => Some(classify_and_warn(
-                processed.source.as_deref().unwrap_or("Netaxept"),
-                &processed.code,
-            )),
+            Self::Processed(reply) => Some(classify_and_log(reply.source(), &reply.code)),
             Self::Exception(exception) => exception.class(),
             Self::Registered { .. } | Self::PaymentInfo(_) => None,
         }

@@ -1,18 +1,13 @@
-//! Finds the wallets that are due, by the indexes, and stores expiry.
+//! Finds the wallets and payments that are due, by the indexes, and stores expiry.
 
-use std::collections::HashMap;
-
-use aws_sdk_dynamodb::types::{AttributeValue, ReturnConsumedCapacity};
 use chrono::{DateTime, Utc};
 
-use super::item::{self, BY_EXPIRY, BY_TASK, Entry, Index};
-use super::{ChangeResult, Store, WalletKey, meter, unavailable};
-use crate::domain::id::Slot;
+use super::item::{BY_EXPIRY, BY_TASK, Entry};
+use super::table::{Index, PageStart, SHARDS};
+use super::{ChangeResult, Store, WalletKey};
+use crate::domain::id::{PaymentId, Slot};
 use crate::domain::notification::Notification;
 use crate::error::{Error, Refusal};
-
-/// The number of index entries in a page.
-const PAGE_SIZE: i32 = 250;
 
 /// The reason why a wallet is due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,22 +18,25 @@ pub enum DueKind {
     Task,
 }
 
-/// A wallet that is due.
+/// A wallet or a payment that is due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct DueWallet {
-    /// The slot of the wallet.
-    pub slot: Slot,
-    /// The instant at which the wallet became due, in milliseconds since 1970.
+pub struct Due<K> {
+    /// The slot of the wallet, or the id of the payment.
+    pub key: K,
+    /// The instant at which it became due, in milliseconds since 1970.
     pub at: i64,
 }
 
-/// The start of the next page.
-pub struct PageStart(HashMap<String, AttributeValue>);
+/// A wallet that is due.
+pub type DueWallet = Due<Slot>;
 
-impl DueWallet {
-    /// The instant at which the wallet became due.
+/// A payment that is due.
+pub type DuePayment = Due<PaymentId>;
+
+impl<K> Due<K> {
+    /// The instant at which it became due.
     #[must_use]
-    pub fn due_at(self) -> DateTime<Utc> {
+    pub fn due_at(&self) -> DateTime<Utc> {
         DateTime::from_timestamp_millis(self.at).unwrap_or_default()
     }
 }
@@ -54,7 +52,7 @@ impl DueKind {
 
 impl Store {
     /// The number of shards of the indexes.
-    pub const SHARDS: u8 = item::SHARDS;
+    pub const SHARDS: u8 = SHARDS;
 
     /// Reads a page of the wallets that are due in a shard, longest due first. Also returns the start of the next page.
     ///
@@ -67,27 +65,8 @@ impl Store {
         now: DateTime<Utc>,
         page: Option<PageStart>,
     ) -> Result<(Vec<DueWallet>, Option<PageStart>), Error> {
-        let index = kind.index();
-        let query = self
-            .client
-            .query()
-            .table_name(&self.table)
-            .index_name(index.name)
-            .key_condition_expression(format!("{} = :shard AND {} <= :now", index.shard, index.at))
-            .expression_attribute_values(":shard", AttributeValue::N(shard.to_string()))
-            .expression_attribute_values(":now", instant(now))
-            .limit(PAGE_SIZE)
-            .set_exclusive_start_key(page.map(|PageStart(key)| key))
-            .return_consumed_capacity(ReturnConsumedCapacity::Total);
-        let response = Box::pin(query.send()).await.map_err(|cause| unavailable(cause.into()))?;
-        meter::record_read(response.consumed_capacity());
-        let next = response.last_evaluated_key.map(PageStart);
-        let entries = serde_dynamo::from_items(response.items.unwrap_or_default());
-        let entries: Vec<Entry> = entries.map_err(|cause| Error::Internal {
-            what: "an index entry cannot be read",
-            cause: cause.into(),
-        })?;
-        let due = |entry: Entry| DueWallet { slot: Slot::new(entry.slot), at: entry.at };
+        let (entries, next) = self.wallets.due(&kind.index(), shard, now, page).await?;
+        let due = |entry: Entry| Due { key: Slot::new(entry.slot), at: entry.at };
         Ok((entries.into_iter().map(due).collect(), next))
     }
 
@@ -114,8 +93,4 @@ impl Store {
         let ChangeResult { outcome: attempts, written } = changed.await?;
         Ok(written.then_some(attempts))
     }
-}
-
-fn instant(instant: DateTime<Utc>) -> AttributeValue {
-    AttributeValue::N(instant.timestamp_millis().to_string())
 }

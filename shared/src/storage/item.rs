@@ -6,37 +6,29 @@
 mod notification;
 mod payment;
 
-use std::collections::HashMap;
-
-use aws_sdk_dynamodb::types::AttributeValue;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use serde_bytes::{ByteArray, ByteBuf};
+use serde_bytes::ByteArray;
 
+use super::change::Aggregate;
+use super::table::{self, Attributes, Index};
+use super::write_ids::WriteIds;
+use crate::domain::audit::Audit;
 use crate::domain::customer::Organisation;
 use crate::domain::id::Sequence;
 use crate::domain::notification::Notification;
 use crate::domain::owner::Owner;
 use crate::domain::recurring_payment::RecurringPayment;
 use crate::domain::wallet::{Contents, Wallet};
-use crate::error::{Cause, Error};
+use crate::error::{Cause, Error, Refusal};
+use crate::log;
 use notification::StoredNotification;
 use payment::Payment;
 
 /// The schema version that this file writes.
 const SCHEMA: u8 = 1;
-/// The number of write ids that an item keeps. An uncertain write can be recognised until there were this many later writes.
-const KEPT_WRITE_IDS: usize = 8;
-/// The number of shards of an index. Shards spread the load over several partitions.
-pub(super) const SHARDS: u8 = 8;
-
-/// A sparse index by shard and instant. It contains only wallets that have such an instant.
-pub(super) struct Index {
-    pub(super) name: &'static str,
-    pub(super) shard: &'static str,
-    pub(super) at: &'static str,
-}
-
+/// The name of the partition key.
+pub(super) const KEY: &str = "slot";
 pub(super) const BY_EXPIRY: Index =
     Index { name: "ByExpiry", shard: "expiryShard", at: "expiryAt" };
 pub(super) const BY_TASK: Index = Index { name: "ByTask", shard: "taskShard", at: "taskAt" };
@@ -50,8 +42,7 @@ pub(super) struct Item {
     organisation: u64,
     owner: ByteArray<32>,
     version: u64,
-    /// The ids of the last writes, newest first, 8 bytes each.
-    writes: ByteBuf,
+    writes: WriteIds,
     last_sequence: u16,
     choices: Vec<u16>,
     payments: Vec<Payment>,
@@ -82,18 +73,15 @@ impl Item {
     /// Creates an item for a wallet, which replaces another item or is the first.
     pub(super) fn new(wallet: &Wallet, replaces: Option<&Self>, write_id: u64) -> Self {
         let contents = wallet.contents();
-        let mut writes = write_id.to_be_bytes().to_vec();
-        writes.extend(replaces.into_iter().flat_map(|item| item.writes.iter()));
-        writes.truncate(KEPT_WRITE_IDS * size_of::<u64>());
         let due = wallet.due();
-        let shard = u8::try_from(wallet.slot().number() % u64::from(SHARDS)).unwrap_or_default();
+        let shard = table::shard(wallet.slot().number());
         Self {
             schema: SCHEMA,
             slot: wallet.slot().number(),
             organisation: contents.organisation.number(),
             owner: ByteArray::new(contents.owner.0),
             version: replaces.map_or(0, Self::version) + 1,
-            writes: ByteBuf::from(writes),
+            writes: WriteIds::after(replaces.map(|item| &item.writes), write_id),
             last_sequence: contents.last_sequence.number(),
             choices: contents.choices.iter().map(|choice| choice.number()).collect(),
             payments: contents.payments.iter().map(Payment::from).collect(),
@@ -110,27 +98,12 @@ impl Item {
         self.version
     }
 
-    /// Whether this write is one of the last writes.
-    pub(super) fn was_written_by(&self, write_id: u64) -> bool {
-        self.writes.chunks(size_of::<u64>()).any(|write| write == write_id.to_be_bytes())
-    }
-
-    /// Whether the id of a write that replaced a version may have been dropped: there were too many later writes.
-    pub(super) fn may_have_dropped_write(&self, replaced: u64) -> bool {
-        self.version > replaced + KEPT_WRITE_IDS as u64
-    }
-
     /// Whether an index entry is due although the wallet is not. The next change of the wallet corrects the entry.
     pub(super) fn has_stale_index_entry(&self, wallet: &Wallet, now: DateTime<Utc>) -> bool {
         let due = wallet.due();
-        [(self.expiry_at, due.expiry), (self.task_at, due.task)].into_iter().any(
-            |(stored, actual)| {
-                stored.is_some_and(|stored| {
-                    stored <= now.timestamp_millis()
-                        && Some(stored) != actual.map(|at| at.timestamp_millis())
-                })
-            },
-        )
+        [(self.expiry_at, due.expiry), (self.task_at, due.task)]
+            .into_iter()
+            .any(|(stored, actual)| table::is_stale(stored, actual, now))
     }
 
     /// Whether an entry of the wallet has expired by `now`.
@@ -138,12 +111,12 @@ impl Item {
         self.expiry_at.is_some_and(|at| at <= now.timestamp_millis())
     }
 
-    pub(super) fn read(attributes: HashMap<String, AttributeValue>) -> Result<Self, Error> {
+    pub(super) fn read(attributes: Attributes) -> Result<Self, Error> {
         serde_dynamo::from_item(attributes)
             .map_err(|cause| unreadable(error_kind(&cause.to_string()).into()))
     }
 
-    pub(super) fn write(self) -> Result<HashMap<String, AttributeValue>, Error> {
+    pub(super) fn write(&self) -> Result<Attributes, Error> {
         let what = "the wallet cannot be serialized as an item";
         serde_dynamo::to_item(self).map_err(|cause| Error::Internal { what, cause: cause.into() })
     }
@@ -178,8 +151,46 @@ impl Item {
     }
 }
 
+impl Aggregate for Wallet {
+    type Contents = Contents;
+    type Item = Item;
+    type Refusal = Refusal;
+
+    fn contents(&self) -> &Contents {
+        self.contents()
+    }
+
+    fn to_item(&self, replaces: Option<&Item>, write_id: u64, _: DateTime<Utc>) -> Item {
+        Item::new(self, replaces, write_id)
+    }
+
+    fn has_stale_index_entry(&self, item: &Item, now: DateTime<Utc>) -> bool {
+        item.has_stale_index_entry(self, now)
+    }
+
+    fn audit(before: Contents, after: &Self) {
+        log::audit(&Audit::between(&Self::as_stored(after.slot(), before), after));
+    }
+
+    fn read(attributes: Attributes) -> Result<Item, Error> {
+        Item::read(attributes)
+    }
+
+    fn write(item: &Item) -> Result<Attributes, Error> {
+        item.write()
+    }
+
+    fn version(item: &Item) -> u64 {
+        item.version()
+    }
+
+    fn write_ids(item: &Item) -> &WriteIds {
+        &item.writes
+    }
+}
+
 /// The first part of an error message of serde. The rest quotes stored values, which can be a pan hash.
-fn error_kind(message: &str) -> String {
+pub(super) fn error_kind(message: &str) -> String {
     if message.starts_with("missing field") {
         return message.to_owned();
     }
@@ -190,7 +201,7 @@ fn unreadable(cause: Cause) -> Error {
     Error::Internal { what: "the stored wallet cannot be read", cause }
 }
 
-fn instant(milliseconds: i64) -> Result<DateTime<Utc>, Cause> {
+pub(super) fn instant(milliseconds: i64) -> Result<DateTime<Utc>, Cause> {
     DateTime::from_timestamp_millis(milliseconds).ok_or_else(|| "an instant is out of range".into())
 }
 

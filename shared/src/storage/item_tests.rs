@@ -1,5 +1,6 @@
 //! Tests that a written wallet reads back, after random steps, and that errors do not quote stored values.
 
+use aws_sdk_dynamodb::types::AttributeValue;
 use chrono::{Months, TimeDelta};
 use proptest::prelude::*;
 
@@ -108,7 +109,9 @@ fn run_step(wallet: &mut Wallet, now: &mut DateTime<Utc>, step: Step) -> Result<
         Step::Open(which, key) => {
             let callback = key.map(|_| CallbackUrl::try_from("https://shop.example/hook").unwrap());
             let idempotency = key.map(|key| IdempotencyRecord { key: [key; 16], request: [2; 16] });
-            wallet.open_terminal(id(wallet, which), callback, idempotency).map(|_| ())
+            wallet
+                .open_terminal(id(wallet, which), callback, idempotency, which % 2 == 1)
+                .map(|_| ())
         }
         Step::ApplyReconciliation(which, reconciliation) => {
             let later = wallet.clone().at(*now + TimeDelta::hours(24));
@@ -148,6 +151,28 @@ proptest! {
     }
 }
 
+/// The stored form of what a customer allowed: the attribute `mit` of the session, later of the card. Absent means false.
+#[test]
+fn what_a_customer_allowed_is_stored_with_the_session_and_then_with_the_card() {
+    for allows in [false, true] {
+        let mut wallet = wallet();
+        let id = wallet.create(new(None)).unwrap().id;
+        let session = wallet.open_terminal(id, None, None, allows).unwrap().session;
+        let with_mit = |wallet: &Wallet| {
+            let item = serde_json::to_string(&Item::new(wallet, None, 1)).unwrap();
+            (item.contains("\"mit\":true"), item.contains("\"mit\""))
+        };
+        assert_eq!(with_mit(&wallet), (allows, allows));
+        let card = Reconciliation::Card(card(start(), 20));
+        wallet.apply_reconciliation(&session, &card, Months::new(36)).unwrap();
+        assert_eq!(wallet.stored_card(id).unwrap().unwrap().allows_merchant_initiated, allows);
+        assert_eq!(with_mit(&wallet), (allows, allows));
+        assert_reads_back(&wallet, start());
+        wallet.end(id).unwrap();
+        assert_eq!(with_mit(&wallet), (allows, allows));
+    }
+}
+
 /// A stored value can be a pan hash.
 #[test]
 fn an_error_does_not_quote_stored_values() {
@@ -177,17 +202,15 @@ fn an_error_does_not_quote_stored_values() {
     assert_eq!(error(attributes), expected);
 }
 
-/// An item keeps the ids of its last eight writes, newest first.
+/// Each write increments the version, and adds its id.
 #[test]
-fn a_write_is_recognised_until_eight_later_writes() {
+fn a_write_increments_the_version_and_adds_its_id() {
     let mut item: Option<Item> = None;
     for write in 1..=20_u64 {
         let next = Item::new(&wallet(), item.as_ref(), write);
         assert_eq!(next.version(), write);
-        for other in 0..=20 {
-            let is_kept = other > 0 && other <= write && write < other + 8;
-            assert_eq!(next.was_written_by(other), is_kept, "{other} in the {write}th");
-        }
+        assert!(next.writes.contain(write) && !next.writes.contain(write + 1), "{write}");
+        assert!(write == 1 || next.writes.contain(write - 1), "{write}");
         item = Some(next);
     }
 }

@@ -1,10 +1,12 @@
 //! The rate limit of unidentified callers, which they share. Identified callers cause no extra request.
 
+use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnConsumedCapacity};
 use chrono::{DateTime, Utc};
 
-use super::{Store, meter, unavailable};
+use super::meter;
+use super::table::unavailable;
 use crate::error::Error;
 
 /// The number of requests of all unidentified callers together that are served in a minute.
@@ -13,16 +15,20 @@ const SECONDS_PER_MINUTE: i64 = 60;
 /// The retention of the count of a minute, in seconds.
 const RETENTION_SECONDS: i64 = 60 * SECONDS_PER_MINUTE;
 
-impl Store {
+/// The table of rate limits: one item for each minute.
+#[derive(Clone)]
+pub(super) struct RateLimits {
+    pub(super) client: Client,
+    /// The name of the table.
+    pub(super) table: String,
+}
+
+impl RateLimits {
     /// Counts a request of an unidentified caller. Does nothing for an identified one.
     ///
     /// # Errors
     /// Fails with `Unidentified` if the rate limit is exceeded, and with `Unavailable` if `DynamoDB` does not answer.
-    pub async fn check_rate_limit(
-        &self,
-        is_identified: bool,
-        now: DateTime<Utc>,
-    ) -> Result<(), Error> {
+    pub(super) async fn check(&self, is_identified: bool, now: DateTime<Utc>) -> Result<(), Error> {
         if is_identified {
             return Ok(());
         }
@@ -31,7 +37,7 @@ impl Store {
         let count = self
             .client
             .update_item()
-            .table_name(&self.rate_limits)
+            .table_name(&self.table)
             .key("minute", number(second / SECONDS_PER_MINUTE))
             .update_expression("SET forgottenAt = :forgotten ADD used :one")
             .condition_expression("attribute_not_exists(used) OR used < :limit")

@@ -9,9 +9,7 @@ use crate::domain::terminal::{IdempotencyRecord, Reconciliation, TerminalSession
 use crate::domain::text::{CallbackUrl, Nickname};
 use crate::domain::wallet::NewRecurringPayment;
 use crate::secret::Secret;
-
-#[path = "../../tests/storage/size.rs"]
-mod size;
+use crate::storage::size;
 
 /// A callback address of typical length, 60 characters.
 const CALLBACK: &str = "https://shop.example/recurring-payments/done/470702716903312";
@@ -82,7 +80,7 @@ impl Customer {
         let (key, request) = self.new_key();
         let idempotency = Some(IdempotencyRecord { key, request });
         self.wallet
-            .open_terminal(id, self.callback.clone(), idempotency)
+            .open_terminal(id, self.callback.clone(), idempotency, true)
             .ok()
             .map(|opened| opened.session)
     }
@@ -204,7 +202,7 @@ fn the_fullest_wallet_can_still_be_written() {
         ('ø', Some(CALLBACK), 24),
         ('💳', Some(CALLBACK), 28),
         ('💳', Some(&longest_ascii), 48),
-        ('💳', Some(&longest), 278),
+        ('💳', Some(&longest), 279),
     ] {
         let customer = fullest_customer(letter, callback);
         assert_eq!(customer.kilobytes(), kilobytes, "{letter}: {} bytes", customer.max_size);

@@ -60,7 +60,7 @@ async fn a_read_costs_one_request_and_a_change_two() {
         .unwrap();
     assert_eq!(take_costs(), std::slice::from_ref(&get));
     let id = create(&store, "4711").await.unwrap().id;
-    let open = |wallet: &mut Wallet| wallet.open_terminal(id, None, None);
+    let open = |wallet: &mut Wallet| wallet.open_terminal(id, None, None, false);
     let session = store.change(WalletKey::Payment(&caller, id), now(), open).await.unwrap().session;
     take_costs();
     let decline = Reconciliation::Closed(CloseReason::Declined(Decline::Soft));
@@ -132,8 +132,9 @@ async fn the_cost_of_a_change_depends_on_the_size_of_the_wallet() {
         item = check_change_cost(&dynamodb, id.slot(), &item).await;
         let key = WalletKey::Payment(&caller, id);
         let idempotency = Some(IdempotencyRecord { key: [turn; 16], request: [3; 16] });
-        let open =
-            |wallet: &mut Wallet| wallet.open_terminal(id, Some(callback_url.clone()), idempotency);
+        let open = |wallet: &mut Wallet| {
+            wallet.open_terminal(id, Some(callback_url.clone()), idempotency, false)
+        };
         let session = store.change(key, at, open).await.unwrap().session;
         item = check_change_cost(&dynamodb, id.slot(), &item).await;
         if turn % 3 > 0 {

@@ -67,7 +67,8 @@ async fn create_with_card(
 async fn create_with_terminal(store: &Store, number: &str) -> RecurringPaymentId {
     let id = create(store, number).await.unwrap().id;
     let callback_url = CallbackUrl::try_from("https://shop.example/hook").unwrap();
-    let open = |wallet: &mut Wallet| wallet.open_terminal(id, Some(callback_url.clone()), None);
+    let open =
+        |wallet: &mut Wallet| wallet.open_terminal(id, Some(callback_url.clone()), None, false);
     store.change(WalletKey::Payment(&partner(1), id), now(), open).await.unwrap();
     id
 }
@@ -99,7 +100,7 @@ async fn a_wallet_is_due_from_its_instant_on() {
     let abandoned_at = now() + TimeDelta::hours(24) + TimeDelta::minutes(15);
     let reconcile_at = now() + TimeDelta::minutes(1);
     for (kind, at) in [(DueKind::Task, reconcile_at), (DueKind::Expiry, abandoned_at)] {
-        let is_this_wallet = |found: &(u8, DueWallet)| found.1.slot == id.slot();
+        let is_this_wallet = |found: &(u8, DueWallet)| found.1.key == id.slot();
         let before = due_wallets(&store, kind, at - TimeDelta::milliseconds(1)).await;
         assert!(!before.iter().any(is_this_wallet), "{kind:?}");
         for late in [TimeDelta::zero(), TimeDelta::days(400)] {
@@ -109,7 +110,7 @@ async fn a_wallet_is_due_from_its_instant_on() {
                 .filter(is_this_wallet)
                 .collect();
             let shard = u8::try_from(id.slot().number() % 8).unwrap();
-            assert_eq!(found, [(shard, DueWallet { slot: id.slot(), at: at.timestamp_millis() })]);
+            assert_eq!(found, [(shard, DueWallet { key: id.slot(), at: at.timestamp_millis() })]);
             assert_eq!(found[0].1.due_at(), at);
         }
     }
@@ -165,7 +166,7 @@ async fn an_expiry_takes_one_read_and_one_write() {
     let due = only_due_wallet(&store, DueKind::Expiry, at).await;
     captured_log::take_audit();
     dynamodb.clear_requests();
-    assert_eq!(store.expire(due.slot, at).await.unwrap(), Some(Vec::new()));
+    assert_eq!(store.expire(due.key, at).await.unwrap(), Some(Vec::new()));
     assert_eq!(take_operations(&dynamodb), ["GetItem", "PutItem"]);
     assert_eq!(captured_log::take_audit(), [expiry_entry(first), expiry_entry(second)]);
     let stored = stored_item(&dynamodb, first).await;
@@ -176,7 +177,7 @@ async fn an_expiry_takes_one_read_and_one_write() {
         [first, second].map(|id| after.view(id).unwrap().status),
         [RecurringStatus::Expired; 2]
     );
-    assert_eq!(store.expire(due.slot, at).await.unwrap(), None, "already applied");
+    assert_eq!(store.expire(due.key, at).await.unwrap(), None, "already applied");
     assert_eq!(captured_log::take_audit(), []);
 }
 
@@ -192,14 +193,14 @@ async fn an_expiry_whose_response_is_lost_is_recognised() {
         captured_log::take_audit();
         let at = "2028-03-01T00:00:00Z".parse().unwrap();
         let due = only_due_wallet(&store, DueKind::Expiry, at).await;
-        assert_eq!(store.expire(due.slot, at).await.unwrap(), Some(Vec::new()));
+        assert_eq!(store.expire(due.key, at).await.unwrap(), Some(Vec::new()));
         assert_eq!(captured_log::take_audit(), [expiry_entry(first)]);
         let at = "2028-04-01T00:00:00Z".parse().unwrap();
         let due = only_due_wallet(&store, DueKind::Expiry, at).await;
         dynamodb.lose_replies_to_writes(lost);
-        assert_eq!(store.expire(due.slot, at).await.unwrap(), Some(Vec::new()), "{lost} lost");
+        assert_eq!(store.expire(due.key, at).await.unwrap(), Some(Vec::new()), "{lost} lost");
         assert_eq!(captured_log::take_audit(), [expiry_entry(second)], "{lost} lost");
-        assert_eq!(store.expire(due.slot, at).await.unwrap(), None, "{lost} lost");
+        assert_eq!(store.expire(due.key, at).await.unwrap(), None, "{lost} lost");
     }
 }
 
@@ -212,11 +213,11 @@ async fn an_uncertain_expiry_is_left_to_the_next_run() {
     let at = "2028-03-01T00:00:00Z".parse().unwrap();
     let due = only_due_wallet(&store, DueKind::Expiry, at).await;
     dynamodb.inject_faults(Faults { failed: 1, ..Faults::default() });
-    let failed = store.expire(due.slot, at).await;
+    let failed = store.expire(due.key, at).await;
     assert!(matches!(failed, Err(Error::Unavailable { what: "DynamoDB", .. })), "{failed:?}");
     dynamodb.inject_faults(Faults::default());
     assert_eq!(only_due_wallet(&store, DueKind::Expiry, at).await, due);
-    assert_eq!(store.expire(due.slot, at).await.unwrap(), Some(Vec::new()));
+    assert_eq!(store.expire(due.key, at).await.unwrap(), Some(Vec::new()));
 }
 
 /// The write that abandons the recurring payment also stores the first delivery attempt of its notification.
@@ -229,7 +230,7 @@ async fn an_abandonment_is_applied_once_with_a_notification() {
     let due = only_due_wallet(&store, DueKind::Expiry, at).await;
     captured_log::take_audit();
     dynamodb.clear_requests();
-    let attempts = store.expire(due.slot, at).await.unwrap().unwrap();
+    let attempts = store.expire(due.key, at).await.unwrap().unwrap();
     assert_eq!(take_operations(&dynamodb), ["GetItem", "PutItem"]);
     let notifications: Vec<_> =
         attempts.iter().map(|one| (one.transaction_id, one.event)).collect();
@@ -238,7 +239,7 @@ async fn an_abandonment_is_applied_once_with_a_notification() {
     let [before, after, reason] = abandoned;
     assert_eq!(captured_log::take_audit(), [(id.number(), before, after, reason)]);
     assert_eq!(wallet_at(&store, id, at).await.contents().notifications, attempts);
-    assert_eq!(store.expire(due.slot, at).await.unwrap(), None, "already applied");
+    assert_eq!(store.expire(due.key, at).await.unwrap(), None, "already applied");
     assert_eq!(captured_log::take_audit(), []);
 }
 

@@ -21,7 +21,7 @@ fn value_size(value: &AttributeValue) -> usize {
             3 + list.iter().map(|value| 1 + value_size(value)).sum::<usize>()
         }
         AttributeValue::M(map) => 3 + map.len() + item_size(map),
-        other => panic!("unexpected attribute type in a wallet: {other:?}"),
+        other => panic!("unexpected attribute type: {other:?}"),
     }
 }
 

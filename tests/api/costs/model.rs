@@ -3,7 +3,7 @@
 use std::fs;
 
 use IndexEntry::{Added, Moved, Removed, Unchanged};
-use Request::{Count, CountRejected, Query, Read, Write};
+use Request::{Count, CountRejected, Query, Read, Write, WriteRejected};
 use local::binaries;
 use local::dynamodb::Engine;
 
@@ -35,8 +35,10 @@ impl IndexEntry {
 pub(super) enum Request {
     /// Reads a wallet.
     Read,
-    /// Writes a wallet, with the changes in the indexes `ByExpiry` and `ByTask`.
+    /// Writes a wallet, with the changes in the indexes `ByExpiry` and `ByTask`. A payment has only `ByTask`.
     Write(IndexEntry, IndexEntry),
+    /// Writes a payment of an order that already has one, so that the condition fails. The response contains the stored payment.
+    WriteRejected,
     /// Queries the due wallets of a shard. The read is eventually consistent, which costs half a unit.
     Query,
     /// Counts a request of an unidentified caller.
@@ -51,6 +53,7 @@ impl Request {
         let (operation, is_rejected) = match self {
             Read => ("GetItem", false),
             Write(..) => ("PutItem", false),
+            WriteRejected => ("PutItem", true),
             Query => ("Query", false),
             Count => ("UpdateItem", false),
             CountRejected => ("UpdateItem", true),
@@ -59,19 +62,19 @@ impl Request {
         (operation.to_owned(), units)
     }
 
-    fn read(self) -> f64 {
+    pub(super) fn read(self) -> f64 {
         match self {
             Read => 1.0,
             Query => 0.5,
-            Write(..) | Count | CountRejected => 0.0,
+            Write(..) | WriteRejected | Count | CountRejected => 0.0,
         }
     }
 
     /// AWS charges a write also when its condition fails.
-    fn written(self) -> f64 {
+    pub(super) fn written(self) -> f64 {
         match self {
             Write(expiry, task) => 1.0 + expiry.units() + task.units(),
-            Count | CountRejected => 1.0,
+            WriteRejected | Count | CountRejected => 1.0,
             Read | Query => 0.0,
         }
     }
@@ -118,6 +121,53 @@ pub(super) const SCHEDULE_RUN: &[Request] = &[Query; 8];
 /// Counted before the other requests.
 pub(super) const COUNTED: &[Request] = &[Count];
 
+/// Reads the card, and writes the payment.
+pub(super) const PAYMENT_CREATED: &[Request] = &[Read, Write(Unchanged, Unchanged)];
+/// Reads the payment and the card. The payment gets an index entry before it is registered at Nets.
+pub(super) const PAYMENT_TERMINAL: &[Request] = &[Read, Read, Write(Unchanged, Added)];
+/// Reads the payment and the card. The registration is stored as chosen before AUTH. Then the result is stored.
+pub(super) const PAYMENT_CAPTURED: &[Request] =
+    &[Read, Read, Write(Unchanged, Unchanged), Write(Unchanged, Removed)];
+
+/// The rows of the table of payments in `OPERATIONS.md`, in order: the call, its requests, and the number of calls to Nets.
+pub(super) const PAYMENT_ROWS: [(&str, &[Request], usize); 15] = [
+    ("create a payment", PAYMENT_CREATED, 0),
+    ("create a payment again", &[Read, WriteRejected], 0),
+    (
+        "create a payment after a cancelled transaction",
+        &[Read, WriteRejected, Write(Unchanged, Unchanged)],
+        0,
+    ),
+    ("terminal", PAYMENT_TERMINAL, 1),
+    ("capture: authorized and captured", PAYMENT_CAPTURED, 2),
+    (
+        "capture: the customer is at the terminal",
+        &[Read, Read, Write(Unchanged, Unchanged), Write(Unchanged, Unchanged)],
+        1,
+    ),
+    (
+        "capture: declined for now",
+        &[Read, Read, Write(Unchanged, Unchanged), Write(Unchanged, Unchanged)],
+        1,
+    ),
+    (
+        "capture: declined permanently",
+        &[Read, Read, Write(Unchanged, Unchanged), Write(Unchanged, Unchanged)],
+        1,
+    ),
+    ("capture again, get, and any call that a rule refuses", READ, 0),
+    ("cancel without a terminal", &[Read, Write(Unchanged, Unchanged)], 0),
+    ("cancel with a terminal, not authorized", &[Read, Write(Unchanged, Removed)], 0),
+    (
+        "cancel of an authorized transaction",
+        &[Read, Write(Unchanged, Unchanged), Write(Unchanged, Unchanged)],
+        2,
+    ),
+    ("a reconciliation by the schedule: nothing new", &[Read, Write(Unchanged, Moved)], 1),
+    ("a reconciliation by the schedule: captured", &[Read, Write(Unchanged, Removed)], 1),
+    ("a run of `settle-payments`, without the due payments", SCHEDULE_RUN, 0),
+];
+
 /// The rows of the table in `OPERATIONS.md`, in order.
 const ROWS: [(&str, &[Request]); 19] = [
     ("rejected before the wallet is read: 400, 401, 403", NO_REQUESTS),
@@ -141,22 +191,32 @@ const ROWS: [(&str, &[Request]); 19] = [
     ("a caller without a valid `ET-Client-Name`, when the rate limit is reached", &[CountRejected]),
 ];
 
-#[test]
-fn the_table_in_operations_md_matches_the_model() {
+/// The requests, read units and write units of a call, as columns.
+fn columns(requests: &[Request]) -> String {
     let display = |units: f64| if units == 0.0 { "–".to_owned() } else { units.to_string() };
-    let row = |(call, requests): (&str, &[Request])| {
-        let sum = |units: fn(Request) -> f64| {
-            display(requests.iter().map(|request| units(*request)).sum())
-        };
-        format!(
-            "| {call} | {} | {} | {} |\n",
-            requests.len(),
-            sum(Request::read),
-            sum(Request::written)
-        )
-    };
-    let head = "| call | requests | read units | write units |\n|---|---|---|---|\n";
-    let table: String = [head.to_owned()].into_iter().chain(ROWS.map(row)).collect();
+    let sum =
+        |units: fn(Request) -> f64| display(requests.iter().map(|request| units(*request)).sum());
+    format!("{} | {} | {}", requests.len(), sum(Request::read), sum(Request::written))
+}
+
+/// Asserts that `OPERATIONS.md` has a table with this head.
+fn assert_documented(head: &str, rows: impl Iterator<Item = String>) {
+    let rule = "---|".repeat(head.matches('|').count() - 1);
+    let table: String = [format!("{head}\n|{rule}\n")].into_iter().chain(rows).collect();
     let operations = fs::read_to_string(binaries::root().join("OPERATIONS.md")).unwrap();
     assert!(operations.contains(&format!("\n\n{table}\n")), "OPERATIONS.md should have\n{table}");
+}
+
+#[test]
+fn the_table_in_operations_md_matches_the_model() {
+    let rows = ROWS.iter().map(|(call, requests)| format!("| {call} | {} |\n", columns(requests)));
+    assert_documented("| call | requests | read units | write units |", rows);
+}
+
+#[test]
+fn the_table_of_payments_in_operations_md_matches_the_model() {
+    let rows = PAYMENT_ROWS.iter().map(|(call, requests, nets_calls)| {
+        format!("| {call} | {} | {nets_calls} |\n", columns(requests))
+    });
+    assert_documented("| call | requests | read units | write units | calls to Nets |", rows);
 }

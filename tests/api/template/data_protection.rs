@@ -6,7 +6,10 @@ use local::template::Template;
 use serde_json::{Value, json};
 
 /// Resources that are retained when the stack is deleted.
-const RETAINED: [&str; 3] = ["Wallets", "IdKey", "Key"];
+const RETAINED: [&str; 4] = ["Wallets", "Payments", "IdKey", "Key"];
+
+/// Tables whose items have a time to live.
+const FORGOTTEN: [&str; 2] = ["Payments", "RateLimits"];
 
 /// Resource type, the property that names its KMS key, and the attribute of the key (empty: `Ref`).
 const KEY_PROPERTIES: [(&str, &str, &str); 5] = [
@@ -31,10 +34,18 @@ pub(super) fn storage(template: &Template) -> Vec<String> {
     for (name, property) in [
         ("Wallets", "/DeletionProtectionEnabled"),
         ("Wallets", "/PointInTimeRecoverySpecification/PointInTimeRecoveryEnabled"),
+        ("Payments", "/DeletionProtectionEnabled"),
+        ("Payments", "/PointInTimeRecoverySpecification/PointInTimeRecoveryEnabled"),
         ("Key", "/EnableKeyRotation"),
     ] {
         if resources[name]["Properties"].pointer(property) != Some(&Value::Bool(true)) {
             violations.push(format!("{name}: {property} is not true"));
+        }
+    }
+    for name in FORGOTTEN {
+        let expected = json!({ "AttributeName": "forgottenAt", "Enabled": true });
+        if resources[name]["Properties"]["TimeToLiveSpecification"] != expected {
+            violations.push(format!("{name}: items are not forgotten"));
         }
     }
     for (kind, property, attribute) in KEY_PROPERTIES {

@@ -7,11 +7,55 @@ use std::time::Duration;
 use local::template::{Function, Template};
 use serde_json::json;
 
-use super::{SOURCES, file, source};
+use super::{SOURCES, file, source, starts};
 
 /// Variables of every function: custom AWS endpoints, and the one whose change restarts the functions.
 const GLOBAL: [&str; 3] =
     ["AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL_SECRETS_MANAGER", "SECRETS_REVISION"];
+
+/// The types of the functions' states, and the types and functions in `config.rs` that read their variables.
+const STATES: [(&str, &[&str]); 10] = [
+    (
+        "App",
+        &[
+            "AwsConfig",
+            "CallbackAddresses",
+            "NetaxeptConfig",
+            "NotificationConfig",
+            "StorageConfig",
+        ],
+    ),
+    ("Terminals", &["AwsConfig", "CallbackAddresses", "NetaxeptConfig", "StorageConfig"]),
+    (
+        "NotificationSender",
+        &["AwsConfig", "CallbackAddresses", "NotificationConfig", "StorageConfig"],
+    ),
+    ("Store", &["AwsConfig", "StorageConfig"]),
+    ("PaymentStore", &["AwsConfig", "PaymentStorageConfig"]),
+    ("Payments", &["AwsConfig", "PaymentStorageConfig", "StorageConfig", "charge_currency"]),
+    (
+        "PaymentTerminals",
+        &[
+            "AwsConfig",
+            "MerchantInitiatedCards",
+            "NetaxeptConfig",
+            "PaymentStorageConfig",
+            "StorageConfig",
+        ],
+    ),
+    (
+        "Charges",
+        &[
+            "AwsConfig",
+            "NetaxeptConfig",
+            "PaymentStorageConfig",
+            "StorageConfig",
+            "authorization_hold",
+        ],
+    ),
+    ("Settlement", &["AwsConfig", "NetaxeptConfig", "PaymentStorageConfig", "authorization_hold"]),
+    ("TokenVerifier", &["TokenConfig"]),
+];
 
 /// Every function has a folder, every folder has a function, and their names match.
 pub(super) fn folders(functions: &[Function]) -> Vec<String> {
@@ -67,32 +111,17 @@ pub(super) fn variables(function: &Function) -> Vec<String> {
 
 /// The variables that a function reads, according to the state that it starts.
 fn read_by(source: &str) -> BTreeSet<String> {
-    let start: &[&str] = match () {
-        () if source.contains("App::start") => &[
-            "AwsConfig",
-            "CallbackAddresses",
-            "NetaxeptConfig",
-            "NotificationConfig",
-            "StorageConfig",
-        ],
-        () if source.contains("Terminals::start") => {
-            &["AwsConfig", "CallbackAddresses", "NetaxeptConfig", "StorageConfig"]
-        }
-        () if source.contains("NotificationSender::start") => {
-            &["AwsConfig", "CallbackAddresses", "NotificationConfig", "StorageConfig"]
-        }
-        () if source.contains("Store::start") => &["AwsConfig", "StorageConfig"],
-        () => &["TokenConfig"],
-    };
+    let state = STATES.iter().find(|(state, _)| starts(source, state));
+    let groups = state.into_iter().flat_map(|(_, groups)| *groups).copied();
     let callback = source.contains("CallbackConfig").then_some("CallbackConfig");
-    let groups = start.iter().copied().chain(callback).chain(["LogConfig"]);
+    let groups = groups.chain(callback).chain(["LogConfig"]);
     let names = groups.flat_map(|group| VARIABLES[group].iter().cloned());
     names.chain(GLOBAL.map(str::to_owned)).collect()
 }
 
-/// The variables in `config.rs`, by the type that reads them.
+/// The variables in `config.rs`, by the type or the function that reads them.
 static VARIABLES: LazyLock<BTreeMap<String, BTreeSet<String>>> = LazyLock::new(|| {
-    let config = file("shared/src/config.rs");
+    let config = file("shared/src/config.rs").replace("\npub fn ", "\nimpl ");
     let mut read = BTreeMap::<_, BTreeSet<_>>::new();
     for part in config.split("#[cfg(test)]").next().unwrap().split("\nimpl ").skip(1) {
         let names = part.split('"').filter(|text| {
@@ -100,7 +129,7 @@ static VARIABLES: LazyLock<BTreeMap<String, BTreeSet<String>>> = LazyLock::new(|
                 && text.chars().all(|letter| letter.is_ascii_uppercase() || letter == '_')
         });
         let own = names.filter(|name| !name.starts_with("AWS_")).map(str::to_owned);
-        read.entry(part.split(' ').next().unwrap().to_owned()).or_default().extend(own);
+        read.entry(part.split([' ', '(']).next().unwrap().to_owned()).or_default().extend(own);
     }
     read
 });

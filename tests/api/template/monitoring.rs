@@ -9,6 +9,8 @@ use local::binaries::root;
 use local::template::{Function, Template};
 use serde_json::{Value, json};
 
+use super::{source, starts};
+
 /// The AWS metrics that alarms and the dashboard use.
 const AWS_METRICS: [(&str, &[&str]); 4] = [
     ("AWS/ApiGateway", &["4xx", "5xx", "Latency"]),
@@ -30,6 +32,8 @@ struct Metric {
     name: String,
     /// The function: its logical id in the dimension `FunctionName`, or its binary in the dimension `Operation`.
     function: Option<String>,
+    /// The values of all dimensions: a function, `Api`, `Wallets` or `Wallets/ByTask`.
+    subject: String,
 }
 
 /// Every metric of an alarm or of the dashboard exists: AWS emits it, or the code writes it.
@@ -41,7 +45,7 @@ pub(super) fn metrics(template: &Template, functions: &[Function]) -> Vec<String
         Ok(metrics) => used.extend(metrics),
         Err(error) => violations.push(format!("Dashboard: {error}")),
     }
-    for Metric { namespace, name, function } in used {
+    for Metric { namespace, name, function, .. } in used {
         let aws_metrics = AWS_METRICS.iter().find(|(known, _)| *known == namespace);
         let exists = match aws_metrics {
             Some((_, names)) => names.contains(&name.as_str()),
@@ -60,7 +64,7 @@ pub(super) fn metrics(template: &Template, functions: &[Function]) -> Vec<String
     violations
 }
 
-/// Alarms cover the errors and throttles of every function, and missing runs of the schedules. All alarms are published.
+/// Alarms cover [`required`]. All alarms are published.
 pub(super) fn coverage(template: &Template, functions: &[Function]) -> Vec<String> {
     let mut violations = Vec::new();
     let mut covered = BTreeSet::new();
@@ -72,24 +76,58 @@ pub(super) fn coverage(template: &Template, functions: &[Function]) -> Vec<Strin
         if alarm_metrics(alarm).len() > 10 {
             violations.push(format!("{name}: more than ten metrics"));
         }
-        covered.extend(
-            alarm_metrics(alarm)
-                .into_iter()
-                .filter_map(|metric| Some((metric.name, metric.function?))),
-        );
+        covered
+            .extend(alarm_metrics(alarm).into_iter().map(|metric| (metric.name, metric.subject)));
     }
+    let missing = required(template, functions).into_iter().filter(|one| !covered.contains(one));
+    violations.extend(missing.map(|(name, subject)| format!("{subject}: no alarm for {name}")));
+    violations
+}
+
+/// The metrics for which there is an alarm, with their subjects.
+fn required(template: &Template, functions: &[Function]) -> Vec<(String, String)> {
+    let mut required = vec![
+        ("5xx", "Api".to_owned()),
+        ("Latency", "Api".to_owned()),
+        ("ApproximateNumberOfMessagesVisible", "DeadLetters".to_owned()),
+    ];
     for function in functions {
-        let required: &[&str] = match function.schedule {
-            Some(_) => &["Errors", "Invocations"],
-            None => &["Errors", "Throttles"],
-        };
-        for name in required {
-            if !covered.contains(&((*name).to_owned(), function.logical_id.clone())) {
-                violations.push(format!("{}: no alarm for {name}", function.binary));
-            }
+        let runs = if function.schedule.is_some() { "Invocations" } else { "Throttles" };
+        required.extend(["Errors", runs].map(|name| (name, function.logical_id.clone())));
+        let own = own_metrics(function).into_iter();
+        required.extend(own.map(|name| (name, function.binary.clone())));
+    }
+    for (name, table) in template.resources("AWS::DynamoDB::Table") {
+        required.push(("WriteThrottleEvents", name.to_owned()));
+        // The table without an index is only written to.
+        let indexes = table["Properties"]["GlobalSecondaryIndexes"].as_array();
+        for index in indexes.into_iter().flatten() {
+            let index = format!("{name}/{}", index["IndexName"].as_str().unwrap_or_default());
+            required.push(("ReadThrottleEvents", name.to_owned()));
+            required.push(("ReadThrottleEvents", index.clone()));
+            required.push(("WriteThrottleEvents", index));
         }
     }
-    violations
+    required.into_iter().map(|(name, subject)| (name.to_owned(), subject)).collect()
+}
+
+/// The service's own metrics of a function for which there is an alarm.
+fn own_metrics(function: &Function) -> Vec<&'static str> {
+    let reads = |variable: &str| function.environment.contains_key(variable);
+    let is_scheduled = function.schedule.is_some();
+    let groups: [(bool, &[&str]); 6] = [
+        (reads("TOKEN_ISSUERS"), &["KeyRefreshesFailed"]),
+        (reads("NETAXEPT_ADDRESS"), &["PspUnclear"]),
+        (is_scheduled, &["OldestDueAge"]),
+        (is_scheduled && reads("NOTIFICATION_SECRET"), &["NotificationsExpired"]),
+        (
+            reads("AUTHORIZATION_HOLD_HOURS"),
+            &["CapturedMinorUnits", "HoldsEnded", "UnexpectedCaptures"],
+        ),
+        (starts(source(function), "Charges"), &["Authorizations", "AuthorizationsDeclined"]),
+    ];
+    let required = groups.into_iter().filter(|(is_required, _)| *is_required);
+    required.flat_map(|(_, names)| names).copied().collect()
 }
 
 /// Returns the alarms whose description does not name a heading of OPERATIONS.md.
@@ -120,16 +158,19 @@ fn alarm_metrics(alarm: &Value) -> Vec<Metric> {
 
 fn parse_metric(metric: &Value) -> Metric {
     let text = |value: &Value| {
-        let reference =
-            value["Ref"].as_str().map(|name| name.replace("AWS::StackName", OWN_NAMESPACE));
+        let reference = value["Ref"].as_str().or(value["Fn::GetAtt"][0].as_str());
+        let reference = reference.map(|name| name.replace("AWS::StackName", OWN_NAMESPACE));
         reference.or_else(|| value.as_str().map(str::to_owned))
     };
+    let dimensions = metric["Dimensions"].as_array().into_iter().flatten();
+    let subject: Vec<_> = dimensions.filter_map(|dimension| text(&dimension["Value"])).collect();
     let dimension = &metric["Dimensions"][0];
     let is_function = dimension["Name"] == "FunctionName" || dimension["Name"] == "Operation";
     Metric {
         namespace: text(&metric["Namespace"]).unwrap_or_default(),
         name: text(&metric["MetricName"]).unwrap_or_default(),
         function: is_function.then(|| text(&dimension["Value"]).unwrap_or_default()),
+        subject: subject.join("/"),
     }
 }
 
@@ -153,10 +194,11 @@ fn parse_dashboard_line(line: &Value) -> Option<Metric> {
             namespace: OWN_NAMESPACE.to_owned(),
             name: name.to_owned(),
             function: None,
+            subject: String::new(),
         });
     }
     let (namespace, name) = (line[0].as_str()?.to_owned(), line[1].as_str()?.to_owned());
-    Some(Metric { namespace, name, function: None })
+    Some(Metric { namespace, name, function: None, subject: String::new() })
 }
 
 /// Collects the string literals of all Rust files in a folder.

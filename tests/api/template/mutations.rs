@@ -93,7 +93,7 @@ fn removed_and_widened_permissions_are_detected() {
             mutations.push(Mutation::replace(format!("{function}/Properties/Role"), other));
         }
     }
-    assert_all_detected(&mutations, 320);
+    assert_all_detected(&mutations, 500);
 }
 
 #[test]
@@ -123,7 +123,7 @@ fn changed_routes_and_schedules_are_detected() {
         }
         mutations.push(Mutation::remove(function));
     }
-    assert_all_detected(&mutations, 55);
+    assert_all_detected(&mutations, 85);
 }
 
 #[test]
@@ -135,13 +135,13 @@ fn removed_variables_are_detected() {
     let variables = levels.map(|level| format!("{level}/Environment/Variables"));
     let variables = variables.flat_map(|variables| children(template.document(), &variables));
     let mutations: Vec<_> = variables.map(Mutation::remove).collect();
-    assert_all_detected(&mutations, 75);
+    assert_all_detected(&mutations, 140);
 }
 
 #[test]
 fn removed_data_protection_is_detected() {
     let mut mutations = Vec::new();
-    for name in ["Wallets", "IdKey", "Key"] {
+    for name in ["Wallets", "Payments", "IdKey", "Key"] {
         for policy in ["DeletionPolicy", "UpdateReplacePolicy"] {
             mutations.push(Mutation::remove(format!("/Resources/{name}/{policy}")));
         }
@@ -150,7 +150,12 @@ fn removed_data_protection_is_detected() {
         ("Wallets", "DeletionProtectionEnabled"),
         ("Wallets", "PointInTimeRecoverySpecification"),
         ("Wallets", "SSESpecification"),
+        ("Payments", "DeletionProtectionEnabled"),
+        ("Payments", "PointInTimeRecoverySpecification"),
+        ("Payments", "SSESpecification"),
+        ("Payments", "TimeToLiveSpecification"),
         ("RateLimits", "SSESpecification"),
+        ("RateLimits", "TimeToLiveSpecification"),
         ("Key", "EnableKeyRotation"),
         ("NetaxeptTokenSecret", "KmsKeyId"),
         ("DeadLetters", "KmsMasterKeyId"),
@@ -168,7 +173,7 @@ fn removed_data_protection_is_detected() {
         .push(Mutation::replace(topic_key, json!("arn:aws:kms:eu-north-1:123456789012:key/x")));
     let format = "/Resources/Api/Properties/AccessLogSettings/Format".to_owned();
     mutations.push(Mutation::replace(format, json!("{\"path\":\"$context.path\"}")));
-    assert_all_detected(&mutations, 20);
+    assert_all_detected(&mutations, 27);
 }
 
 #[test]
@@ -188,10 +193,12 @@ fn unpublished_alarms_and_missing_metrics_are_detected() {
             let name = format!("{metric}/MetricStat/Metric/MetricName");
             if document.pointer(&name).is_some() {
                 mutations.push(Mutation::replace(name, json!("Nothing")));
+                mutations.push(Mutation::remove(metric));
             }
         }
+        mutations.push(Mutation::remove(alarm));
     }
-    assert_all_detected(&mutations, 50);
+    assert_all_detected(&mutations, 180);
 }
 
 #[test]

@@ -6,7 +6,7 @@ use local::iam::{Permission, Policies};
 use local::template::{Function, Template};
 use serde_json::{Value, json};
 
-use super::source;
+use super::{source, starts};
 
 /// Each function has its own role, which only Lambda can assume.
 pub(super) fn role(template: &Template, function: &Function) -> Vec<String> {
@@ -58,41 +58,55 @@ fn has_wildcard(value: &Value) -> bool {
     value.to_string().contains('*')
 }
 
+/// The states that use wallets. All except `Store` can change them.
+const WALLET_STATES: [&str; 4] = ["App", "Terminals", "NotificationSender", "Store"];
+/// The states that use payments. All except `PaymentStore` can change them.
+const PAYMENT_STATES: [&str; 5] =
+    ["PaymentStore", "Payments", "PaymentTerminals", "Charges", "Settlement"];
+/// Those of them that read the wallet of the card too.
+const CARD_STATES: [&str; 3] = ["Payments", "PaymentTerminals", "Charges"];
+
+/// The secrets, and the states or types that read them.
+const SECRETS: [(&str, &[&str]); 3] = [
+    ("NetaxeptTokenSecret", &["App", "Terminals", "PaymentTerminals", "Charges", "Settlement"]),
+    ("NotificationSecret", &["App", "NotificationSender"]),
+    ("CallbackSecret", &["CallbackConfig"]),
+];
+
 /// Returns the permissions that a function's source requires.
 fn expected(source: &str) -> BTreeSet<Permission> {
     let has = |text| source.contains(text);
+    let uses = |states: &[&str]| states.iter().any(|state| starts(source, state));
     let mut expected = BTreeSet::new();
     let mut allow = |resource: &str, actions: &[&str]| {
         expected.extend(actions.iter().map(|action| ((*action).to_owned(), resource.to_owned())));
     };
     allow("Logs", &["logs:CreateLogStream", "logs:PutLogEvents"]);
-    if !has("TokenVerifier::start") {
+    if uses(&WALLET_STATES) || uses(&CARD_STATES) {
         allow("Wallets", &["dynamodb:GetItem"]);
     }
-    if [".change(", "App::start", "Terminals::start", "NotificationSender::start"]
-        .into_iter()
-        .any(has)
-    {
+    if uses(&WALLET_STATES[..3]) || uses(&["Store"]) && has(".change(") {
         allow("Wallets", &["dynamodb:PutItem"]);
     }
-    if has("is_identified()") {
-        allow("RateLimits", &["dynamodb:UpdateItem"]);
+    if uses(&PAYMENT_STATES) {
+        allow("Payments", &["dynamodb:GetItem"]);
     }
-    if has("DueKind::Expiry") {
-        allow("Wallets/index/ByExpiry", &["dynamodb:Query"]);
+    if uses(&PAYMENT_STATES[1..]) {
+        allow("Payments", &["dynamodb:PutItem"]);
     }
-    if has("DueKind::Task") {
-        allow("Wallets/index/ByTask", &["dynamodb:Query"]);
-    }
-    if has("schedule::serve(") {
-        allow("DeadLetters", &["sqs:SendMessage"]);
-    }
-    for (secret, readers) in [
-        ("NetaxeptTokenSecret", ["App::start", "Terminals::start"]),
-        ("NotificationSecret", ["App::start", "NotificationSender::start"]),
-        ("CallbackSecret", ["CallbackConfig", "CallbackConfig"]),
+    for (text, resource, action) in [
+        ("is_identified()", "RateLimits", "dynamodb:UpdateItem"),
+        ("DueKind::Expiry", "Wallets/index/ByExpiry", "dynamodb:Query"),
+        ("DueKind::Task", "Wallets/index/ByTask", "dynamodb:Query"),
+        ("for_each_due_payment(", "Payments/index/ByTask", "dynamodb:Query"),
+        ("schedule::serve(", "DeadLetters", "sqs:SendMessage"),
     ] {
-        if readers.into_iter().any(has) {
+        if has(text) {
+            allow(resource, &[action]);
+        }
+    }
+    for (secret, readers) in SECRETS {
+        if uses(readers) || readers == ["CallbackConfig"] && has("CallbackConfig") {
             allow(secret, &["secretsmanager:GetSecretValue"]);
         }
     }

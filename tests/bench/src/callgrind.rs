@@ -73,7 +73,7 @@ impl Run<'_> {
         let (all, _) = self.count_process(self.start, 1 + WARM, is_function).await?;
         let ready = match (self.start, self.case.kind) {
             // Reading the local root certificate is not part of the deployed function.
-            (Start::Cold, Kind::Wallet | Kind::Authorizer) => {
+            (Start::Cold, Kind::Table | Kind::Authorizer) => {
                 self.count_process(Start::AmazonRoots, 0, is_function).await?.0
             }
             // Fetching secrets requires the local root certificate.

@@ -72,7 +72,7 @@ pub(crate) fn update(id: u64, nickname: &str, at: i64) -> Result<Value, Error> {
 
 /// Ends a recurring payment.
 pub(crate) fn end(id: u64, at: i64) -> Result<Value, Error> {
-    Ok(with_payment(event("23-end-recurring-payment.json", at)?, id))
+    Ok(with_payment(event("39-end-recurring-payment.json", at)?, id))
 }
 
 /// Opens a terminal.
@@ -93,7 +93,7 @@ pub(crate) fn callback(transaction: u64, at: i64) -> Result<Value, Error> {
 
 /// Erases a customer.
 pub(crate) fn erase(customer: &str, at: i64) -> Result<Value, Error> {
-    let mut event = event("29-erase-customer.json", at)?;
+    let mut event = event("45-erase-customer.json", at)?;
     let before = event["pathParameters"]["customerNumber"].as_str().unwrap_or_default().to_owned();
     for path in ["/rawPath", "/requestContext/http/path"] {
         if let Some(path) = event.pointer_mut(path) {
@@ -101,6 +101,41 @@ pub(crate) fn erase(customer: &str, at: i64) -> Result<Value, Error> {
         }
     }
     event["pathParameters"]["customerNumber"] = customer.into();
+    Ok(event)
+}
+
+/// Creates a payment of an order with a stored card.
+pub(crate) fn create_payment(order: &str, card: u64, at: i64) -> Result<Value, Error> {
+    let event = event("29-create-payment-second.json", at)?;
+    let transaction = json!({ "amount": "100.00", "currency": "NOK", "recurringPaymentId": card });
+    let body = json!({
+        "orderId": order, "orderVersion": 1, "totalAmount": "100.00", "transaction": transaction,
+    });
+    Ok(with_body(event, &body))
+}
+
+/// An operation on a transaction or on its payment.
+pub(crate) fn transaction(function: &str, transaction: u64, at: i64) -> Result<Value, Error> {
+    let file = match function {
+        "create-payment-terminal" => "25-create-payment-terminal.json",
+        "capture-transaction" => "26-capture-transaction.json",
+        "get-transaction" => "27-get-transaction.json",
+        "cancel-transaction" => "36-cancel-transaction.json",
+        "get-payment" => "37-get-payment.json",
+        other => return Err(Error::failed(other, "it has no event with a transaction")),
+    };
+    let mut event = event(file, at)?;
+    let ids = [("paymentId", transaction >> 4), ("transactionId", transaction)];
+    let route = event["routeKey"].as_str().unwrap_or_default();
+    let mut path = route.split_once(' ').map(|(_, path)| path).unwrap_or_default().to_owned();
+    for (name, id) in ids {
+        path = path.replace(&format!("{{{name}}}"), &id.to_string());
+        if let Some(parameter) = event["pathParameters"].get_mut(name) {
+            *parameter = id.to_string().into();
+        }
+    }
+    event["rawPath"] = path.as_str().into();
+    event["requestContext"]["http"]["path"] = path.into();
     Ok(event)
 }
 
@@ -113,7 +148,7 @@ pub(crate) fn authorizer(token: &str, at: i64) -> Result<Value, Error> {
     Ok(event)
 }
 
-/// A scheduled run: `26-expire-recurring-payments.json` or `22-finish-terminals.json`.
+/// A scheduled run: `42-expire-recurring-payments.json`, `22-finish-terminals.json` or `35-settle-payments.json`.
 pub(crate) fn schedule(file: &str, at: i64) -> Result<Value, Error> {
     let mut event = event(file, at)?;
     let time = Timestamp::from_millisecond(at).map_err(|error| Error::failed(file, error))?;

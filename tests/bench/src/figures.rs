@@ -68,11 +68,11 @@ const MAX_ZIP: f64 = 2.75e6;
 /// Maximum resident memory in kB.
 const MAX_RESIDENT: f64 = 8.0 * 1024.0;
 
-/// The figures of a function and their limits, by name. Only functions of the kind [`Kind::Wallet`] have limits.
+/// The figures of a function and their limits, by name. Only functions of the kind [`Kind::Table`] have limits.
 pub(crate) fn measurements(figures: &Figures, case: Case) -> Vec<(&'static str, Measurement)> {
     let Some(program) = figures.programs.get(case.function) else { return Vec::new() };
     let cold_of = |name: &str| figures.programs.get(name).and_then(|program| program.cold);
-    let applicable = |limit: f64| (case.kind == Kind::Wallet).then_some(limit);
+    let applicable = |limit: f64| (case.kind == Kind::Table).then_some(limit);
     let mut measurements = Vec::new();
     let mut add = |name, value: Option<f64>, limit: f64| {
         if let Some(value) = value {

@@ -27,7 +27,6 @@ pub(crate) fn router(local: Local) -> Router {
         .route("/", get(page))
         .route("/clock", get(clock).post(advance))
         .route("/requests", get(requests).delete(clear_requests))
-        .route("/netaxept/transactions", get(transactions))
         .route("/logs", get(logs))
         .route("/schedule/{function}", post(run))
         .with_state(local)
@@ -93,10 +92,6 @@ async fn requests(State(local): State<Local>) -> Response {
 async fn clear_requests(State(local): State<Local>) -> StatusCode {
     local.dynamodb().clear_requests();
     StatusCode::NO_CONTENT
-}
-
-async fn transactions(State(local): State<Local>) -> Json<Value> {
-    Json(local.netaxept().transactions())
 }
 
 async fn logs(State(local): State<Local>) -> Response {

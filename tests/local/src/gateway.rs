@@ -317,6 +317,10 @@ mod tests {
         ] {
             assert_eq!(id(other), None, "{other}");
         }
+        let route = "/v1/things/{id}/parts/{part}";
+        let both = [("id", "7"), ("part", "8")].map(|(name, id)| (name.to_owned(), id.to_owned()));
+        assert_eq!(parameters(route, "/v1/things/7/parts/8"), Some(both.into()));
+        assert_eq!(parameters(route, "/v1/things/7/parts"), None);
     }
 
     #[test]

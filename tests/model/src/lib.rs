@@ -32,9 +32,9 @@
 //!
 //! # Transcribed code
 //!
-//! These files are transcribed: `shared/src/storage.rs`, `storage/due.rs`, the parts of `storage/item.rs` that they use (the
-//! version, the ids of writes and the two indexes), `app.rs`, `app/reconciliation.rs`, `app/notification_sender.rs` and
-//! `app/terminals.rs`. Change the transcription together with the file. It is short, so that both can be compared side by side.
+//! These files are transcribed, for wallets: `shared/src/storage.rs`, `storage/change.rs`, `storage/table.rs`,
+//! `storage/uncertain_write.rs`, `storage/write_ids.rs`, `storage/due.rs`, the parts of `storage/item.rs` that they use (the version
+//! and the two indexes), `app.rs`, `app/reconciliation.rs`, `app/notification_sender.rs` and `app/terminals.rs`. Change the transcription together with the file. It is short, so that both can be compared side by side.
 //!
 //! # Possible steps
 //!

@@ -1,15 +1,15 @@
 //! The body of a request: a JSON object.
 
-use std::fmt;
+mod json;
 
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
-use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::{Map, Value};
 
 use super::{CUSTOMER, Request, suggestion};
 use crate::domain::customer::CustomerNumber;
-use crate::domain::id::TransactionId;
+use crate::domain::id::{RegistrationId, TransactionId};
 use crate::error::{Error, FieldError, Violation};
+use crate::invocation;
 
 /// The maximum size of a body, in bytes.
 const MAX_BYTES: usize = 16 * 1024;
@@ -44,7 +44,8 @@ impl Request {
                 return Err(Error::UnsupportedCharset(printable_name(charset)));
             }
         }
-        members(bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes))
+        let members = json::members(bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes))?;
+        Ok(Fields { members, errors: Vec::new() })
     }
 
     /// The values of a header. A value that is not text is read as the empty text.
@@ -54,73 +55,8 @@ impl Request {
     }
 }
 
-fn members(bytes: &[u8]) -> Result<Fields, Error> {
-    // The first character of JSON is ASCII (RFC 4627, section 3). So JSON in UTF-16 always contains a NUL byte.
-    if std::str::from_utf8(bytes).is_err() || bytes.contains(&0) {
-        return Err(Violation::new("encoding", "must be in UTF-8").in_field("body").into());
-    }
-    let read = match bytes.trim_ascii_start() {
-        [] => return Err(json_error("must be a JSON object or empty, not blank").into()),
-        [b'{', ..] => serde_json::from_slice(bytes),
-        _ => match serde_json::from_slice::<Value>(bytes) {
-            Ok(_) => return Err(json_error("must be a JSON object").into()),
-            Err(error) => Err(error),
-        },
-    };
-    match read {
-        Ok(Members(members)) => Ok(Fields { members, errors: Vec::new() }),
-        Err(error) => Err(syntax_violation(&error).in_field("body").into()),
-    }
-}
-
-fn json_error(message: &'static str) -> FieldError {
-    Violation::new("json", message).in_field("body")
-}
-
-/// The reason why the JSON is not valid, with line and column. The library's message about the syntax quotes nothing of the body.
-fn syntax_violation(error: &serde_json::Error) -> Violation {
-    let position = format!("line {} column {}", error.line(), error.column());
-    if error.is_data() {
-        return Violation::new("json", "must have each member only once")
-            .with_reason(format!("the second is at {position}"));
-    }
-    let message = error.to_string();
-    if message.starts_with("recursion limit") {
-        return Violation::new("json", "must be at most 127 levels deep").with_reason(position);
-    }
-    Violation::new("json", "must be JSON").with_reason(message)
-}
-
-/// The members of a JSON object. A duplicate member is an error, because parsers differ in which one they use.
-struct Members(Map<String, Value>);
-
-impl<'de> Deserialize<'de> for Members {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct MembersVisitor;
-
-        impl<'de> Visitor<'de> for MembersVisitor {
-            type Value = Members;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members, A::Error> {
-                let mut members = Map::new();
-                while let Some((name, value)) = map.next_entry::<String, Value>()? {
-                    if members.insert(name, value).is_some() {
-                        return Err(A::Error::custom("duplicate member"));
-                    }
-                }
-                Ok(Members(members))
-            }
-        }
-
-        deserializer.deserialize_map(MembersVisitor)
-    }
-}
-
-/// The members of a body. Errors are collected, so that one response lists all of them.
+/// The members of a body. Errors are collected, so that one response lists all of them. The name `a.b` means the member `b` of the
+/// object `a`.
 #[derive(Default)]
 pub struct Fields {
     members: Map<String, Value>,
@@ -128,6 +64,26 @@ pub struct Fields {
 }
 
 impl Fields {
+    fn member(&self, name: &str) -> Option<&Value> {
+        match name.split_once('.') {
+            None => self.members.get(name),
+            Some((object, name)) => self.members.get(object)?.get(name),
+        }
+    }
+
+    /// Returns whether a required member is present. `null` means absent.
+    fn require(&mut self, name: &'static str) -> bool {
+        let is_present = self.is_present(name);
+        if !is_present {
+            self.errors.push(Violation::new("required", "is required").in_field(name));
+        }
+        is_present
+    }
+
+    fn is_present(&self, name: &str) -> bool {
+        self.member(name).is_some_and(|value| !value.is_null())
+    }
+
     /// A string, converted by `rule`. `null` means absent.
     pub fn text<T>(
         &mut self,
@@ -143,12 +99,7 @@ impl Fields {
         name: &'static str,
         rule: impl FnOnce(&str) -> Result<T, Violation>,
     ) -> Option<T> {
-        match self.members.get(name) {
-            None | Some(Value::Null) => {
-                self.add_error(name, Violation::new("required", "is required"))
-            }
-            Some(_) => self.text(name, rule),
-        }
+        if self.require(name) { self.text(name, rule) } else { None }
     }
 
     /// A string that `null` clears, converted by `rule`: `None` if absent, `Some(None)` if `null`.
@@ -157,7 +108,7 @@ impl Fields {
         name: &'static str,
         rule: impl FnOnce(&str) -> Result<T, Violation>,
     ) -> Option<Option<T>> {
-        match self.members.get(name)? {
+        match self.member(name)? {
             Value::Null => Some(None),
             Value::String(text) => match rule(text) {
                 Ok(value) => Some(Some(value)),
@@ -171,7 +122,7 @@ impl Fields {
 
     /// A boolean. `null` means absent.
     pub fn flag(&mut self, name: &'static str) -> Option<bool> {
-        match self.members.get(name)? {
+        match self.member(name)? {
             Value::Null => None,
             Value::Bool(flag) => Some(*flag),
             Value::String(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
@@ -180,11 +131,73 @@ impl Fields {
         }
     }
 
-    /// `TransactionId` of Nets' callback: `Some(None)` if the text is not an id of this service.
+    /// A whole number, converted by `convert`. `null` means absent. Another type, a number with a fraction or an exponent, and a
+    /// number that `convert` refuses are errors; the last two with `violation`.
+    pub fn whole_number<T>(
+        &mut self,
+        name: &'static str,
+        convert: impl FnOnce(u64) -> Option<T>,
+        violation: Violation,
+    ) -> Option<T> {
+        match self.member(name)? {
+            Value::Null => None,
+            Value::Number(number) => match number.as_u64().and_then(convert) {
+                Some(value) => Some(value),
+                None => self.add_error(name, violation),
+            },
+            Value::String(_) | Value::Bool(_) | Value::Array(_) | Value::Object(_) => {
+                self.add_error(name, Violation::new(WRONG_TYPE, "must be a number"))
+            }
+        }
+    }
+
+    /// A required whole number, as in [`Self::whole_number`].
+    pub fn required_whole_number<T>(
+        &mut self,
+        name: &'static str,
+        convert: impl FnOnce(u64) -> Option<T>,
+        violation: Violation,
+    ) -> Option<T> {
+        if self.require(name) { self.whole_number(name, convert, violation) } else { None }
+    }
+
+    /// Returns whether a required member is an object. Otherwise the error is recorded, and its members need no errors.
+    pub fn has_object(&mut self, name: &'static str) -> bool {
+        let is_object = self.member(name).is_some_and(Value::is_object);
+        if !is_object && self.require(name) {
+            self.errors.push(Violation::new(WRONG_TYPE, "must be an object").in_field(name));
+        }
+        is_object
+    }
+
+    /// Refuses a member that the operation does not support. `null` means absent.
+    pub fn must_be_absent(&mut self, name: &'static str, violation: Violation) {
+        if self.is_present(name) {
+            self.errors.push(violation.in_field(name));
+        }
+    }
+
+    /// A boolean that must not be true. `null` means absent.
+    pub fn must_not_be_true(&mut self, name: &'static str, violation: Violation) {
+        if self.flag(name) == Some(true) {
+            self.errors.push(violation.in_field(name));
+        }
+    }
+
+    /// `TransactionId` of Nets' callback: `Some(None)` if it is not the id of a card setup. The id of a payment's registration is
+    /// recorded for the log.
     pub fn transaction_id(&mut self) -> Option<Option<TransactionId>> {
         self.required_text("TransactionId", |text| match text.trim() {
             "" => Err(Violation::new("empty", "must not be empty")),
-            text => Ok(text.parse().ok()),
+            text => {
+                if let Ok(RegistrationId { transaction, .. }) = text.parse() {
+                    invocation::record(|invocation| {
+                        invocation.payment_id = Some(transaction.payment_id().number());
+                        invocation.transaction_id = Some(transaction.number());
+                    });
+                }
+                Ok(text.parse().ok())
+            }
         })
     }
 
@@ -209,6 +222,17 @@ impl Fields {
     /// Fails with `Invalid`, with every error that was found.
     pub fn finish(self) -> Result<(), Error> {
         if self.errors.is_empty() { Ok(()) } else { Err(Error::Invalid(self.errors)) }
+    }
+
+    /// Ends the parsing of the body, and returns its value. `None` means that an error of a required member was recorded.
+    ///
+    /// # Errors
+    /// Fails with `Invalid`, with every error that was found.
+    pub fn finish_with<T>(self, value: Option<T>) -> Result<T, Error> {
+        match value {
+            Some(value) if self.errors.is_empty() => Ok(value),
+            Some(_) | None => Err(Error::Invalid(self.errors)),
+        }
     }
 
     /// Records an error of a member. Returns `None`.
@@ -325,62 +349,6 @@ mod tests {
             ("abcdefghijklmnopqrstu", "of that name"),
         ] {
             assert_eq!(printable_name(given), shown);
-        }
-    }
-
-    fn error_message(bytes: &[u8]) -> Option<String> {
-        match members(bytes) {
-            Ok(_) => None,
-            Err(Error::Invalid(errors)) => Some(errors[0].violation.message.to_string()),
-            Err(error) => panic!("{error}"),
-        }
-    }
-
-    #[test]
-    fn a_syntax_error_has_its_line_and_column() {
-        for (body, message) in [
-            ("{\"a\":1,}", "must be JSON: trailing comma at line 1 column 8"),
-            ("{'a':1}", "must be JSON: key must be a string at line 1 column 2"),
-            ("{\n  \"a\": 'b'\n}", "must be JSON: expected value at line 2 column 8"),
-            ("{\"a\":1", "must be JSON: EOF while parsing an object at line 1 column 6"),
-            ("{} {}", "must be JSON: trailing characters at line 1 column 4"),
-            (
-                "{\"a\":1,\"a\":2}",
-                "must have each member only once: the second is at line 1 column 13",
-            ),
-            ("'a'", "must be JSON: expected value at line 1 column 1"),
-            ("[1,]", "must be JSON: trailing comma at line 1 column 4"),
-            ("[1]", "must be a JSON object"),
-            (" \n", "must be a JSON object or empty, not blank"),
-        ] {
-            assert_eq!(error_message(body.as_bytes()).as_deref(), Some(message), "{body}");
-        }
-        for deep in ["[".repeat(200), format!("{{\"a\":{}", "[".repeat(200))] {
-            let message = error_message(deep.as_bytes()).unwrap();
-            assert!(message.starts_with("must be at most 127 levels deep: line 1"), "{message}");
-        }
-    }
-
-    proptest::proptest! {
-        #[test]
-        fn an_error_message_never_quotes_the_body(before in "[-\\[\\]{}\",:.0-9etfn '\\\\u]{0,20}", after in "[\\[\\]{}\",: ]{0,20}") {
-            for body in [format!("{before}canary{after}"), format!("{{\"canary{before}\":{after}")] {
-                let message = error_message(body.as_bytes()).unwrap_or_default();
-                proptest::prop_assert!(!message.contains("canary"), "{} {}", body, message);
-            }
-        }
-    }
-
-    #[test]
-    fn a_body_must_be_utf_8() {
-        assert_eq!(error_message("{\"a\":\"ø\"}".as_bytes()), None);
-        let text: Vec<u16> = "{\"a\":1}".encode_utf16().collect();
-        let little: Vec<u8> = text.iter().flat_map(|unit| unit.to_le_bytes()).collect();
-        let big: Vec<u8> = text.iter().flat_map(|unit| unit.to_be_bytes()).collect();
-        for wrong in
-            [&little, &big, &[b"\xff\xfe", &*little].concat(), &b"{\"a\":\"\xf8\"}".to_vec()]
-        {
-            assert_eq!(error_message(wrong).as_deref(), Some("must be in UTF-8"), "{wrong:?}");
         }
     }
 }

@@ -2,11 +2,11 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::refusal::{CancelReason, PaymentDecline, PaymentRefusal};
 use super::schedule::{Annulment, Schedule};
 use super::transaction::{State, Transaction};
 use crate::domain::id::Attempt;
 use crate::domain::terminal::Terminal;
+use crate::error::{CancelReason, Decline, PaymentRefusal};
 
 /// The data of an INITIATED transaction.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -66,7 +66,7 @@ pub struct Chosen {
     /// Whether another request chose it less than a minute earlier. That request may still authorize and capture it.
     pub is_shared: bool,
     /// A decline that takes effect a minute after `at`, because it is shared.
-    pub decline: Option<PaymentDecline>,
+    pub decline: Option<Decline>,
     /// When an uncaptured authorization is annulled. `Some` as soon as this service knows that Nets authorized the amount.
     pub hold_until: Option<DateTime<Utc>>,
 }
@@ -176,7 +176,7 @@ impl Initiated {
     }
 
     /// REJECTED. Nets declined the only AUTH in progress, so the order can be paid again.
-    pub(super) fn rejected(self, decline: PaymentDecline, at: DateTime<Utc>) -> State {
+    pub(super) fn rejected(self, decline: Decline, at: DateTime<Utc>) -> State {
         State::Rejected { at, decline, annulment: self.annulment(at) }
     }
 
@@ -246,7 +246,7 @@ impl Initiated {
             RegistrationOutcome::NeverRegistered => PaymentRefusal::NoTerminal,
             RegistrationOutcome::Cancelled => PaymentRefusal::TerminalCancelled,
             RegistrationOutcome::AuthenticationRequired => {
-                PaymentRefusal::Declined(PaymentDecline::AuthenticationRequired)
+                PaymentRefusal::Declined(Decline::AuthenticationRequired)
             }
             RegistrationOutcome::Annulled => {
                 PaymentRefusal::Cancelled(CancelReason::AnnulledAtNets)

@@ -3,11 +3,11 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::initiated::{Chosen, Initiated, Initiator, RegistrationOutcome};
-use super::refusal::{CancelReason, PaymentDecline};
 use super::schedule::Annulment;
 use super::transaction::{Captured, State, Transaction};
 use crate::domain::id::Attempt;
 use crate::domain::money::Money;
+use crate::error::{CancelReason, Decline};
 
 /// What Nets says about one registration, in a reply to an operation or to `Query`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -24,7 +24,7 @@ pub enum Reconciliation {
     /// The authorization is annulled.
     Annulled,
     /// AUTH was declined.
-    Declined(PaymentDecline),
+    Declined(Decline),
     /// The customer cancelled on the terminal page.
     Cancelled,
     /// AUTH was refused because the customer has not entered a card: nothing is authorized.
@@ -73,7 +73,7 @@ impl Transaction {
             State::Created => (State::Created, NextStep::Nothing),
             State::Initiated(initiated) => {
                 let is_decline = initiated.is_chosen(number) && !initiated.is_authorized();
-                if is_decline && reconciliation == Reconciliation::Declined(PaymentDecline::Soft) {
+                if is_decline && reconciliation == Reconciliation::Declined(Decline::Soft) {
                     self.soft_declines.retain(|at| now < *at + Self::DECLINE_PERIOD);
                     self.soft_declines.push(now);
                 }
@@ -118,10 +118,13 @@ impl Transaction {
                 (false, new_capture(number, annulment, now))
             }
         };
+        let credited_at =
+            if captured.credited_minor < credited_minor { Some(now) } else { captured.credited_at };
         let captured = Captured {
             // Both sums only grow at Nets, so a smaller one is an older reply.
             captured_minor: captured.captured_minor.max(sum.minor()),
             credited_minor: captured.credited_minor.max(credited_minor),
+            credited_at,
             ..captured
         };
         let is_expected = is_expected && sum == self.charge.amount;
@@ -136,6 +139,7 @@ fn new_capture(number: Attempt, annulment: Option<Annulment>, now: DateTime<Utc>
         at: now,
         captured_minor: 0,
         credited_minor: 0,
+        credited_at: None,
         annulment: annulment.and_then(|annulment| annulment.without(number)),
     }
 }
@@ -219,6 +223,9 @@ impl Initiated {
     }
 
     /// Only the chosen registration with the right amount can be captured. Everything else is annulled.
+    ///
+    /// Nets refuses ANNUL 7 days after AUTH (payments.md §2.2). So the hold ends an hour before that. A request that chooses a
+    /// registration again can be later than AUTH, but its opening cannot.
     fn authorized(
         self,
         number: Attempt,
@@ -234,6 +241,8 @@ impl Initiated {
             return (self.cancelled(CancelReason::AmountDiffers, now), NextStep::Annul);
         }
         let hold_until = chosen.at + hold;
+        let last_annulment = self.get(number).map(|one| one.opened_at + Transaction::MAX_HOLD);
+        let hold_until = last_annulment.map_or(hold_until, |last| last.min(hold_until));
         let schedule = self.schedule.rescheduled(now);
         let initiated = Self {
             chosen: Some(Chosen { hold_until: Some(hold_until), decline: None, ..chosen }),
@@ -249,12 +258,7 @@ impl Initiated {
 
     /// A decline of another registration than the chosen one is an older reply. If another request may still authorize the chosen
     /// one, the decline takes effect when that request is over.
-    fn declined(
-        self,
-        number: Attempt,
-        decline: PaymentDecline,
-        now: DateTime<Utc>,
-    ) -> (State, NextStep) {
+    fn declined(self, number: Attempt, decline: Decline, now: DateTime<Utc>) -> (State, NextStep) {
         let state = match self.chosen.filter(|chosen| chosen.registration == number) {
             None => State::Initiated(self),
             Some(chosen) if chosen.is_shared && now < chosen.requests_end_at() => {
@@ -270,18 +274,16 @@ impl Initiated {
     pub(super) fn declined_finally(
         self,
         number: Attempt,
-        decline: PaymentDecline,
+        decline: Decline,
         at: DateTime<Utc>,
     ) -> State {
         let initiator = self.get(number).map(|registration| registration.initiator);
         match (decline, initiator) {
-            (PaymentDecline::Soft, _) => State::Initiated(self.unchosen(number)),
-            (PaymentDecline::AuthenticationRequired, Some(Initiator::Customer)) => {
+            (Decline::Soft, _) => State::Initiated(self.unchosen(number)),
+            (Decline::AuthenticationRequired, Some(Initiator::Customer)) => {
                 State::Initiated(self.closed(number, RegistrationOutcome::AuthenticationRequired))
             }
-            (PaymentDecline::Hard | PaymentDecline::AuthenticationRequired, _) => {
-                self.rejected(decline, at)
-            }
+            (Decline::Hard | Decline::AuthenticationRequired, _) => self.rejected(decline, at),
         }
     }
 }

@@ -2,9 +2,12 @@
 
 use std::fmt::Write as _;
 
+use chrono::TimeDelta;
+
 use super::*;
+use crate::domain::card::{LastFour, PaymentType};
 use crate::domain::customer::Organisation;
-use crate::domain::id::RecurringPaymentId;
+use crate::domain::id::{RecurringPaymentId, RegistrationId};
 use crate::domain::money::{Currency, Money};
 use crate::domain::order::{OrderId, OrderVersion};
 use crate::domain::terminal::Terminal;
@@ -64,9 +67,14 @@ fn order_of(id: &str) -> Order {
     }
 }
 
+fn charged_card() -> ChargedCard {
+    let last_four = LastFour::from_masked("492500******0004").unwrap();
+    ChargedCard { payment_type: PaymentType::Visa, last_four }
+}
+
 fn payment() -> Payment {
     let order = (order_of("DW2N19A6"), OrderHash([1; 32]));
-    Payment::create(PaymentId::from_bits(7), order, OWNER, charge(), start())
+    Payment::create(PaymentId::from_bits(7), order, OWNER, charge(), charged_card(), start())
 }
 
 fn attempt(index: usize) -> Attempt {
@@ -116,7 +124,7 @@ impl Payment {
         self
     }
 
-    fn status(&self) -> &'static str {
+    fn first_status(&self) -> &'static str {
         self.transaction(transaction_id(0)).unwrap().status().name()
     }
 }
@@ -207,24 +215,22 @@ fn payment_in(state: InitialState) -> Payment {
         S::SecondTerminal => open().opened(Initiator::Customer).with(0, Reconciliation::Cancelled),
         S::OpenPastTimeout => open().after(Transaction::TIMEOUT),
         S::CancelledAtTerminal => open().with(0, Reconciliation::Cancelled),
-        S::AuthenticationRequired => {
-            chosen().with(0, declined(PaymentDecline::AuthenticationRequired))
-        }
-        S::DeclinedForNow => chosen().with(0, declined(PaymentDecline::Soft)),
+        S::AuthenticationRequired => chosen().with(0, declined(Decline::AuthenticationRequired)),
+        S::DeclinedForNow => chosen().with(0, declined(Decline::Soft)),
         S::AuthInProgress => chosen(),
         S::OffSessionAuthInProgress => payment().opened(Initiator::Merchant).choosing(0),
         S::AuthInProgressTwice => chosen().choosing(0),
-        S::OneOfTwoDeclined => chosen().choosing(0).with(0, declined(PaymentDecline::Hard)),
+        S::OneOfTwoDeclined => chosen().choosing(0).with(0, declined(Decline::Hard)),
         S::AuthInDoubtPastTimeout => chosen().after(Transaction::TIMEOUT),
         S::Authorized => authorized(),
         S::AuthorizedPastHold => authorized().after(HOLD),
         S::Captured => authorized().with(0, captured(10_000, 0)),
         S::Credited => authorized().with(0, captured(10_000, 10_000)),
-        S::RejectedHard => chosen().with(0, declined(PaymentDecline::Hard)),
+        S::RejectedHard => chosen().with(0, declined(Decline::Hard)),
         S::RejectedOffSession => payment()
             .opened(Initiator::Merchant)
             .choosing(0)
-            .with(0, declined(PaymentDecline::AuthenticationRequired)),
+            .with(0, declined(Decline::AuthenticationRequired)),
         S::CancelledBeforeAuth => open().cancelled(),
         S::CancelledDuringAuth => chosen().cancelled(),
         S::CancelledAndAnnulled => authorized().cancelled().with(0, Reconciliation::Annulled),
@@ -237,7 +243,7 @@ fn perform(payment: &mut Payment, action: Action) -> String {
     let (id, first) = (transaction_id(0), registration(0));
     let create = |payment: &mut Payment, owner, charge| {
         payment
-            .create_again(owner, charge)
+            .create_again(owner, charge, charged_card())
             .map(|created| if created == id { "same" } else { "new" })
     };
     let open = |payment: &mut Payment, initiator| {
@@ -266,18 +272,16 @@ fn perform(payment: &mut Payment, action: Action) -> String {
         A::FindCaptured => step(payment, captured(10_000, 0)),
         A::FindCredited => step(payment, captured(10_000, 10_000)),
         A::FindAnnulled => step(payment, Reconciliation::Annulled),
-        A::FindHardDecline => step(payment, decline(PaymentDecline::Hard)),
-        A::FindSoftDecline => step(payment, decline(PaymentDecline::Soft)),
-        A::FindAuthenticationRequired => {
-            step(payment, decline(PaymentDecline::AuthenticationRequired))
-        }
+        A::FindHardDecline => step(payment, decline(Decline::Hard)),
+        A::FindSoftDecline => step(payment, decline(Decline::Soft)),
+        A::FindAuthenticationRequired => step(payment, decline(Decline::AuthenticationRequired)),
         A::FindCancelled => step(payment, Reconciliation::Cancelled),
         A::FindNoCard => step(payment, Reconciliation::NoCard),
         A::FindNeverRegistered => step(payment, Reconciliation::NeverRegistered),
         A::FindPending => step(payment, Reconciliation::Pending),
         A::FindUnclear => step(payment, Reconciliation::Unclear),
     };
-    format!("{result} {}", payment.status())
+    format!("{result} {}", payment.first_status())
 }
 
 fn step(payment: &mut Payment, reconciliation: Reconciliation) -> String {
@@ -315,8 +319,8 @@ fn every_action_in_every_state_has_the_expected_result() {
 
 // Boundaries.
 
-const SOFT: Reconciliation = Reconciliation::Declined(PaymentDecline::Soft);
-const HARD: Reconciliation = Reconciliation::Declined(PaymentDecline::Hard);
+const SOFT: Reconciliation = Reconciliation::Declined(Decline::Soft);
+const HARD: Reconciliation = Reconciliation::Declined(Decline::Hard);
 
 fn reason(payment: &Payment) -> CancelReason {
     match payment.transaction(transaction_id(0)).unwrap().state {
@@ -332,23 +336,23 @@ fn reason(payment: &Payment) -> CancelReason {
 #[test]
 fn a_live_transaction_times_out_24_hours_after_its_creation_or_its_last_terminal() {
     let last = Transaction::TIMEOUT - millisecond();
-    assert_eq!(payment().after(last).status(), "CREATED");
+    assert_eq!(payment().after(last).first_status(), "CREATED");
     assert_eq!(reason(&payment().after(Transaction::TIMEOUT)), CancelReason::TimedOut);
     let open_late = payment().after(last).opened(Initiator::Customer);
-    assert_eq!(open_late.clone().after(last).status(), "INITIATED");
+    assert_eq!(open_late.clone().after(last).first_status(), "INITIATED");
     let again = open_late.after(last).opened(Initiator::Customer).after(last);
-    assert_eq!(again.status(), "INITIATED");
+    assert_eq!(again.first_status(), "INITIATED");
     assert_eq!(reason(&again.after(millisecond())), CancelReason::TimedOut);
 }
 
 #[test]
 fn an_authorization_is_held_for_the_given_time_and_then_annulled() {
-    for hold in [TimeDelta::hours(1), TimeDelta::hours(24), TimeDelta::hours(168)] {
+    for hold in [TimeDelta::hours(1), TimeDelta::hours(24), TimeDelta::hours(167)] {
         let mut payment = chosen();
         let step = payment.apply(registration(0), Reconciliation::Authorized(amount()), hold);
         assert_eq!(step, Ok(NextStep::Capture));
         let payment = payment.after(hold - millisecond());
-        assert_eq!(payment.status(), "INITIATED", "{hold}");
+        assert_eq!(payment.first_status(), "INITIATED", "{hold}");
         let mut ended = payment.after(millisecond());
         assert_eq!(reason(&ended), CancelReason::HoldEnded);
         assert_eq!(ended.due_at(), Some(start() + hold));
@@ -372,7 +376,7 @@ fn an_open_transaction_is_reconciled_at_the_times_of_a_terminal_session() {
         payment.found(0, Reconciliation::Pending);
         let payment = payment.after(millisecond());
         if after == Transaction::TIMEOUT {
-            assert_eq!((payment.status(), payment.due_at()), ("CANCELLED", None));
+            assert_eq!((payment.first_status(), payment.due_at()), ("CANCELLED", None));
         } else {
             assert_eq!(payment.due_at(), Some(start() + after));
             assert_eq!(payment.due_registrations(), [registration(0)]);
@@ -412,7 +416,8 @@ fn without_a_request_for_auth_nothing_has_to_be_annulled() {
 
 #[test]
 fn an_order_stays_blocked_until_nets_confirms_the_annulment() {
-    let blocked = |mut payment: Payment| payment.create_again(OWNER, charge()).is_err();
+    let blocked =
+        |mut payment: Payment| payment.create_again(OWNER, charge(), charged_card()).is_err();
     let cancelled = authorized().cancelled();
     assert!(blocked(cancelled.clone()));
     assert!(blocked(cancelled.clone().with(0, Reconciliation::Unclear)));
@@ -429,12 +434,12 @@ fn an_order_stays_blocked_until_nets_confirms_the_annulment() {
 #[test]
 fn a_decline_takes_effect_when_no_other_request_can_capture() {
     let shared = chosen().after(minutes(1) - millisecond()).choosing(0).with(0, HARD);
-    assert_eq!(shared.status(), "INITIATED");
-    assert_eq!(shared.clone().after(minutes(1) - millisecond()).status(), "INITIATED");
-    assert_eq!(shared.clone().after(minutes(1)).status(), "REJECTED");
-    assert_eq!(shared.with(0, captured(10_000, 0)).status(), "CAPTURED");
+    assert_eq!(shared.first_status(), "INITIATED");
+    assert_eq!(shared.clone().after(minutes(1) - millisecond()).first_status(), "INITIATED");
+    assert_eq!(shared.clone().after(minutes(1)).first_status(), "REJECTED");
+    assert_eq!(shared.with(0, captured(10_000, 0)).first_status(), "CAPTURED");
     let alone = chosen().after(minutes(1)).choosing(0).with(0, HARD);
-    assert_eq!(alone.status(), "REJECTED");
+    assert_eq!(alone.first_status(), "REJECTED");
 }
 
 #[test]
@@ -442,31 +447,31 @@ fn after_four_soft_declines_within_24_hours_auth_is_not_requested() {
     let mut payment = open();
     for count in 0..Transaction::MAX_SOFT_DECLINES {
         payment = payment.choosing(0).with(0, SOFT).after(minutes(1));
-        assert_eq!(payment.status(), "INITIATED", "{count}");
+        assert_eq!(payment.first_status(), "INITIATED", "{count}");
     }
     let retry_after_seconds = 24 * 3600 - 4 * 60;
     let refusal = PaymentRefusal::TooManyDeclines { retry_after_seconds };
     assert_eq!(payment.choose(registration(0)), Err(refusal));
     assert_eq!(payment.open_terminal(transaction_id(0), Initiator::Customer), Err(refusal));
     let mut next = payment.clone().cancelled();
-    let id = next.create_again(OWNER, charge()).unwrap();
+    let id = next.create_again(OWNER, charge(), charged_card()).unwrap();
     assert_eq!(next.open_terminal(id, Initiator::Merchant), Err(refusal), "also for a new one");
     let mut other = payment.clone().cancelled();
-    let id = other.create_again(OWNER, other_card()).unwrap();
+    let id = other.create_again(OWNER, other_card(), charged_card()).unwrap();
     assert!(other.open_terminal(id, Initiator::Merchant).is_ok(), "not for another card");
     let mut later = next.after(TimeDelta::seconds(i64::from(retry_after_seconds)));
-    let id = later.create_again(OWNER, charge()).unwrap();
+    let id = later.create_again(OWNER, charge(), charged_card()).unwrap();
     assert!(later.open_terminal(id, Initiator::Merchant).is_ok());
 }
 
 #[test]
 fn a_declined_card_is_refused_in_the_same_payment_and_another_one_is_not() {
     let mut payment = chosen().with(0, HARD);
-    let declined = PaymentRefusal::Declined(PaymentDecline::Hard);
-    assert_eq!(payment.create_again(OWNER, charge()), Err(declined));
-    assert_eq!(payment.create_again(OWNER, other_card()), Ok(transaction_id(1)));
+    let declined = PaymentRefusal::Declined(Decline::Hard);
+    assert_eq!(payment.create_again(OWNER, charge(), charged_card()), Err(declined));
+    assert_eq!(payment.create_again(OWNER, other_card(), charged_card()), Ok(transaction_id(1)));
     payment.cancel(transaction_id(1)).unwrap();
-    assert_eq!(payment.create_again(OWNER, charge()), Err(declined), "also later");
+    assert_eq!(payment.create_again(OWNER, charge(), charged_card()), Err(declined), "also later");
 }
 
 #[test]
@@ -475,10 +480,13 @@ fn a_payment_has_at_most_16_transactions_and_a_transaction_16_registrations() {
     for index in 0..Payment::MAX_ATTEMPTS {
         assert_eq!(payment.history().next().unwrap().0, transaction_id(index));
         payment.cancel(transaction_id(index)).unwrap();
-        let next = payment.create_again(OWNER, charge());
+        let next = payment.create_again(OWNER, charge(), charged_card());
         assert_eq!(next.is_ok(), index + 1 < Payment::MAX_ATTEMPTS, "{index}");
     }
-    assert_eq!(payment.create_again(OWNER, charge()), Err(PaymentRefusal::NoTransactionLeft));
+    assert_eq!(
+        payment.create_again(OWNER, charge(), charged_card()),
+        Err(PaymentRefusal::NoTransactionLeft)
+    );
     let mut payment = self::payment();
     for index in 0..Payment::MAX_ATTEMPTS {
         let opened = payment.open_terminal(transaction_id(0), Initiator::Customer).unwrap();
@@ -502,7 +510,10 @@ fn a_second_terminal_cannot_lead_to_a_second_authorization() {
 fn after_a_capture_authorizations_of_other_registrations_are_annulled() {
     let mut payment =
         chosen().with(0, SOFT).opened(Initiator::Customer).choosing(1).with(1, captured(10_000, 0));
-    assert_eq!((payment.status(), payment.due_at()), ("CAPTURED", Some(start() + minutes(1))));
+    assert_eq!(
+        (payment.first_status(), payment.due_at()),
+        ("CAPTURED", Some(start() + minutes(1)))
+    );
     assert_eq!(payment.registrations_to_reconcile(transaction_id(0)), Ok(vec![registration(0)]));
     assert_eq!(payment.found(0, Reconciliation::Authorized(amount())), NextStep::Annul);
     assert_eq!(payment.found(1, Reconciliation::Authorized(amount())), NextStep::Nothing);
@@ -551,14 +562,83 @@ fn the_sums_are_those_of_nets_and_only_grow() {
     let payment = payment.with(0, captured(10_000, 3_000));
     assert_eq!(summary(&payment), [10_000, 0, 3_000, 7_000]);
     let payment = payment.with(0, captured(10_000, 0));
-    assert_eq!((summary(&payment), payment.status()), ([10_000, 0, 3_000, 7_000], "CAPTURED"));
+    assert_eq!(
+        (summary(&payment), payment.first_status()),
+        ([10_000, 0, 3_000, 7_000], "CAPTURED")
+    );
     let payment = payment.with(0, captured(10_000, 10_000));
-    assert_eq!((summary(&payment), payment.status()), ([10_000, 0, 10_000, 0], "CREDITED"));
+    assert_eq!((summary(&payment), payment.first_status()), ([10_000, 0, 10_000, 0], "CREDITED"));
     for (minor, step) in
         [(9_999, NextStep::Alarm), (10_000, NextStep::Nothing), (10_001, NextStep::Alarm)]
     {
         assert_eq!(authorized().found(0, captured(minor, 0)), step, "{minor}");
     }
+}
+
+#[test]
+fn the_status_is_that_of_the_captured_transaction_else_of_the_newest_one() {
+    let mut payment = chosen().cancelled().with(0, Reconciliation::Annulled);
+    assert_eq!(payment.status(), TransactionStatus::Cancelled);
+    payment.create_again(OWNER, other_amount(), charged_card()).unwrap();
+    assert_eq!(
+        (payment.status(), payment.total()),
+        (TransactionStatus::Created, other_amount().amount)
+    );
+    payment.found(0, captured(10_000, 0));
+    assert_eq!((payment.status(), payment.total()), (TransactionStatus::Captured, amount()));
+    assert_eq!(payment.created_at(), start());
+}
+
+#[test]
+fn the_operations_are_those_that_succeeded() {
+    use OperationKind as K;
+    let operations = |payment: &Payment| {
+        let operations = payment.transaction(transaction_id(0)).unwrap().operations();
+        operations
+            .into_iter()
+            .map(|one| (one.kind, one.amount.minor(), (one.at - start()).num_minutes()))
+            .collect::<Vec<_>>()
+    };
+    let created = (K::Create, 10_000, 0);
+    assert_eq!(operations(&payment()), [created]);
+    let opened = payment().after(minutes(1)).opened(Initiator::Customer);
+    let initiated = (K::Initiate, 10_000, 1);
+    let again = opened.after(minutes(2)).opened(Initiator::Customer);
+    assert_eq!(operations(&again), [created, initiated], "the first terminal only");
+    let chosen = again.choosing(0);
+    assert_eq!(
+        operations(&chosen.clone().with(0, HARD)),
+        [created, initiated, (K::Reject, 10_000, 3)]
+    );
+    assert_eq!(
+        operations(&chosen.clone().cancelled()),
+        [created, initiated, (K::Cancel, 10_000, 3)]
+    );
+    let captured_once = chosen.after(minutes(1)).with(0, captured(10_000, 0));
+    assert_eq!(operations(&captured_once), [created, initiated, (K::Capture, 10_000, 4)]);
+    let credited = captured_once.after(minutes(1)).with(0, captured(10_000, 3_000));
+    assert_eq!(operations(&credited)[3..], [(K::Credit, 3_000, 5)]);
+    assert_eq!(
+        operations(&credited.after(minutes(1)).with(0, captured(10_000, 3_000)))[3..],
+        [(K::Credit, 3_000, 5)]
+    );
+}
+
+/// Nets refuses ANNUL 7 days after AUTH.
+#[test]
+fn a_hold_ends_before_nets_refuses_the_annulment() {
+    let hold = TimeDelta::days(30);
+    let mut payment = chosen();
+    payment.apply(registration(0), Reconciliation::Authorized(amount()), hold).unwrap();
+    let last = TimeDelta::hours(7 * 24 - 1);
+    assert_eq!(payment.clone().after(last - millisecond()).first_status(), "INITIATED");
+    assert_eq!(payment.after(last).first_status(), "CANCELLED");
+    // AUTH can be as old as the registration, also if a later request chose it again.
+    let late = TimeDelta::hours(23);
+    let mut payment = chosen().after(late).choosing(0);
+    payment.apply(registration(0), Reconciliation::Authorized(amount()), hold).unwrap();
+    assert_eq!(payment.clone().after(last - late - millisecond()).first_status(), "INITIATED");
+    assert_eq!(payment.after(last - late).first_status(), "CANCELLED");
 }
 
 #[test]
@@ -578,7 +658,8 @@ fn ids_of_other_payments_and_unknown_numbers_are_not_found() {
 fn the_order_number_is_the_order_id_if_it_fits_32_characters() {
     let number = |id: &str| {
         let order = (order_of(id), OrderHash([1; 32]));
-        Payment::create(PaymentId::from_bits(7), order, OWNER, charge(), start()).order_number()
+        Payment::create(PaymentId::from_bits(7), order, OWNER, charge(), charged_card(), start())
+            .order_number()
     };
     assert_eq!(number(&"x".repeat(32)), "x".repeat(32));
     assert_eq!(number(&"x".repeat(33)), "7");

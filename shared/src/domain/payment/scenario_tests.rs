@@ -3,11 +3,13 @@
 
 use std::collections::BTreeMap;
 
+use chrono::TimeDelta;
 use proptest::prelude::*;
 
 use super::*;
+use crate::domain::card::{LastFour, PaymentType};
 use crate::domain::customer::Organisation;
-use crate::domain::id::RecurringPaymentId;
+use crate::domain::id::{RecurringPaymentId, RegistrationId};
 use crate::domain::money::{Currency, Money};
 use crate::domain::order::{OrderId, OrderVersion};
 
@@ -31,27 +33,27 @@ enum AtNets {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Operation {
     Register(Money),
-    Auth(Option<PaymentDecline>),
+    Auth(Option<Decline>),
     Capture,
     Annul,
 }
 
 /// How an operation reaches Nets, and whether the reply comes back.
 #[derive(Debug, Clone, Copy)]
-enum Delivery {
+pub(crate) enum Delivery {
     Replied,
     ReplyLost,
     Late,
 }
 
 #[derive(Debug, Clone)]
-enum Step {
+pub(crate) enum Step {
     CreateAgain { amount: u64, card: u64 },
     Open { by: Initiator, delivery: Delivery },
     EnterCard(usize),
     CancelAtPage(usize),
     StartCapture(usize),
-    ContinueCapture { which: usize, decline: Option<PaymentDecline>, delivery: Delivery },
+    ContinueCapture { which: usize, decline: Option<Decline>, delivery: Delivery },
     Cancel,
     CardEnds,
     Reconcile { delivery: Delivery },
@@ -70,9 +72,9 @@ struct Request {
 }
 
 #[derive(Debug, Clone)]
-struct World {
-    now: DateTime<Utc>,
-    payment: Payment,
+pub(crate) struct World {
+    pub(crate) now: DateTime<Utc>,
+    pub(crate) payment: Payment,
     nets: BTreeMap<RegistrationId, (AtNets, Money)>,
     late: Vec<(DateTime<Utc>, RegistrationId, Operation)>,
     requests: Vec<Request>,
@@ -89,12 +91,29 @@ fn charge(amount: u64, card: u64) -> Charge {
     }
 }
 
+fn charged_card() -> ChargedCard {
+    let last_four = LastFour::from_masked("0004").unwrap();
+    ChargedCard { payment_type: PaymentType::Visa, last_four }
+}
+
+/// Returns whether AUTH may have been requested and was not declined: then no other registration may be opened.
+fn has_chosen(transaction: &Transaction) -> bool {
+    match &transaction.state {
+        State::Initiated(initiated) => initiated.chosen.is_some(),
+        State::Created
+        | State::Captured(_)
+        | State::Credited(_)
+        | State::Rejected { .. }
+        | State::Cancelled { .. } => false,
+    }
+}
+
 fn pick<T: Clone>(all: &[T], which: usize) -> Option<T> {
     all.get(which % all.len().max(1)).cloned()
 }
 
 impl World {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let order = Order {
             organisation: Organisation::new(1),
             id: OrderId::try_from("1").unwrap(),
@@ -102,7 +121,7 @@ impl World {
         };
         let id = PaymentId::from_bits(7);
         let order = (order, OrderHash([1; 32]));
-        let payment = Payment::create(id, order, OWNER, charge(10_000, 1), start());
+        let payment = Payment::create(id, order, OWNER, charge(10_000, 1), charged_card(), start());
         let (nets, late, requests) = (BTreeMap::new(), Vec::new(), Vec::new());
         Self { now: start(), payment, nets, late, requests }
     }
@@ -208,10 +227,10 @@ impl World {
         }
     }
 
-    fn step(&mut self, step: &Step) {
+    pub(crate) fn step(&mut self, step: &Step) {
         match step {
             Step::CreateAgain { amount, card } => {
-                let _ = self.payment.create_again(OWNER, charge(*amount, *card));
+                let _ = self.payment.create_again(OWNER, charge(*amount, *card), charged_card());
             }
             Step::Open { by, delivery } => self.open(*by, *delivery),
             Step::EnterCard(which) => self.at_page(*which, AtNets::CardEntered),
@@ -236,8 +255,10 @@ impl World {
 
     fn open(&mut self, by: Initiator, delivery: Delivery) {
         let id = self.newest();
-        let amount = self.payment.transaction(id).unwrap().charge.amount;
+        let transaction = self.payment.transaction(id).unwrap();
+        let (amount, may_be_authorized) = (transaction.charge.amount, has_chosen(transaction));
         if let Ok(opened) = self.payment.open_terminal(id, by) {
+            assert!(!(opened.is_new && may_be_authorized), "{}: {:?}", opened.id, self.payment);
             self.send(opened.id, Operation::Register(amount), delivery);
             if by == Initiator::Merchant
                 && let Some((state @ AtNets::Registered, _)) = self.nets.get_mut(&opened.id)
@@ -257,7 +278,18 @@ impl World {
     }
 
     fn start_capture(&mut self, which: usize) {
-        let Ok(candidates) = self.payment.registrations_to_reconcile(self.newest()) else { return };
+        // Any registration: another request may have chosen one since this request read the payment.
+        let newest = self.newest();
+        let State::Initiated(initiated) = &self.payment.transaction(newest).unwrap().state else {
+            return;
+        };
+        let numbers = 0..initiated.registrations.len();
+        let candidates: Vec<_> = numbers
+            .map(|number| RegistrationId {
+                transaction: newest,
+                number: number.try_into().unwrap(),
+            })
+            .collect();
         if let Some(id) = pick(&candidates, which)
             && let Ok(Capture::Authorize(registration)) = self.payment.choose(id)
         {
@@ -272,12 +304,7 @@ impl World {
     }
 
     /// AUTH, then CAPTURE without a write in between.
-    fn continue_capture(
-        &mut self,
-        which: usize,
-        decline: Option<PaymentDecline>,
-        delivery: Delivery,
-    ) {
+    fn continue_capture(&mut self, which: usize, decline: Option<Decline>, delivery: Delivery) {
         if self.requests.is_empty() {
             return;
         }
@@ -355,12 +382,12 @@ impl World {
     }
 }
 
-fn decline() -> impl Strategy<Value = Option<PaymentDecline>> {
+fn decline() -> impl Strategy<Value = Option<Decline>> {
     prop_oneof![
         4 => Just(None),
-        1 => Just(Some(PaymentDecline::Soft)),
-        1 => Just(Some(PaymentDecline::Hard)),
-        1 => Just(Some(PaymentDecline::AuthenticationRequired)),
+        1 => Just(Some(Decline::Soft)),
+        1 => Just(Some(Decline::Hard)),
+        1 => Just(Some(Decline::AuthenticationRequired)),
     ]
 }
 
@@ -372,7 +399,7 @@ fn delivery() -> impl Strategy<Value = Delivery> {
     ]
 }
 
-fn step() -> impl Strategy<Value = Step> {
+pub(crate) fn step() -> impl Strategy<Value = Step> {
     let by = prop_oneof![Just(Initiator::Customer), Just(Initiator::Merchant)];
     let time = prop_oneof![
         4 => (0..40_i64).prop_map(TimeDelta::seconds),
@@ -396,16 +423,46 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
+/// Steps of requests at the same time: captures, a cancel, and a new create. There the money could be taken twice.
+fn racing_step() -> impl Strategy<Value = Step> {
+    let by = prop_oneof![4 => Just(Initiator::Customer), 1 => Just(Initiator::Merchant)];
+    let decline = prop_oneof![8 => Just(None), 1 => decline()];
+    prop_oneof![
+        2 => Just(Step::CreateAgain { amount: 10_000, card: 1 }),
+        3 => by.prop_map(|by| Step::Open { by, delivery: Delivery::Replied }),
+        3 => any::<usize>().prop_map(Step::EnterCard),
+        4 => any::<usize>().prop_map(Step::StartCapture),
+        6 => (any::<usize>(), decline).prop_map(|(which, decline)| {
+            Step::ContinueCapture { which, decline, delivery: Delivery::Replied }
+        }),
+        1 => Just(Step::Cancel),
+        1 => (0..3_i64).prop_map(|seconds| Step::Wait(TimeDelta::seconds(seconds))),
+    ]
+}
+
+fn check_scenario(steps: &[Step]) {
+    let mut world = World::new();
+    for step in steps {
+        world.step(step);
+        world.check();
+    }
+    world.finish();
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn random_scenarios_keep_every_invariant(steps in prop::collection::vec(step(), 1..60)) {
-        let mut world = World::new();
-        for step in &steps {
-            world.step(step);
-            world.check();
-        }
-        world.finish();
+        check_scenario(&steps);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn racing_requests_keep_every_invariant(steps in prop::collection::vec(racing_step(), 10..50)) {
+        check_scenario(&steps);
     }
 }

@@ -3,10 +3,11 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::initiated::Initiated;
-use super::refusal::{CancelReason, PaymentDecline};
 use super::schedule::Annulment;
+use crate::domain::card::{LastFour, PaymentType};
 use crate::domain::id::{Attempt, RecurringPaymentId};
 use crate::domain::money::Money;
+use crate::error::{CancelReason, Decline};
 
 /// A transaction as its payment stores it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -15,7 +16,11 @@ pub struct Transaction {
     pub created_at: DateTime<Utc>,
     /// What is charged.
     pub charge: Charge,
-    /// When the card was declined with [`PaymentDecline::Soft`] within the 24 hours before the last of these declines, oldest first.
+    /// The card of the recurring payment, for answers: the recurring payment can be deleted earlier than its payments.
+    pub card: ChargedCard,
+    /// When its first terminal was opened.
+    pub initiated_at: Option<DateTime<Utc>>,
+    /// When the card was declined with [`Decline::Soft`] within the 24 hours before the last of these declines, oldest first.
     pub soft_declines: Vec<DateTime<Utc>>,
     /// The state, with the data that exists in that state.
     pub state: State,
@@ -28,6 +33,15 @@ pub struct Charge {
     pub amount: Money,
     /// The recurring payment whose card is charged.
     pub recurring_payment_id: RecurringPaymentId,
+}
+
+/// The data of the charged card that callers see.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct ChargedCard {
+    /// The card scheme.
+    pub payment_type: PaymentType,
+    /// The last four digits of the card number.
+    pub last_four: LastFour,
 }
 
 /// The state of a transaction (payments.md §4.3).
@@ -46,7 +60,7 @@ pub enum State {
         /// When it was rejected.
         at: DateTime<Utc>,
         /// The decline.
-        decline: PaymentDecline,
+        decline: Decline,
         /// The obligation to annul a late authorization.
         annulment: Option<Annulment>,
     },
@@ -72,6 +86,8 @@ pub struct Captured {
     pub captured_minor: u64,
     /// The credited sum, in minor units of the transaction's currency.
     pub credited_minor: u64,
+    /// When this service last learned of a credit. `None` if nothing is credited.
+    pub credited_at: Option<DateTime<Utc>>,
     /// The obligation to annul authorizations of other registrations. `None` if AUTH was requested for no other one.
     pub annulment: Option<Annulment>,
 }
@@ -130,11 +146,20 @@ impl Transaction {
     pub const TIMEOUT: TimeDelta = TimeDelta::hours(24);
     /// The period in which soft declines are counted.
     pub const DECLINE_PERIOD: TimeDelta = TimeDelta::hours(24);
+    /// How long after the opening of its registration an authorization is kept at most: an hour less than Nets accepts ANNUL.
+    pub const MAX_HOLD: TimeDelta = TimeDelta::hours(7 * 24 - 1);
 
     /// A new transaction.
     #[must_use]
-    pub(super) fn new(charge: Charge, now: DateTime<Utc>) -> Self {
-        Self { created_at: now, charge, soft_declines: Vec::new(), state: State::Created }
+    pub(super) fn new(charge: Charge, card: ChargedCard, now: DateTime<Utc>) -> Self {
+        Self {
+            created_at: now,
+            charge,
+            card,
+            initiated_at: None,
+            soft_declines: Vec::new(),
+            state: State::Created,
+        }
     }
 
     /// The status.
@@ -147,6 +172,27 @@ impl Transaction {
             State::Credited(_) => TransactionStatus::Credited,
             State::Rejected { .. } => TransactionStatus::Rejected,
             State::Cancelled { .. } => TransactionStatus::Cancelled,
+        }
+    }
+
+    /// Why it is REJECTED or CANCELLED (`statusReason` in the API). `None` in other states.
+    #[must_use]
+    pub fn status_reason(&self) -> Option<&'static str> {
+        match &self.state {
+            State::Created | State::Initiated(_) | State::Captured(_) | State::Credited(_) => None,
+            State::Rejected { decline, .. } => Some(match decline {
+                Decline::AuthenticationRequired => "AUTHENTICATION_REQUIRED",
+                Decline::Soft | Decline::Hard => "DECLINED",
+            }),
+            State::Cancelled { reason, .. } => Some(match reason {
+                CancelReason::Requested => "REQUESTED",
+                CancelReason::AtTerminal => "TERMINAL_CANCELLED",
+                CancelReason::TimedOut => "TIMED_OUT",
+                CancelReason::HoldEnded => "HOLD_ENDED",
+                CancelReason::AnnulledAtNets => "ANNULLED_AT_NETS",
+                CancelReason::CardNotActive => "CARD_NOT_ACTIVE",
+                CancelReason::AmountDiffers => "AMOUNT_DIFFERS",
+            }),
         }
     }
 

@@ -11,6 +11,12 @@ use crate::error::Violation;
 pub struct RedirectUrl(Url);
 
 impl RedirectUrl {
+    /// The address.
+    #[must_use]
+    pub fn as_url(&self) -> &Url {
+        &self.0
+    }
+
     /// The address with `recurringPaymentId` appended to its query (rule 11). Keeps the existing query and fragment.
     #[must_use]
     pub fn with_recurring_payment_id(&self, id: RecurringPaymentId) -> Url {

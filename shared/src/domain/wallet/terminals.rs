@@ -33,6 +33,7 @@ pub enum SetupProgress {
 
 impl Wallet {
     /// Opens a terminal session (rule 6). A `callback` replaces the stored callback address; `None` keeps it.
+    /// `allows_merchant_initiated` says whether a card that is stored in it may be charged by the merchant (`MIT_UCOF`).
     ///
     /// A repeated request with the same idempotency key within 24 hours returns the same session (rule 16), unless that session
     /// was never registered at Nets.
@@ -45,6 +46,7 @@ impl Wallet {
         id: RecurringPaymentId,
         callback: Option<CallbackUrl>,
         idempotency: Option<IdempotencyRecord>,
+        allows_merchant_initiated: bool,
     ) -> Result<OpenedTerminal, Refusal> {
         let now = self.now;
         if let Some((session, record)) = self.find_session_by_idempotency_key(id, idempotency) {
@@ -59,17 +61,8 @@ impl Wallet {
         let terminals = self.awaiting_card_mut(id)?.0;
         let attempt = Attempt::try_from(terminals.len()).map_err(|_| Refusal::NoTerminalLeft)?;
         let own: Vec<_> = terminals.iter().map(|terminal| terminal.opened_at).collect();
-        let delay = seconds_until_allowed(&own, Self::MAX_TERMINALS_PER_HOUR, now).max(
-            seconds_until_allowed(
-                &self.contents.terminals_opened_at,
-                Self::MAX_CUSTOMER_TERMINALS_PER_HOUR,
-                now,
-            ),
-        );
-        if let Some(retry_after_seconds) = delay {
-            return Err(Refusal::TooManyTerminals { retry_after_seconds });
-        }
-        let terminal = Terminal { idempotency, ..Terminal::opened(now) };
+        self.check_hourly_limits(&own)?;
+        let terminal = Terminal { idempotency, allows_merchant_initiated, ..Terminal::opened(now) };
         let (terminals, stored_callback) = self.awaiting_card_mut(id)?;
         terminals.push(terminal);
         if callback.is_some() {
@@ -81,6 +74,18 @@ impl Wallet {
         opened_at.drain(..surplus);
         let session = TerminalSession { transaction_id: TransactionId::new(id, attempt), terminal };
         Ok(OpenedTerminal { session, repeated: false })
+    }
+
+    /// Checks the limits of terminals within an hour: for a recurring payment whose terminals were opened at these instants, and for
+    /// the customer.
+    fn check_hourly_limits(&self, own: &[DateTime<Utc>]) -> Result<(), Refusal> {
+        let all = &self.contents.terminals_opened_at;
+        let delay = seconds_until_allowed(own, Self::MAX_TERMINALS_PER_HOUR, self.now)
+            .max(seconds_until_allowed(all, Self::MAX_CUSTOMER_TERMINALS_PER_HOUR, self.now));
+        match delay {
+            None => Ok(()),
+            Some(retry_after_seconds) => Err(Refusal::TooManyTerminals { retry_after_seconds }),
+        }
     }
 
     /// Prepares a session for another attempt to register it at Nets: postpones its reconciliation, so that the reconciliation does
@@ -276,7 +281,9 @@ impl Wallet {
                         Notification::new(callback_url.clone(), session, Event::Activated, now);
                     self.enqueue(activated);
                 }
-                self.update_payment(id, |payment| payment.activated(card, at, lifetime))
+                self.update_payment(id, |payment| {
+                    payment.activated(session.attempt(), card, at, lifetime)
+                })
             }
         }
     }

@@ -2,22 +2,29 @@
 
 use crate::error::Decline;
 
-/// The class of a response code.
+/// The class of a response code, or of an exception without a code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in super::super) enum ResponseClass {
     Accepted,
     Cancelled,
+    /// The customer has not entered a card. This is an exception without a code.
+    NoCard,
     Declined(Decline),
     AlreadyProcessed,
+    /// The operation failed, and the code does not say why. After VERIFY this is a decline. After an operation with money, the
+    /// transaction has to be queried.
+    Undetermined,
     Unclear,
 }
 
+pub(super) const AUTHENTICATION_REQUIRED: ResponseClass =
+    ResponseClass::Declined(Decline::AuthenticationRequired);
 pub(super) const SOFT: ResponseClass = ResponseClass::Declined(Decline::Soft);
 pub(super) const HARD: ResponseClass = ResponseClass::Declined(Decline::Hard);
 
-/// All known response codes, by source and code (netaxept.md §6.3 and §6.4). Which declines are soft or hard is our decision.
-/// `01` and `05` are sources in old data.
-pub(super) const CODES: [(&[&str], &[&str], ResponseClass); 10] = [
+/// All known response codes, by source and code (netaxept.md §6.3 and §6.4, payments.md §2.4). Which declines are soft or hard is
+/// our decision. `01` and `05` are sources in old data.
+pub(super) const CODES: [(&[&str], &[&str], ResponseClass); 12] = [
     (&["Netaxept"], &["OK", "00"], ResponseClass::Accepted),
     (&["Netaxept", "Terminal", "01", "05"], &["17"], ResponseClass::Cancelled),
     // The transaction is processed already, or Nets cannot find it. Query it to find out.
@@ -25,10 +32,13 @@ pub(super) const CODES: [(&[&str], &[&str], ResponseClass); 10] = [
     // Nets' own blocks after too many attempts with a card: temporary and permanent.
     (&["Netaxept", "Issuer"], &["TB"], SOFT),
     (&["Netaxept", "Issuer"], &["PB"], HARD),
-    // 99 is "several errors": the operation failed, and Nets asks not to retry it.
-    (&["Netaxept", "Terminal"], &["14", "30", "84", "99", "MZ"], HARD),
+    (&["Netaxept", "Terminal"], &["14", "30", "84", "MZ"], HARD),
+    // "Several errors": Nets asks not to retry.
+    (&["Netaxept", "Terminal"], &["99"], ResponseClass::Undetermined),
     (&["Netaxept", "Terminal"], &["96"], ResponseClass::Unclear),
-    (&["Issuer"], &["05", "19", "31", "51", "61", "65", "68", "91", "92", "96"], SOFT),
+    // The issuer requires 3-D Secure: Mastercard and Visa.
+    (&["Issuer"], &["65", "1A"], AUTHENTICATION_REQUIRED),
+    (&["Issuer"], &["05", "19", "31", "51", "61", "68", "91", "92", "96"], SOFT),
     (
         &["Issuer"],
         &[
@@ -41,25 +51,37 @@ pub(super) const CODES: [(&[&str], &[&str], ResponseClass); 10] = [
     (&["Transport", "Module"], &["01", "06", "30"], ResponseClass::Unclear),
 ];
 
-/// The class of a code, and whether the code is in the table. An unknown code of the issuer is a hard decline. An unknown code of
-/// another source is unclear.
+/// The class of a code, and whether the code is in the table. An unknown code of the issuer is a failure without a known reason. An
+/// unknown code of another source is unclear.
 pub(super) fn classify(source: &str, code: &str) -> (ResponseClass, bool) {
     let row = |(sources, codes, _): &&(&[&str], &[&str], ResponseClass)| {
         sources.contains(&source) && codes.contains(&code)
     };
     match CODES.iter().find(row) {
         Some((_, _, class)) => (*class, true),
-        None if source == "Issuer" => (HARD, false),
+        None if source == "Issuer" => (ResponseClass::Undetermined, false),
         None => (ResponseClass::Unclear, false),
     }
 }
 
-/// The class of a code. Logs a warning if the code is not in the table, so that it can be added.
-pub(super) fn classify_and_warn(source: &str, code: &str) -> ResponseClass {
+/// The class of a code. Logs declines with their code (payments.md §3, rule 25), and codes that are not in the table, so that they
+/// can be added. Nets' texts are not logged here: they can contain data of the customer.
+pub(super) fn classify_and_log(source: &str, code: &str) -> ResponseClass {
     let (class, is_known) = classify(source, code);
+    let (source, code) = (truncate(source), truncate(code));
     if !is_known {
-        let (source, code) = (truncate(source), truncate(code));
-        tracing::warn!(source, code, "Nets returned a response code that is not in the table");
+        tracing::warn!(source, code, ?class, "Nets returned an unknown response code");
+        return class;
+    }
+    match class {
+        ResponseClass::Declined(_) | ResponseClass::Undetermined => {
+            tracing::info!(source, code, ?class, "Nets declined the card");
+        }
+        ResponseClass::Accepted
+        | ResponseClass::Cancelled
+        | ResponseClass::NoCard
+        | ResponseClass::AlreadyProcessed
+        | ResponseClass::Unclear => {}
     }
     class
 }

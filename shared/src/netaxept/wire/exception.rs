@@ -5,7 +5,7 @@ use std::fmt;
 use roxmltree::Node;
 
 use super::ParseError;
-use super::codes::{ResponseClass, classify_and_warn, truncate};
+use super::codes::{ResponseClass, classify_and_log, truncate};
 use super::xml::{single, text_at};
 use crate::secret::Secret;
 
@@ -22,7 +22,22 @@ struct ResponseResult {
     source: String,
     code: String,
     text: String,
+    /// Present in every result that was seen so far.
+    transaction_id: Option<String>,
 }
+
+/// The messages of Nets that refuse CAPTURE or ANNUL because of the state of the transaction (netaxept.md §4.3). For the last two,
+/// Nets' texts are not known: they are those of our sandbox. With other texts the reply is unclear, and the transaction is queried
+/// all the same.
+const WRONG_STATE: [&str; 4] = [
+    "You cannot run capture on a transaction that never is authorized",
+    "Unable to annul, wrong state",
+    "Unable to capture more than authorized amount",
+    "The authorization has expired",
+];
+
+/// The shortest number in a text that is treated as a card number.
+const MIN_CARD_NUMBER_LENGTH: usize = 12;
 
 /// The nine exception types of Nets' contract. `Other` is any other type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,7 +66,8 @@ impl Exception {
                 Some(ResponseResult {
                     source: text("ResponseSource")?,
                     code: text("ResponseCode")?,
-                    text: text("ResponseText")?,
+                    text: without_card_numbers(&text("ResponseText")?),
+                    transaction_id: text_at(result, &["TransactionId"])?,
                 })
             }
         };
@@ -62,12 +78,15 @@ impl Exception {
             tracing::warn!(kind, "Nets returned an exception type that is not in its contract");
         }
         let message = text_at(error, &["Message"])?.unwrap_or_default();
-        Ok(Self { kind, message, result })
+        Ok(Self { kind, message: without_card_numbers(&message), result })
     }
 
-    /// Replaces a secret of the request that Nets repeats in its reply.
+    /// Replaces a secret of the request that Nets repeats in its reply. Long numbers in the secret are replaced already.
     pub(super) fn redact(self, secret: &Secret) -> Self {
-        let redacted = |text: String| text.replace(secret.expose(), "[secret]");
+        let without_numbers = without_card_numbers(secret.expose());
+        let redacted = |text: String| {
+            text.replace(secret.expose(), "[secret]").replace(&without_numbers, "[secret]")
+        };
         Self {
             kind: self.kind,
             message: redacted(self.message),
@@ -75,15 +94,24 @@ impl Exception {
                 source: redacted(result.source),
                 code: redacted(result.code),
                 text: redacted(result.text),
+                transaction_id: result.transaction_id,
             }),
         }
     }
 
-    /// The class of the response code, if there is one. An exception is never accepted.
+    /// The class of the exception or of its response code, if there is one. An exception is never accepted.
     pub(super) fn class(&self) -> Option<ResponseClass> {
+        if self.is_missing_card() {
+            return Some(ResponseClass::NoCard);
+        }
         let result = self.result.as_ref()?;
-        let meaning = classify_and_warn(&result.source, &result.code);
-        Some(if meaning == ResponseClass::Accepted { ResponseClass::Unclear } else { meaning })
+        let class = classify_and_log(&result.source, &result.code);
+        Some(if class == ResponseClass::Accepted { ResponseClass::Unclear } else { class })
+    }
+
+    /// The id of the transaction that the exception is about, if there is one.
+    pub(super) fn transaction_id(&self) -> Option<&str> {
+        self.result.as_ref()?.transaction_id.as_deref()
     }
 
     /// Whether the message is "Unable to find transaction". Nets sends it as `QueryException` or as `GenericError`.
@@ -93,8 +121,14 @@ impl Exception {
     }
 
     /// Whether the message is "Issuer is undetermined": the customer has not entered a card.
-    pub(in super::super) fn is_missing_card(&self) -> bool {
+    fn is_missing_card(&self) -> bool {
         self.kind == ExceptionKind::Validation && self.message.contains("Issuer is undetermined")
+    }
+
+    /// Whether Nets refused CAPTURE or ANNUL because of the state of the transaction.
+    pub(in super::super) fn is_wrong_state(&self) -> bool {
+        self.kind == ExceptionKind::Generic
+            && WRONG_STATE.iter().any(|message| self.message.contains(message))
     }
 
     /// Whether Nets certainly did not carry out the call. With these types it refuses a call before that.
@@ -140,4 +174,18 @@ impl ExceptionKind {
             _ => Self::Other,
         }
     }
+}
+
+/// Replaces card numbers: in 2013, Nets' texts contained the number of a declined card.
+fn without_card_numbers(text: &str) -> String {
+    let (mut replaced, mut rest) = (String::with_capacity(text.len()), text);
+    while let Some(start) = rest.find(|letter: char| letter.is_ascii_digit()) {
+        let (before, number) = rest.split_at(start);
+        let length = number.bytes().take_while(u8::is_ascii_digit).count();
+        let (digits, after) = number.split_at(length);
+        replaced.push_str(before);
+        replaced.push_str(if length < MIN_CARD_NUMBER_LENGTH { digits } else { "[number]" });
+        rest = after;
+    }
+    replaced + rest
 }

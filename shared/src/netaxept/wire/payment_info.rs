@@ -3,8 +3,9 @@
 use roxmltree::Node;
 
 use super::ParseError;
+use super::amounts::Amounts;
 use super::codes::{ResponseClass, classify};
-use super::xml::{children, required_text, single, text_at};
+use super::xml::{children, flag_at, required_text, single, text_at};
 use crate::domain::card::{Card, CardExpiry, LastFour, PaymentType, VerifiedCard};
 use crate::secret::Secret;
 
@@ -16,18 +17,19 @@ pub(in super::super) struct PaymentInfo {
     pub(in super::super) order_number: String,
     /// Whether the initial transaction succeeded. Only then are Nets' card details final.
     pub(in super::super) verified: bool,
+    /// `Summary/Authorized`.
+    pub(in super::super) authorized: bool,
+    /// Whether the latest error says that the customer cancelled. `ErrorLog` is not read: it proves nothing (netaxept.md §5).
     pub(in super::super) cancelled: bool,
     pub(in super::super) card: Option<VerifiedCard>,
+    /// The amounts, or why they cannot be used. The setup of a card does not need them.
+    pub(in super::super) amounts: Result<Amounts, ParseError>,
 }
 
 impl PaymentInfo {
     pub(super) fn read(root: Node<'_, '_>) -> Result<Self, ParseError> {
-        let authorized =
-            match required_text(root, &["Summary", "Authorized"])?.to_ascii_lowercase().as_str() {
-                "true" => true,
-                "false" => false,
-                _ => return Err(ParseError::Invalid("Authorized")),
-            };
+        let authorized = flag_at(root, &["Summary", "Authorized"])?;
+        let authorized = authorized.ok_or(ParseError::Missing("Authorized"))?;
         let mut verified = false;
         let history = single(root, "History")?;
         for line in history.iter().flat_map(|history| children(*history, "TransactionLogLine")) {
@@ -46,8 +48,10 @@ impl PaymentInfo {
             transaction_id: text_at(root, &["TransactionId"])?,
             order_number: required_text(root, &["OrderInformation", "OrderNumber"])?,
             verified: authorized || verified,
+            authorized,
             cancelled,
             card: card(root)?,
+            amounts: Amounts::read(root),
         })
     }
 }

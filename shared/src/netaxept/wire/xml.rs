@@ -47,3 +47,16 @@ pub(super) fn required_text(
     let last = path.last().copied().unwrap_or_default();
     text_at(node, path)?.ok_or(ParseError::Missing(last))
 }
+
+/// A boolean, in upper or lower case. `None` if there is no such element or its text is empty.
+pub(super) fn flag_at(
+    node: Node<'_, '_>,
+    path: &[&'static str],
+) -> Result<Option<bool>, ParseError> {
+    let Some(text) = text_at(node, path)? else { return Ok(None) };
+    match text.to_ascii_lowercase().as_str() {
+        "true" => Ok(Some(true)),
+        "false" => Ok(Some(false)),
+        _ => Err(ParseError::Invalid(path.last().copied().unwrap_or_default())),
+    }
+}

@@ -71,6 +71,9 @@ struct StoredTerminal {
     reconcile_at: Option<i64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     idempotency: Option<StoredIdempotency>,
+    /// Absent if false, as in items that were written before charges by the merchant were possible.
+    #[serde(rename = "mit", default, skip_serializing_if = "is_false")]
+    merchant_initiated: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -98,6 +101,14 @@ struct StoredCard {
     expiry: String,
     activated_at: i64,
     expires_at: i64,
+    /// Absent if false, as in items that were written before charges by the merchant were possible.
+    #[serde(rename = "mit", default, skip_serializing_if = "is_false")]
+    merchant_initiated: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde needs")]
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 
 impl From<&RecurringPayment> for Payment {
@@ -202,6 +213,7 @@ impl From<&Terminal> for StoredTerminal {
                 key: ByteArray::new(idempotency.key),
                 request: ByteArray::new(idempotency.request),
             }),
+            merchant_initiated: terminal.allows_merchant_initiated,
         }
     }
 }
@@ -224,6 +236,7 @@ impl TryFrom<&StoredTerminal> for Terminal {
                 key: *idempotency.key,
                 request: *idempotency.request,
             }),
+            allows_merchant_initiated: stored.merchant_initiated,
         })
     }
 }
@@ -236,6 +249,7 @@ impl From<&Registration> for StoredCard {
             expiry: registration.card.expiry.to_string(),
             activated_at: registration.activated_at.timestamp_millis(),
             expires_at: registration.expires_at.timestamp_millis(),
+            merchant_initiated: registration.allows_merchant_initiated,
         }
     }
 }
@@ -252,6 +266,7 @@ impl TryFrom<&StoredCard> for Registration {
             },
             activated_at: instant(stored.activated_at)?,
             expires_at: instant(stored.expires_at)?,
+            allows_merchant_initiated: stored.merchant_initiated,
         })
     }
 }

@@ -1,8 +1,8 @@
-//! The sandbox at the console: the routes and the page section for faults and late calls, and the table of transactions.
+//! The sandbox at the console: the transactions as JSON and as a table, and the routes and the page section for faults and late calls.
 
 use axum::body::Bytes;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
@@ -43,10 +43,28 @@ const KINDS: [(&str, &str); 9] = [
 /// The console's routes for the sandbox.
 pub(super) fn router(sandbox: Netaxept) -> Router {
     Router::new()
+        .route("/netaxept/transactions", get(transactions))
         .route("/netaxept/faults", get(list).post(add).delete(clear))
         .route("/netaxept/faults/clear", post(clear_from_page))
         .route("/netaxept/late-calls", get(late_calls).post(execute_late_calls))
         .with_state(sandbox)
+}
+
+/// All transactions, or with `?orderNumber=` those of one order, such as the registrations of a payment.
+async fn transactions(State(sandbox): State<Netaxept>, uri: Uri) -> Json<Value> {
+    let mut transactions = sandbox.transactions();
+    let mut query = form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes());
+    let order = query.find(|(name, _)| name == "orderNumber").map(|(_, value)| value.into_owned());
+    if let (Some(order), Value::Array(all)) = (order, &mut transactions) {
+        all.retain(|one| one["transaction"]["orderNumber"] == order);
+    }
+    Json(transactions)
+}
+
+/// The address of the transactions with an order number.
+fn transactions_of_order(order: &str) -> String {
+    let encoded: String = form_urlencoded::byte_serialize(order.as_bytes()).collect();
+    format!("/netaxept/transactions?orderNumber={encoded}")
 }
 
 async fn list(State(sandbox): State<Netaxept>) -> Response {
@@ -156,14 +174,16 @@ impl Netaxept {
         let transactions = self.transactions();
         html! {
             table {
-                tr { @for name in ["id", "order", "amount", "captured", "credited", "card entered", "cancelled", "operations"] { th { (name) } } }
+                tr { @for name in ["id", "order", "amount", "captured", "credited", "annulled", "card entered", "cancelled", "operations"] { th { (name) } } }
                 @for transaction in transactions.as_array().into_iter().flatten() {
                     @let data = &transaction["transaction"];
                     @let id = transaction["transactionId"].as_str().unwrap_or_default();
                     tr {
                         td { a href=(format!("{address}/Terminal/default.aspx?merchantId={MERCHANT_ID}&transactionId={id}")) { (id) } }
-                        td { (data["orderNumber"].as_str().unwrap_or_default()) }
+                        @let order = data["orderNumber"].as_str().unwrap_or_default();
+                        td { a href=(transactions_of_order(order)) { (order) } }
                         @for name in ["amountMinor", "capturedMinor", "creditedMinor"] { td { (money(data, name)) } }
+                        td { (data["annulled"].to_string()) }
                         td { (data["cardEntered"].to_string()) }
                         td { (data["cancelled"].to_string()) }
                         td { code { (data["done"].to_string()) } }

@@ -41,7 +41,8 @@ impl Reconciled {
             }
             // The wallet decides whether a card has expired.
             Reconciliation::Closed(
-                CloseReason::CardExpired | CloseReason::Declined(Decline::Soft),
+                CloseReason::CardExpired
+                | CloseReason::Declined(Decline::Soft | Decline::AuthenticationRequired),
             )
             | Reconciliation::Pending
             | Reconciliation::Unclear => ReconciliationSummary::NoChange,
@@ -107,7 +108,7 @@ fn verify(wire: &mut Wire<'_>, session: &TerminalSession) -> Result<Reconciliati
         Verification::Cancelled => Ok(Reconciliation::Closed(CloseReason::Cancelled)),
         Verification::Declined(decline) => {
             wire.record(match decline {
-                Decline::Soft => Event::SoftDecline,
+                Decline::Soft | Decline::AuthenticationRequired => Event::SoftDecline,
                 Decline::Hard => Event::HardDecline,
             });
             Ok(Reconciliation::Closed(CloseReason::Declined(decline)))

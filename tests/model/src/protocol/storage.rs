@@ -1,4 +1,4 @@
-//! `shared/src/storage.rs`: a consistent read, a conditional write, and the retries after a conflict or a lost reply.
+//! `shared/src/storage.rs` and `storage/change.rs`: a consistent read, a conditional write, and the retries after a conflict or a lost reply.
 //!
 //! The pause between two attempts is not modelled, because a process can be delayed between any two of its steps.
 

@@ -82,7 +82,7 @@ fn opened(
 ) -> Result<(OpenedTerminal, Annotation), Refusal> {
     let idempotency = key.map(|key| IdempotencyRecord { key: hash(key), request: hash(key) });
     let callback_url = if notify { callback_url() } else { None };
-    let opened = wallet.open_terminal(id(of), callback_url, idempotency)?;
+    let opened = wallet.open_terminal(id(of), callback_url, idempotency, false)?;
     let effect = if opened.repeated {
         Effect::TimeOnly
     } else {

@@ -172,5 +172,29 @@ async fn the_console_shows_amounts() {
     assert_eq!(json!(amounts(1)), json!([null, null, 0, 0, false]));
     let page = nets.sandbox.transactions_table("https://nets.example").into_string();
     assert!(page.contains("<td>1000.05 NOK</td><td>1000.05 NOK</td><td>1.05 NOK</td>"), "{page}");
-    assert!(page.contains("<td>1</td><td></td><td></td><td></td>"), "{page}");
+    let no_amounts = "orderNumber=1\">1</a></td><td></td><td></td><td></td>";
+    assert!(page.contains(no_amounts), "{page}");
+}
+
+/// The registrations of a payment have its order number.
+#[tokio::test]
+async fn the_console_lists_the_transactions_of_an_order() {
+    let nets = Nets::new().await;
+    let address = nets.start_console().await;
+    for (id, order) in [("1", "A&B+7"), ("2", "A"), ("3", "A&B+7")] {
+        let order = form_urlencoded::byte_serialize(order.as_bytes()).collect::<String>();
+        nets.register(id, &format!("&orderNumber={order}")).await;
+    }
+    let listed = async |path: &str| {
+        let answer = nets.http.get(format!("{address}{path}")).send().await.unwrap();
+        let list: Vec<Value> = answer.json().await.unwrap();
+        let id = |one: &Value| one["transactionId"].as_str().unwrap().to_owned();
+        list.iter().map(id).collect::<Vec<_>>()
+    };
+    assert_eq!(listed("/netaxept/transactions").await, ["1", "2", "3"]);
+    assert_eq!(listed("/netaxept/transactions?orderNumber=B").await, Vec::<String>::new());
+    let page = nets.sandbox.transactions_table("https://nets.example").into_string();
+    let link = "/netaxept/transactions?orderNumber=A%26B%2B7";
+    assert!(page.contains(&format!("<td><a href=\"{link}\">A&amp;B+7</a></td>")), "{page}");
+    assert_eq!(listed(link).await, ["1", "3"]);
 }
