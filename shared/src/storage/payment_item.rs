@@ -128,6 +128,9 @@ impl PaymentItem {
         if self.schema != SCHEMA {
             return Err(unreadable(format!("schema {}", self.schema).into()));
         }
+        if !(1..=Payment::MAX_ATTEMPTS).contains(&self.transactions.len()) {
+            return Err(unreadable("not 1 to 16 transactions".into()));
+        }
         let transactions = self.transactions.iter().map(Transaction::try_from);
         Ok(Contents {
             order: self.order().map_err(unreadable)?,

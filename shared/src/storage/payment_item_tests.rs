@@ -304,6 +304,7 @@ fn an_unknown_item_is_not_read() {
         (&(|item: &mut Value| item["schema"] = number(2)) as &dyn Fn(&mut Value), "schema 2"),
         (&|item: &mut Value| item["orderId"] = json!({ "S": "ø" }), "not an order id"),
         (&|item: &mut Value| item["orderVersion"] = number(0), "not a valid id"),
+        (&|item: &mut Value| item["transactions"] = json!({ "L": [] }), "not 1 to 16 transactions"),
         (&transaction("currency", json!({ "S": "JPY" })), "not a currency"),
         (&transaction("lastFour", json!({ "S": "ABCD" })), "not four digits"),
         (&transaction("recurringPayment", number(0)), "not a valid id"),
