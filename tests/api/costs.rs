@@ -14,6 +14,7 @@ use reqwest::StatusCode;
 use serde_json::{Value, json};
 
 use crate::{PAYMENTS, Response, TestApi, VISA};
+use local::dynamodb::Engine;
 use model::Request;
 
 /// Numbers of cards with which a wallet costs one unit to write.
@@ -24,7 +25,16 @@ const CARDS_WITH_EXTRAS: std::ops::RangeInclusive<usize> = 1..=3;
 impl TestApi {
     /// Asserts that the requests since the last call are the expected ones, in order.
     fn assert_requests(&self, expected: &[Request], context: &str) {
-        assert_eq!(self.take_requests(), self.expected_requests(expected), "{context}");
+        let requests = self.take_requests();
+        // Some engines refuse a write without returning the item. The service then reads it.
+        let is_read = self.local.dynamodb().engine() == Engine::Other
+            && requests != self.expected_requests(expected);
+        let with_reads = |request: &Request| {
+            let read = is_read && matches!(request, Request::WriteRejected);
+            std::iter::once(*request).chain(read.then_some(Request::Read))
+        };
+        let expected: Vec<Request> = expected.iter().flat_map(with_reads).collect();
+        assert_eq!(requests, self.expected_requests(&expected), "{context}");
     }
 
     /// Asserts that the requests are the expected ones in any order. For runs of a schedule: the due wallet can be in any shard.
