@@ -8,17 +8,18 @@ use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 
+use super::payments::active_card;
 use super::settlement::{Findings, Settlement};
 use crate::config::Environment;
 use crate::domain::caller::Caller;
 use crate::domain::id::{PaymentTransactionId, RegistrationId};
 use crate::domain::money::Money;
 use crate::domain::payment::{Capture, NextStep, Payment, Reconciliation, State};
-use crate::error::{Cause, Error, PaymentRefusal, Refusal};
+use crate::error::{Cause, Error, PaymentRefusal};
 use crate::invocation;
 use crate::netaxept::{Authorization, Failure, Processed};
 use crate::secrets::Secrets;
-use crate::storage::{LoadedPayment, PaymentKey, PaymentStore, Store, WalletKey};
+use crate::storage::{LoadedPayment, PaymentKey, PaymentStore, Store};
 
 /// No call to Nets starts later than this after the start of the request: a call takes at most 6 s, and the response has to be ready
 /// after 26 s.
@@ -33,7 +34,6 @@ pub struct Charges {
 
 /// One request to capture a transaction.
 struct CaptureRequest<'a> {
-    caller: &'a Caller,
     key: PaymentKey<'a>,
     id: PaymentTransactionId,
     now: DateTime<Utc>,
@@ -73,34 +73,25 @@ impl Charges {
         now: DateTime<Utc>,
     ) -> Result<Payment, Error> {
         let key = PaymentKey::Caller(caller, id.payment_id());
-        let request = CaptureRequest { caller, key, id, now, started: Instant::now() };
+        let request = CaptureRequest { key, id, now, started: Instant::now() };
         let loaded = self.settlement.payments.load(key, now).await?;
-        match &loaded.payment.transaction(id)?.state {
+        let transaction = loaded.payment.transaction(id)?;
+        match &transaction.state {
             State::Captured(_) | State::Credited(_) => Ok(loaded.payment),
             State::Created | State::Rejected { .. } | State::Cancelled { .. } => {
                 Err(refusal(&loaded.payment, id))
             }
             State::Initiated(initiated) => {
-                if initiated.is_authorized() || self.is_card_active(&request, &loaded).await? {
+                let card = transaction.charge.recurring_payment_id;
+                // Only a new authorization needs the card.
+                if initiated.is_authorized()
+                    || active_card(&self.wallets, caller, card, now).await?.is_some()
+                {
                     self.capture_initiated(&request, loaded).await
                 } else {
                     self.cancel_without_card(&request, loaded).await
                 }
             }
-        }
-    }
-
-    /// Returns whether the recurring payment is ACTIVE, as of the request.
-    async fn is_card_active(
-        &self,
-        request: &CaptureRequest<'_>,
-        loaded: &LoadedPayment,
-    ) -> Result<bool, Error> {
-        let id = loaded.payment.transaction(request.id)?.charge.recurring_payment_id;
-        match self.wallets.load(WalletKey::Payment(request.caller, id), request.now).await {
-            Ok(wallet) => Ok(wallet.wallet.stored_card(id).is_ok_and(|card| card.is_some())),
-            Err(Error::Refused(Refusal::NotFound)) => Ok(false),
-            Err(error) => Err(error),
         }
     }
 

@@ -4,16 +4,17 @@ use chrono::{DateTime, Utc};
 use url::Url;
 
 use super::netaxept;
+use super::payments::active_card;
 use crate::config::{Environment, MerchantInitiatedCards};
 use crate::domain::caller::Caller;
 use crate::domain::id::{PaymentTransactionId, RecurringPaymentId, RegistrationId};
 use crate::domain::payment::{Initiator, OpenedRegistration, Payment, Reconciliation, Transaction};
 use crate::domain::terminal::Terminal;
 use crate::domain::wallet::StoredCard;
-use crate::error::{Cause, Error, PaymentRefusal, Refusal};
+use crate::error::{Cause, Error, PaymentRefusal};
 use crate::netaxept::{ChargeRegistration, Netaxept, Registered, TerminalOptions};
 use crate::secrets::Secrets;
-use crate::storage::{LoadedPayment, PaymentKey, PaymentStore, Store, WalletKey};
+use crate::storage::{LoadedPayment, PaymentKey, PaymentStore, Store};
 
 /// The state of the function that opens the terminals of payments.
 pub struct PaymentTerminals {
@@ -69,7 +70,7 @@ impl PaymentTerminals {
         let transaction = loaded.payment.transaction(id)?;
         let recurring_payment_id = transaction.charge.recurring_payment_id;
         let is_live = transaction.is_live();
-        let card = match self.active_card(caller, recurring_payment_id, now).await? {
+        let card = match active_card(&self.wallets, caller, recurring_payment_id, now).await? {
             Some(card) => card,
             None if is_live => return Err(self.cancel_without_card(loaded, key, id, now).await),
             None => return Err(refusal_if_over(&loaded.payment, id)),
@@ -97,19 +98,6 @@ impl PaymentTerminals {
         Ok(OpenedTerminal { transaction_id: id, recurring_payment_id, uri, expires_at })
     }
 
-    async fn active_card(
-        &self,
-        caller: &Caller,
-        id: RecurringPaymentId,
-        now: DateTime<Utc>,
-    ) -> Result<Option<StoredCard>, Error> {
-        match self.wallets.load(WalletKey::Payment(caller, id), now).await {
-            Ok(loaded) => Ok(loaded.wallet.stored_card(id).unwrap_or_default()),
-            Err(Error::Refused(Refusal::NotFound)) => Ok(None),
-            Err(error) => Err(error),
-        }
-    }
-
     /// Only cards whose customers agreed are charged without the customer, unless the operator decides otherwise.
     fn check_agreement(&self, card: &StoredCard) -> Result<(), PaymentRefusal> {
         match self.merchant_initiated {
@@ -127,12 +115,11 @@ impl PaymentTerminals {
         id: PaymentTransactionId,
         now: DateTime<Utc>,
     ) -> Error {
-        let cancelled = self.payments.change_loaded(loaded, key, now, |payment| {
-            payment.cancel_without_card(id)?;
-            Ok(payment.check_captured(id).err())
-        });
+        let cancelled = self
+            .payments
+            .change_loaded(loaded, key, now, |payment| payment.cancel_without_card(id));
         match cancelled.await {
-            Ok(cancelled) => cancelled.outcome.unwrap_or(PaymentRefusal::AlreadyCaptured).into(),
+            Ok(cancelled) => refusal_if_over(&cancelled.loaded.payment, id),
             Err(error) => error,
         }
     }

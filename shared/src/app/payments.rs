@@ -9,7 +9,8 @@ use crate::domain::money::{Currency, Money};
 use crate::domain::order::{Order, OrderId, OrderVersion};
 use crate::domain::owner::Owner;
 use crate::domain::payment::{Charge, ChargedCard, Payment};
-use crate::error::{Cause, Error, PaymentRefusal};
+use crate::domain::wallet::StoredCard;
+use crate::error::{Cause, Error, PaymentRefusal, Refusal};
 use crate::storage::{CreatedPayment, PaymentStore, Store, WalletKey};
 
 /// The state of the function that creates payments.
@@ -92,11 +93,25 @@ impl Payments {
     }
 }
 
+/// The card of a recurring payment of the caller. `None` if it is not ACTIVE as of `now`, or does not exist any more.
+///
+/// # Errors
+/// Fails with an error of the store.
+pub(super) async fn active_card(
+    wallets: &Store,
+    caller: &Caller,
+    id: RecurringPaymentId,
+    now: DateTime<Utc>,
+) -> Result<Option<StoredCard>, Error> {
+    match wallets.load(WalletKey::Payment(caller, id), now).await {
+        Ok(loaded) => Ok(loaded.wallet.stored_card(id).unwrap_or_default()),
+        Err(Error::Refused(Refusal::NotFound)) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 fn is_paid_by(payment: &Payment, owner: Owner, charge: &Charge) -> bool {
     let mut transactions = payment.history().map(|(_, transaction)| transaction);
     payment.contents().owner == owner
-        && transactions.any(|transaction| {
-            transaction.charge == *charge
-                && (transaction.is_live() || transaction.captured().is_some())
-        })
+        && transactions.any(|one| one.charge == *charge && one.blocks_order())
 }

@@ -227,8 +227,8 @@ impl Settlement {
 
 /// The effect of findings on a payment.
 pub(super) struct StoredFindings {
-    /// The transactions that became CAPTURED, with the captured sum in minor units.
-    captured: Vec<(PaymentTransactionId, u64)>,
+    /// The captured sums of the transactions that became CAPTURED, in minor units.
+    captured: Vec<u64>,
     /// Whether the service did not expect a capture.
     is_unexpected: bool,
 }
@@ -236,7 +236,7 @@ pub(super) struct StoredFindings {
 impl StoredFindings {
     fn report(&self, payment: &Payment) {
         invocation::record(|invocation| {
-            for (_, minor) in &self.captured {
+            for minor in &self.captured {
                 invocation.charges.captures += 1;
                 invocation.charges.captured_minor_units += minor;
             }
@@ -252,13 +252,11 @@ impl StoredFindings {
     }
 }
 
-fn newly_captured(before: &Payment, after: &Payment) -> Vec<(PaymentTransactionId, u64)> {
+fn newly_captured(before: &Payment, after: &Payment) -> Vec<u64> {
     let was_captured =
         |id| before.transaction(id).is_ok_and(|transaction| transaction.captured().is_some());
-    let captured = after.history().filter_map(|(id, transaction)| {
-        transaction.captured().map(|captured| (id, captured.captured_minor))
-    });
-    captured.filter(|(id, _)| !was_captured(*id)).collect()
+    let new = after.history().filter(|(id, _)| !was_captured(*id));
+    new.filter_map(|(_, transaction)| Some(transaction.captured()?.captured_minor)).collect()
 }
 
 fn is_cancelled_for(state: &State, expected: CancelReason) -> bool {

@@ -160,10 +160,8 @@ impl Payment {
         if owner != self.contents.owner {
             return Err(PaymentRefusal::OrderHasPayment);
         }
-        let blocks =
-            |transaction: &Transaction| transaction.is_live() || transaction.captured().is_some();
         // A captured one first: a late capture can be found while another one is live.
-        let mut blocking: Vec<_> = self.history().filter(|(_, one)| blocks(one)).collect();
+        let mut blocking: Vec<_> = self.history().filter(|(_, one)| one.blocks_order()).collect();
         blocking.sort_by_key(|(_, transaction)| transaction.captured().is_none());
         if let Some((id, transaction)) = blocking.first() {
             let is_same = transaction.charge == charge;

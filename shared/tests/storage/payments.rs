@@ -1,4 +1,4 @@
-//! The store of payments: one item for each order, whoever creates it and however often.
+//! The store of payments: one item for each version of an order, also if requests create it several times.
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -97,9 +97,9 @@ async fn a_traveller_cannot_charge_without_being_at_the_page() {
     assert_eq!(api.call_as(&token, "POST", &path, Some(&body)).await.status, StatusCode::CREATED);
 }
 
-/// The agreement is kept from the terminal on, whoever completes the setup of the card.
+/// The agreement is kept from the terminal on, if the client, the callback or the schedule completes the setup of the card.
 #[tokio::test]
-async fn an_agreement_is_kept_whoever_completes_the_setup() {
+async fn an_agreement_is_kept_for_each_way_to_complete_the_setup() {
     for trigger in ["client", "schedule", "callback"] {
         let mut api = TestApi::new().await;
         let id = api.create("4711", json!({})).await["recurringPaymentId"].clone();

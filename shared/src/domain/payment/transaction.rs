@@ -220,6 +220,12 @@ impl Transaction {
         }
     }
 
+    /// Returns whether the order cannot be paid by another transaction: this one is live, or its money is captured.
+    #[must_use]
+    pub fn blocks_order(&self) -> bool {
+        self.is_live() || self.captured().is_some()
+    }
+
     /// The obligation to annul authorizations.
     #[must_use]
     pub fn annulment(&self) -> Option<&Annulment> {
