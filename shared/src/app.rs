@@ -6,13 +6,19 @@
 //! another request of the caller, and an authorization that is not captured is annulled.
 
 mod charges;
+mod credits;
 mod notification_sender;
+mod payment_notifications;
+mod payment_tasks;
 mod payment_terminals;
 mod payments;
 mod reconciliation;
 mod settlement;
 mod terminals;
+mod time_limit;
 
+use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_types::SdkConfig;
@@ -30,7 +36,9 @@ use crate::secret::Secret;
 use crate::secrets::Secrets;
 use crate::storage::{ChangeResult, WalletKey};
 pub use charges::Charges;
+use notification_sender::report_expired;
 pub use notification_sender::{NotificationSender, WalletOutcome};
+pub use payment_tasks::PaymentTasks;
 pub use payment_terminals::{OpenedTerminal, PaymentTerminals};
 pub use payments::{NewPayment, Payments};
 use reconciliation::Reconciled;
@@ -44,7 +52,7 @@ const CALLBACK_LIMIT: Duration = Duration::from_secs(10);
 pub struct App {
     /// The wallets and the delivery of notifications.
     pub notification_sender: NotificationSender,
-    netaxept: Netaxept,
+    netaxept: Arc<Netaxept>,
 }
 
 impl App {
@@ -77,7 +85,7 @@ impl App {
         secrets: &Secrets,
     ) -> Result<Self, Cause> {
         let notification_sender = NotificationSender::with(environment, sdk, secrets).await?;
-        Ok(Self { notification_sender, netaxept: netaxept(environment, secrets).await? })
+        Ok(Self { notification_sender, netaxept: netaxept(environment, secrets).await?.into() })
     }
 
     /// Completes a card setup: reconciles the open sessions, verifies the card, stores the result, and delivers the
@@ -153,12 +161,7 @@ impl App {
         if !written {
             return Ok(None);
         }
-        for notification in &expired {
-            tracing::error!(
-                notification = notification.id(),
-                "notification expired: not delivered within 72 hours"
-            );
-        }
+        report_expired(&expired);
         let deliveries = self.notification_sender.deliver(key, attempts, now).await;
         let unclear = reconciled.iter().filter(|one| one.error.is_some()).count();
         for error in reconciled.iter().filter_map(|one| one.error.as_ref()) {
@@ -179,21 +182,7 @@ impl App {
             invocation.transaction_id = Some(session.number());
         });
         let completed = self.complete(WalletKey::Slot(id.slot()), id, now);
-        match tokio::time::timeout(CALLBACK_LIMIT, completed).await {
-            Ok(Ok(_) | Err(Error::Refused(_))) => {}
-            Ok(Err(error)) => {
-                tracing::warn!(
-                    error = chain(&error),
-                    "callback not completed: left to the schedule"
-                );
-            }
-            Err(elapsed) => {
-                tracing::warn!(
-                    error = chain(&elapsed),
-                    "callback not completed: left to the schedule"
-                );
-            }
-        }
+        complete_callback(completed).await;
     }
 
     /// Reconciles sessions, oldest first, until one has a valid card.
@@ -213,6 +202,16 @@ impl App {
         }
         reconciled
     }
+}
+
+/// Does the work of a callback. An error is only logged: the schedule does the work later.
+async fn complete_callback<T>(work: impl Future<Output = Result<T, Error>>) {
+    let error = match tokio::time::timeout(CALLBACK_LIMIT, work).await {
+        Ok(Ok(_) | Err(Error::Refused(_) | Error::PaymentRefused(_))) => return,
+        Ok(Err(error)) => chain(&error),
+        Err(elapsed) => chain(&elapsed),
+    };
+    tracing::warn!(error, "callback not completed: left to the schedule");
 }
 
 async fn netaxept(environment: &Environment<'_>, secrets: &Secrets) -> Result<Netaxept, Cause> {

@@ -179,6 +179,24 @@ pub enum PaymentRefusal {
     /// The transaction is CAPTURED or CREDITED.
     #[error("the transaction is captured")]
     AlreadyCaptured,
+    /// A credit of a transaction that is neither CAPTURED nor CREDITED.
+    #[error("the transaction is not captured")]
+    NotCaptured,
+    /// The total to credit is larger than the captured sum, or in another currency.
+    #[error("the total to credit is more than the captured sum")]
+    CreditAboveCaptured,
+    /// More than the total to credit is credited already, or a credit of a larger total is in progress.
+    #[error("the total to credit is less than the credited sum")]
+    CreditBelowCredited,
+    /// Another credit was sent to Nets, and Nets has not confirmed it yet.
+    #[error("a credit of the transaction is in progress")]
+    CreditInProgress {
+        /// When the next reconciliation is due.
+        retry_after_seconds: u32,
+    },
+    /// Nets clearly refused the credit.
+    #[error("Nets refused the credit")]
+    CreditRefused,
     /// The transaction is CANCELLED.
     #[error("the transaction is cancelled")]
     Cancelled(CancelReason),

@@ -65,7 +65,7 @@ pub struct Invocation {
 /// What an invocation did with payments.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Charges {
-    /// Requests for an authorization.
+    /// Requests for an authorization, and those that Nets made by itself (`autoSale`).
     pub authorizations: u64,
     /// Authorizations that were declined.
     pub declined: u64,
@@ -75,6 +75,12 @@ pub struct Charges {
     pub captured_minor_units: u64,
     /// Authorizations that were annulled.
     pub annulled: u64,
+    /// Credits that Nets confirmed.
+    pub credits: u64,
+    /// The sum of these credits, in minor units of the configured currency.
+    pub credited_minor_units: u64,
+    /// Credits that were given up, although the answer to the caller was that they continue.
+    pub credits_failed: u64,
     /// Authorizations that were not captured before the end of the hold.
     pub holds_ended: u64,
     /// Captures that the service did not expect.

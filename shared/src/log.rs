@@ -138,6 +138,9 @@ impl Line {
             .count_nonzero("Captures", charges.captures)
             .count_nonzero("CapturedMinorUnits", charges.captured_minor_units)
             .count_nonzero("AuthorizationsAnnulled", charges.annulled)
+            .count_nonzero("Credits", charges.credits)
+            .count_nonzero("CreditedMinorUnits", charges.credited_minor_units)
+            .count_nonzero("CreditsFailed", charges.credits_failed)
             .count_nonzero("HoldsEnded", charges.holds_ended)
             .count_nonzero("UnexpectedCaptures", charges.unexpected_captures)
     }

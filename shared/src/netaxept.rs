@@ -26,8 +26,9 @@ use crate::secret::Secret;
 use wire::{Exception, ExceptionKind, Reply};
 
 /// The time limit of one call. `authorize` makes at most three calls and delivers a notification. A capture of a payment makes at
-/// most four calls: AUTH, Query, CAPTURE, Query. Together they stay below the 28 s limit of a response.
-const CALL_LIMIT: Duration = Duration::from_secs(6);
+/// most four calls: AUTH, Query, CAPTURE, Query. A credit makes at most three: Query, CREDIT, Query. Together they stay below the
+/// 28 s limit of a response.
+pub(crate) const CALL_LIMIT: Duration = Duration::from_secs(6);
 
 /// The parameters of a form that a log must not contain, beside the token: the caller's redirect address can contain secrets of the
 /// caller.
@@ -39,7 +40,7 @@ pub enum Failure {
     /// There was no reply, or an unclear one. Nets may or may not have carried out the call.
     #[error("{operation}: no clear reply from Nets")]
     Unclear {
-        /// Register, Query, VERIFY, AUTH, CAPTURE or ANNUL.
+        /// Register, Query, VERIFY, AUTH, CAPTURE, CREDIT or ANNUL.
         operation: &'static str,
         /// What happened instead of a clear reply.
         #[source]
@@ -48,7 +49,7 @@ pub enum Failure {
     /// Nets refused the call and did not carry it out.
     #[error("{operation}: Nets refused")]
     Refused {
-        /// Register, Query, VERIFY, AUTH, CAPTURE or ANNUL.
+        /// Register, Query, VERIFY, AUTH, CAPTURE, CREDIT or ANNUL.
         operation: &'static str,
         /// The exception in the reply.
         #[source]
@@ -110,7 +111,7 @@ pub enum Registered {
     IdTaken,
 }
 
-/// An operation at Nets. The last four are operations of `Process`.
+/// An operation at Nets. The last five are operations of `Process`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Operation {
     Register,
@@ -118,6 +119,7 @@ enum Operation {
     Verify,
     Auth,
     Capture,
+    Credit,
     Annul,
 }
 
@@ -129,6 +131,7 @@ impl Operation {
             Self::Verify => "VERIFY",
             Self::Auth => "AUTH",
             Self::Capture => "CAPTURE",
+            Self::Credit => "CREDIT",
             Self::Annul => "ANNUL",
         }
     }
@@ -137,7 +140,9 @@ impl Operation {
         match self {
             Self::Register => "Netaxept/Register.aspx",
             Self::Query => "Netaxept/Query.aspx",
-            Self::Verify | Self::Auth | Self::Capture | Self::Annul => "Netaxept/Process.aspx",
+            Self::Verify | Self::Auth | Self::Capture | Self::Credit | Self::Annul => {
+                "Netaxept/Process.aspx"
+            }
         }
     }
 
@@ -145,7 +150,7 @@ impl Operation {
     fn parameter(self) -> Option<(&'static str, &'static str)> {
         match self {
             Self::Register | Self::Query => None,
-            Self::Verify | Self::Auth | Self::Capture | Self::Annul => {
+            Self::Verify | Self::Auth | Self::Capture | Self::Credit | Self::Annul => {
                 Some(("operation", self.name()))
             }
         }

@@ -46,6 +46,8 @@ pub enum WalletKey<'a> {
     Customer(&'a Customer),
     /// The wallet that contains a recurring payment, if the caller may access it.
     Payment(&'a Caller, RecurringPaymentId),
+    /// The wallet that contains a recurring payment, if it belongs to this owner. For a payment: its caller was checked with it.
+    Owner(Owner, RecurringPaymentId),
     /// The wallet in a slot. Only for background tasks: there is no check of the caller.
     Slot(Slot),
 }
@@ -159,7 +161,9 @@ impl Store {
         now: DateTime<Utc>,
     ) -> Result<LoadedWallet, Error> {
         match key {
-            WalletKey::Payment(_, id) => self.load_at(key, id.slot(), now).await,
+            WalletKey::Payment(_, id) | WalletKey::Owner(_, id) => {
+                self.load_at(key, id.slot(), now).await
+            }
             WalletKey::Slot(slot) => self.load_at(key, slot, now).await,
             WalletKey::Customer(customer) => {
                 for slot in (0..MAX_PROBES).map(|probe| self.id_key.slot(customer, probe)) {
@@ -255,6 +259,7 @@ impl Store {
             WalletKey::Payment(caller, _) => {
                 self.id_key.caller_can_access(caller, contents.organisation, contents.owner)
             }
+            WalletKey::Owner(owner, _) => contents.owner == owner,
             WalletKey::Slot(_) => true,
         };
         let loaded = |before: Contents| LoadedWallet {

@@ -5,6 +5,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a panic fails the test")]
 
+#[path = "exchanges/charges.rs"]
+mod charges;
 #[path = "exchanges/format.rs"]
 mod format;
 #[path = "exchanges/proxy.rs"]
@@ -17,15 +19,10 @@ use chrono::{DateTime, Months, Utc};
 use local::clock::Clock;
 use local::netaxept as sandbox;
 use shared::config::NetaxeptConfig;
-use shared::domain::id::{
-    Attempt, PaymentId, PaymentTransactionId, RecurringPaymentId, RegistrationId, Sequence, Slot,
-    TransactionId,
-};
-use shared::domain::money::{Currency, Money};
-use shared::domain::payment::Initiator;
+use shared::domain::id::{Attempt, RecurringPaymentId, Sequence, Slot, TransactionId};
 use shared::domain::terminal::{Terminal, TerminalSession};
 use shared::domain::text::{CountryCode, RedirectUrl, TerminalLanguage};
-use shared::netaxept::{ChargeRegistration, Failure, Netaxept, Progress, TerminalOptions};
+use shared::netaxept::{Failure, Netaxept, TerminalOptions};
 use shared::secret::Secret;
 use url::Url;
 
@@ -144,10 +141,7 @@ async fn every_exchange_matches_its_recording() {
     store_card(&mut recorder).await;
     fail_to_store_card(&mut recorder).await;
     refuse_client(&mut recorder, &proxy_address).await;
-    charge_customer(&mut recorder).await;
-    charge_as_merchant(&mut recorder).await;
-    decline_charges(&mut recorder).await;
-    refuse_charges(&mut recorder, &clock).await;
+    charges::compare(&mut recorder, &clock).await;
     recorder.finish();
 }
 
@@ -205,162 +199,4 @@ async fn refuse_client(recorder: &mut Recorder, proxy_address: &str) {
     let result = unknown_currency.register(&session(3), &options(false)).await;
     let expected = "Register: no clear reply from Nets: Generic: Unable to translate supermerchant to submerchant, please check currency code and merchant ID";
     recorder.compare("register-unknown-currency", result, expected);
-}
-
-const ORDER: &str = "DW2N19A6";
-
-fn registration_id(index: usize) -> RegistrationId {
-    let number = Attempt::try_from(index).unwrap();
-    let first = Attempt::try_from(0_usize).unwrap();
-    let transaction = PaymentTransactionId::new(PaymentId::from_bits(7171), first);
-    RegistrationId { transaction, number }
-}
-
-/// Stores another card and returns its pan hash. The proxy sees none of this.
-async fn store_unrecorded(page: &Netaxept, attempt: usize, number: &str) -> Secret {
-    let session = session(attempt);
-    page.register(&session, &options(false)).await.unwrap();
-    submit_card(page, &session, number, "okButton").await;
-    submit(page.terminal_uri(session.transaction_id), &[("acceptButton", "x")]).await;
-    page.verify(&session).await.unwrap();
-    let Progress::Verified(card) = page.query(&session).await.unwrap() else {
-        panic!("not verified")
-    };
-    card.pan_hash
-}
-
-/// Registers a charge of a card in minor units of NOK.
-async fn register(
-    nets: &Netaxept,
-    id: RegistrationId,
-    (minor, pan_hash, initiator): (u64, &Secret, Initiator),
-) -> Result<shared::netaxept::Registered, Failure> {
-    let registration = ChargeRegistration {
-        id,
-        order_number: ORDER,
-        amount: Money::new(minor, Currency::Nok),
-        pan_hash,
-        initiator,
-        options: &options(false),
-    };
-    nets.register_charge(&registration).await
-}
-
-async fn charge_customer(recorder: &mut Recorder) {
-    let card = store_unrecorded(&recorder.page, 4, "4925000000000004").await;
-    let (id, charge) = (registration_id(0), (10_000, &card, Initiator::Customer));
-    let amount = Money::new(10_000, Currency::Nok);
-    let result = register(&recorder.nets, id, charge).await;
-    recorder.compare("charge-register-customer", result, "Yes");
-    let result = register(&recorder.nets, id, charge).await;
-    recorder.compare("charge-register-repeated", result, "IdTaken");
-    let result = recorder.nets.query_charge(id, ORDER).await;
-    recorder.compare("charge-query-registered", result, "Pending");
-    let result = recorder.nets.authorize(id).await;
-    recorder.compare("charge-auth-without-card", result, "NoCard");
-    let form = [("securityCode", "123"), ("okButton", "x")];
-    submit(recorder.page.charge_terminal_uri(id), &form).await;
-    let result = recorder.nets.authorize(id).await;
-    recorder.compare("charge-auth", result, "Authorized");
-    let result = recorder.nets.authorize(id).await;
-    recorder.compare("charge-auth-repeated", result, "AlreadyProcessed");
-    let result = recorder.nets.query_charge(id, ORDER).await;
-    let expected = "Authorized(Money { minor: 10000, currency: Nok })";
-    recorder.compare("charge-query-authorized", result, expected);
-    let result = recorder.nets.capture(id, amount).await;
-    recorder.compare("charge-capture", result, "Done");
-    let result = recorder.nets.capture(id, amount).await;
-    recorder.compare("charge-capture-repeated", result, "Refused");
-    let result = recorder.nets.annul(id).await;
-    recorder.compare("charge-annul-after-capture", result, "Refused");
-    let result = recorder.nets.query_charge(id, ORDER).await;
-    let expected =
-        "Captured { captured: Money { minor: 10000, currency: Nok }, credited_minor: 0 }";
-    recorder.compare("charge-query-captured", result, expected);
-}
-
-async fn charge_as_merchant(recorder: &mut Recorder) {
-    let card = store_unrecorded(&recorder.page, 5, "4925000000000004").await;
-    let id = registration_id(1);
-    let result = register(&recorder.nets, id, (10_000, &card, Initiator::Merchant)).await;
-    recorder.compare("charge-register-merchant", result, "Yes");
-    let result = recorder.nets.capture(id, Money::new(10_000, Currency::Nok)).await;
-    recorder.compare("charge-capture-before-auth", result, "Refused");
-    let result = recorder.nets.annul(id).await;
-    recorder.compare("charge-annul-before-auth", result, "Refused");
-    recorder.page.authorize(id).await.unwrap();
-    let result = recorder.nets.annul(id).await;
-    recorder.compare("charge-annul", result, "Done");
-    let result = recorder.nets.annul(id).await;
-    recorder.compare("charge-annul-repeated", result, "Refused");
-    let result = recorder.nets.query_charge(id, ORDER).await;
-    recorder.compare("charge-query-annulled", result, "Annulled");
-}
-
-/// At Nets and at the sandbox, the decimals of an amount below 2.00 are the code of the decline.
-async fn decline_charges(recorder: &mut Recorder) {
-    let visa = store_unrecorded(&recorder.page, 6, "4925000000000004").await;
-    let strict = store_unrecorded(&recorder.page, 7, "4925000000000111").await;
-    let blocked = store_unrecorded(&recorder.page, 8, "4925000000000129").await;
-    let blocked_for_now = store_unrecorded(&recorder.page, 9, "4925000000000137").await;
-    let unclear =
-        "AUTH: no clear reply from Nets: Bbs: Unable to auth (Issuer 99: Refused by issuer)";
-    for (index, (name, card, minor, expected)) in [
-        ("charge-auth-declined-for-now", &visa, 151, "Declined(Soft)"),
-        ("charge-auth-declined", &visa, 152, "Declined(Hard)"),
-        ("charge-auth-undetermined", &visa, 199, unclear),
-        (
-            "charge-auth-authentication-required",
-            &strict,
-            10_000,
-            "Declined(AuthenticationRequired)",
-        ),
-        ("charge-auth-blocked", &blocked, 10_000, "Declined(Hard)"),
-        ("charge-auth-blocked-for-now", &blocked_for_now, 10_000, "Declined(Soft)"),
-    ]
-    .into_iter()
-    .enumerate()
-    {
-        let id = registration_id(2 + index);
-        register(&recorder.page, id, (minor, card, Initiator::Merchant)).await.unwrap();
-        let result = recorder.nets.authorize(id).await;
-        recorder.compare(name, result, expected);
-    }
-    let result = recorder.nets.query_charge(registration_id(2), ORDER).await;
-    recorder.compare("charge-query-declined", result, "Pending");
-    let cancelled = registration_id(8);
-    register(&recorder.page, cancelled, (10_000, &visa, Initiator::Customer)).await.unwrap();
-    submit(recorder.page.charge_terminal_uri(cancelled), &[("cancelButton", "x")]).await;
-    let result = recorder.nets.authorize(cancelled).await;
-    recorder.compare("charge-auth-cancelled", result, "Cancelled");
-    let result = recorder.nets.query_charge(cancelled, ORDER).await;
-    recorder.compare("charge-query-cancelled", result, "Cancelled");
-}
-
-async fn refuse_charges(recorder: &mut Recorder, clock: &Clock) {
-    let (unknown, amount) = (registration_id(15), Money::new(10_000, Currency::Nok));
-    let result = recorder.nets.query_charge(unknown, ORDER).await;
-    recorder.compare("charge-query-unknown", result, "NeverRegistered");
-    let result = recorder.nets.authorize(unknown).await;
-    let expected = "AUTH: no clear reply from Nets: Generic: Unable to find transaction";
-    recorder.compare("charge-auth-unknown", result, expected);
-    let result = recorder.nets.capture(unknown, amount).await;
-    recorder.compare("charge-capture-unknown", result, "Refused");
-    let result = recorder.nets.annul(unknown).await;
-    recorder.compare("charge-annul-unknown", result, "Refused");
-    let no_card = Secret::new("unknown".to_owned());
-    let result = register(&recorder.nets, unknown, (10_000, &no_card, Initiator::Merchant)).await;
-    let expected = "Register: Nets refused: Validation: Unknown pan hash";
-    recorder.compare("charge-register-unknown-card", result, expected);
-    let fails = store_unrecorded(&recorder.page, 10, "4925000000000079").await;
-    let id = registration_id(9);
-    register(&recorder.page, id, (10_000, &fails, Initiator::Merchant)).await.unwrap();
-    recorder.page.authorize(id).await.unwrap();
-    let result = recorder.nets.capture(id, amount).await;
-    let expected =
-        "CAPTURE: no clear reply from Nets: Bbs: Unable to capture (Netaxept 99: Capture failed)";
-    recorder.compare("charge-capture-failed", result, expected);
-    clock.advance("P8D").unwrap();
-    let result = recorder.nets.annul(id).await;
-    recorder.compare("charge-annul-expired", result, "Refused");
 }

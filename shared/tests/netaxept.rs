@@ -2,12 +2,18 @@
 
 #![expect(clippy::unwrap_used, reason = "a panic fails the test")]
 
+#[path = "netaxept/auto_auth.rs"]
+mod auto_auth;
 #[path = "netaxept/charge.rs"]
 mod charge;
 #[path = "netaxept/charge_faults.rs"]
 mod charge_faults;
 #[path = "netaxept/charging.rs"]
 mod charging;
+#[path = "netaxept/credit.rs"]
+mod credit;
+#[path = "netaxept/credit_faults.rs"]
+mod credit_faults;
 
 use chrono::{DateTime, Months, TimeDelta, Utc};
 use local::clock::Clock;

@@ -8,9 +8,9 @@ use std::net::TcpListener;
 use chrono::{DateTime, Utc};
 use shared::config::{CallbackAddresses, NotificationConfig};
 use shared::domain::id::{Attempt, RecurringPaymentId, Sequence, Slot, TransactionId};
-use shared::domain::notification::{Event, Notification};
+use shared::domain::notification::{Event, Notification, SetupEvent};
 use shared::domain::text::CallbackUrl;
-use shared::notify::{Notifier, callback_url};
+use shared::notify::{Message, Notifier, callback_url};
 use shared::secret::Secret;
 
 /// Different spellings of the addresses of this machine, private networks and metadata services. `PORT` stands for the port
@@ -65,10 +65,10 @@ fn notifier(addresses: CallbackAddresses) -> Notifier {
     Notifier::new(&NotificationConfig { secret, addresses }).unwrap()
 }
 
-fn notification(to: CallbackUrl) -> Notification {
+fn notification(to: CallbackUrl) -> Notification<SetupEvent> {
     let id = RecurringPaymentId::new(Slot::new(7), Sequence::NONE.next());
-    let session = TransactionId::new(id, Attempt::try_from(0).unwrap());
-    Notification::new(to, session, Event::Activated, now())
+    let transaction_id = TransactionId::new(id, Attempt::try_from(0).unwrap());
+    Notification::new(to, SetupEvent { transaction_id, event: Event::Activated }, now())
 }
 
 /// Listens on the same port of 127.0.0.1 and, if IPv6 is available, of `::1`.
@@ -104,7 +104,7 @@ async fn no_hostile_address_is_called() {
         let address = spelling.replace("PORT", &port.to_string());
         let accepted = callback_url(&address, CallbackAddresses::Public).ok();
         for url in accepted.into_iter().chain(CallbackUrl::from_stored(&address).ok()) {
-            let delivered = notifier.send(&notification(url), now()).await;
+            let delivered = notifier.send(&Message::about_setup(&notification(url)), now()).await;
             assert!(delivered.is_err(), "{address}");
         }
         assert!(!has_connection(&listeners), "{address}");
@@ -118,7 +118,9 @@ async fn an_allowed_address_is_called() {
     let notifier = notifier(CallbackAddresses::Local);
     let url = callback_url(&format!("http://127.0.0.1:{port}/"), CallbackAddresses::Local).unwrap();
     let notification = notification(url);
-    let failed = tokio::spawn(async move { notifier.send(&notification, now()).await.is_err() });
+    let failed = tokio::spawn(async move {
+        notifier.send(&Message::about_setup(&notification), now()).await.is_err()
+    });
     while !has_connection(&listeners) {
         tokio::task::yield_now().await;
     }

@@ -12,6 +12,8 @@ mod due;
 mod payment_costs;
 #[path = "storage/payment_due.rs"]
 mod payment_due;
+#[path = "storage/payment_notifications.rs"]
+mod payment_notifications;
 #[path = "storage/payments.rs"]
 mod payments;
 #[path = "storage/probes.rs"]

@@ -48,14 +48,18 @@ struct Size {
 }
 
 impl Size {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "TEST_SIZE sets the sizes of tests, not a configuration"
-    )]
     fn get(&self) -> u64 {
-        let is_full = std::env::var("TEST_SIZE").is_ok_and(|size| size == "full");
-        if is_full { self.full } else { self.usual }
+        if is_full_size() { self.full } else { self.usual }
     }
+}
+
+/// Whether the tests have their full size. A plain `cargo test` runs a sample of the slow ones, as their comments say.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "TEST_SIZE sets the sizes of tests, not a configuration"
+)]
+fn is_full_size() -> bool {
+    std::env::var("TEST_SIZE").is_ok_and(|size| size == "full")
 }
 
 /// Every operation on one recurring payment: method, end of the path, and `body` for the operations that have one.
@@ -126,7 +130,11 @@ impl Response {
 
 impl TestApi {
     async fn new() -> Self {
-        let local = Local::start(Options::default()).await.unwrap();
+        Self::with(Options::default()).await
+    }
+
+    async fn with(options: Options) -> Self {
+        let local = Local::start(options).await.unwrap();
         let mut api = Self { local, http: local::http_client().unwrap(), partner: String::new() };
         api.partner = api.token("partner-demo", json!({})).await;
         api
@@ -252,6 +260,15 @@ impl TestApi {
         let response = self.http.post(address).send().await.unwrap();
         assert_eq!(response.status(), StatusCode::OK);
         response.json().await.unwrap()
+    }
+
+    /// Removes the injected faults of Nets that did not happen yet. Returns their number.
+    async fn remove_nets_faults(&self) -> usize {
+        let address = format!("{}/netaxept/faults", self.local.addresses().console);
+        let left: Value = self.http.get(&address).send().await.unwrap().json().await.unwrap();
+        let removed = self.http.delete(&address).send().await.unwrap();
+        assert!(removed.status().is_success(), "{removed:?}");
+        left.as_array().unwrap().len()
     }
 
     /// Whether no wallet has an expiry or background task that is due.

@@ -216,34 +216,6 @@ async fn an_invalid_customer_number_is_rejected_and_not_repeated() {
     assert!(lines.iter().all(|line| !line.line.contains("Nord") && !line.line.contains(&long)));
 }
 
-/// Payments are kept for the accounts. They contain no customer number and no card data but the last four digits, and no new
-/// authorization is possible, because the pan hash is erased.
-#[tokio::test]
-async fn payments_stay_and_are_not_authorized_any_more() {
-    let api = TestApi::new().await;
-    let card = api.create_active("Nordmann-4711").await;
-    let paid = api.buy_with_code("paid", &card, "100.00").await;
-    assert_eq!(api.capture(paid).await.status, StatusCode::OK);
-    let open = api.buy_with_code("open", &card, "100.00").await;
-    let before = api.payment_items().await;
-    api.erase_successfully("Nordmann-4711").await;
-    assert_eq!(api.payment_items().await, before, "erasing does not change payments");
-    assert!(!json!(before).to_string().contains("Nordmann"));
-    let transaction = api.transaction(paid).await;
-    assert_eq!(
-        (&transaction["status"], &transaction["cardNumber"]),
-        (&json!("CAPTURED"), &json!("0004"))
-    );
-    assert_eq!(api.capture(paid).await.status, StatusCode::OK);
-    assert_eq!(api.capture(open).await.problem(), (409, "not-active".to_owned()));
-    assert_eq!(api.transaction(open).await["status"], "CANCELLED");
-    let transactions = api.local.netaxept().transactions();
-    let authorized = transactions.as_array().unwrap().iter().filter(|one| {
-        one["transaction"]["done"]["AUTH"].as_u64().is_some_and(|authorized| authorized > 0)
-    });
-    assert_eq!(authorized.count(), 1);
-}
-
 /// The customer enters a card at a terminal that was open: neither client, callback nor schedule stores it.
 #[tokio::test]
 async fn a_terminal_completed_after_the_erasure_stores_nothing() {

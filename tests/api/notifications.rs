@@ -4,7 +4,7 @@ use local::inbox::Answer;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
-use crate::{PAYMENTS, TestApi, VISA};
+use crate::{PAYMENTS, TestApi, VISA, is_full_size};
 
 /// Creates an ACTIVE recurring payment. Authorize makes the first delivery attempt.
 async fn create_active_with_notification(api: &TestApi) -> Value {
@@ -57,7 +57,8 @@ async fn a_declined_notification_has_the_reason() {
     assert_eq!(notification.body["errorReason"], "REFUSED_BY_ISSUER");
 }
 
-/// The receiver answers 500, 200, a redirect, nothing, and then 202. The attempts are 1, 2, 4 and 8 minutes apart and have one id.
+/// The receiver answers 500, 200, a redirect, nothing, and then 202. The attempts are 1, 2, 4 and 8 minutes apart and have one id. In
+/// a plain `cargo test` the receiver always answers, because the service waits 5 seconds.
 #[tokio::test]
 async fn only_202_counts_as_delivered() {
     let mut api = TestApi::new().await;
@@ -66,7 +67,7 @@ async fn only_202_counts_as_delivered() {
         Answer::Status(StatusCode::INTERNAL_SERVER_ERROR),
         Answer::Status(StatusCode::OK),
         Answer::Redirect,
-        Answer::Nothing,
+        if is_full_size() { Answer::Nothing } else { Answer::Status(StatusCode::NOT_FOUND) },
     ] {
         inbox.answer_with(response, 1);
     }
@@ -110,8 +111,8 @@ async fn an_undelivered_notification_expires_after_72_hours() {
     api.local.inbox().answer_with(Answer::Status(StatusCode::NOT_FOUND), 1000);
     create_active_with_notification(&api).await;
     let mut expired = 0;
-    for _ in 0..80 {
-        api.advance_clock("PT1H").await;
+    for _ in 0..14 {
+        api.advance_clock("PT6H").await;
         expired += api.run_schedule("finish-terminals").await["expired"].as_u64().unwrap();
     }
     assert_eq!(expired, 1);

@@ -266,6 +266,59 @@ async fn a_payment_writes_its_metrics() {
     assert!(!text.contains("\"0004\"") && !text.contains("panHash"));
 }
 
+/// Credits are counted with their sums, also one that Nets made before, and an auto sale is counted in the run that captures it. Each
+/// change is audited.
+#[tokio::test]
+async fn credits_and_auto_sales_write_their_metrics() {
+    let mut api = TestApi::new().await;
+    let card = api.create_active("4711").await;
+    let charge = api.buy_captured("credited", &card, "100.00").await;
+    assert_eq!(api.credit(charge, Some("30.00")).await.status, StatusCode::OK);
+    api.credit_at_nets(charge, 1_000).await;
+    assert_eq!(api.credit(charge, None).await.status, StatusCode::OK);
+    assert_eq!(api.credit(charge, None).await.status, StatusCode::OK);
+    let lines = api.log_lines("credit-transaction", "request completed");
+    let counted = |line: &Value| {
+        let names = ["PspCalls", "DynamodbRequests", "Credits", "CreditedMinorUnits"];
+        json!(names.map(|name| line[name].clone()))
+    };
+    assert_eq!(
+        lines.iter().map(counted).collect::<Vec<_>>(),
+        [json!([2, 3, 1, 3_000]), json!([2, 3, 2, 7_000]), json!([null, 1, null, null])]
+    );
+    assert!(metrics(&lines[0]).is_superset(&names(&["Credits", "CreditedMinorUnits"])));
+    let route = "PUT /v1/payments/{paymentId}/transactions/{transactionId}/credit";
+    assert!(lines.iter().all(|line| line["route"] == route && line["transaction_id"].is_u64()));
+    let audited: Vec<Value> = api
+        .log_lines("credit-transaction", "audit")
+        .iter()
+        .map(|line| json!([line["before"], line["after"], line["amount"], line["credited"]]))
+        .collect();
+    assert_eq!(
+        audited,
+        [
+            json!(["CAPTURED", "CAPTURED", "100.00", "30.00"]),
+            json!(["CAPTURED", "CAPTURED", "100.00", "40.00"]),
+            json!(["CAPTURED", "CREDITED", "100.00", "100.00"]),
+        ]
+    );
+
+    api.buy_auto_sale("sold", &card, "50.00").await;
+    api.advance_clock("PT1M1S").await;
+    api.run_schedule("settle-payments").await;
+    let ran = api.log_lines("settle-payments", "run completed").pop().unwrap();
+    for (name, value) in
+        [("Due", 1), ("Changed", 1), ("Captures", 1), ("CapturedMinorUnits", 5_000)]
+    {
+        assert_eq!(ran[name], value, "{name} in {ran}");
+    }
+    let [sold] = &api.log_lines("settle-payments", "audit")[..] else {
+        panic!("expected one line")
+    };
+    let shown = (&sold["before"], &sold["after"], &sold["amount"], &sold["client"]);
+    assert_eq!(shown, (&json!("INITIATED"), &json!("CAPTURED"), &json!("50.00"), &json!("")));
+}
+
 /// An authorization that is not captured in time is counted when the schedule annuls it.
 #[tokio::test]
 async fn the_end_of_a_hold_is_counted() {

@@ -1,5 +1,6 @@
 //! Checks that `openapi.yaml` agrees with the service.
 
+mod payment_limits;
 mod payments;
 mod responses;
 
@@ -337,12 +338,17 @@ fn the_enumerations_are_those_of_the_code() {
         values("TerminalLanguage"),
         literals("shared/src/domain/text/locale.rs", is_language)
     );
-    let is_event = |text: &str| text.starts_with("recurring-payment.");
+    let notifications = "shared/src/notify/message.rs";
     assert_eq!(
         values("Notification/properties/errorReason"),
-        literals("shared/src/notify.rs", is_upper_snake_case)
+        literals(notifications, is_upper_snake_case)
     );
-    assert_eq!(values("Notification/properties/type"), literals("shared/src/notify.rs", is_event));
+    for (schema, prefix) in
+        [("Notification", "recurring-payment."), ("PaymentNotification", "payment.")]
+    {
+        let types = literals(notifications, |text| text.starts_with(prefix));
+        assert_eq!(values(&format!("{schema}/properties/type")), types, "{schema}");
+    }
 }
 
 #[test]

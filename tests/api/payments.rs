@@ -3,18 +3,24 @@
 
 mod access;
 mod answer_times;
+mod auto_sale;
 mod bodies;
 mod concurrency;
+mod credit;
 mod declines;
+mod erasure;
 mod lost_replies;
+mod notifications;
 mod off_session;
 mod purchase;
 mod refusals;
 mod schedule;
+mod uncertain_credits;
 
 use std::collections::BTreeMap;
 
-use local::{Local, Options};
+use local::Options;
+use local::netaxept::CALLBACK_SECRET;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
@@ -80,6 +86,11 @@ impl Ledger {
         }
     }
 
+    /// The number of successful operations with this name.
+    fn count(&self, operation: &str) -> u64 {
+        self.operations.get(operation).copied().unwrap_or_default()
+    }
+
     fn add(&mut self, registration: &Value) {
         let number = |name: &str| registration[name].as_u64().unwrap_or_default();
         self.registrations += 1;
@@ -112,11 +123,7 @@ impl TestApi {
     /// A service whose functions have additional environment variables.
     async fn with_environment(variables: &[(&str, &str)]) -> Self {
         let variables = variables.iter().map(|(name, value)| (name.to_string(), value.to_string()));
-        let options = Options { environment: variables.collect(), ..Options::default() };
-        let local = Local::start(options).await.unwrap();
-        let mut api = Self { local, http: local::http_client().unwrap(), partner: String::new() };
-        api.partner = api.token("partner-demo", json!({})).await;
-        api
+        Self::with(Options { environment: variables.collect(), ..Options::default() }).await
     }
 
     /// Stores a card whose customer agreed to charges of the merchant. Returns the id of the recurring payment.
@@ -211,12 +218,39 @@ impl TestApi {
         charge
     }
 
+    /// Creates a payment and captures it.
+    pub(crate) async fn buy_captured(&self, order_id: &str, card: &Value, amount: &str) -> Charge {
+        let charge = self.buy_with_code(order_id, card, amount).await;
+        let captured = self.capture(charge).await;
+        assert_eq!(captured.status, StatusCode::OK, "{captured:?}");
+        charge
+    }
+
     pub(crate) async fn capture(&self, charge: Charge) -> Response {
         self.call("PUT", &charge.path("/capture"), None).await
     }
 
     pub(crate) async fn cancel(&self, charge: Charge) -> Response {
         self.call("PUT", &charge.path("/cancel"), None).await
+    }
+
+    /// Credits up to a total, or everything that was captured.
+    pub(crate) async fn credit(&self, charge: Charge, total: Option<&str>) -> Response {
+        let body = total.map(|total| json!({ "creditedAmount": total }));
+        self.call("PUT", &charge.path("/credit"), body.as_ref()).await
+    }
+
+    /// Sends Nets' callback about a registration. Its answer does not depend on what the service finds out.
+    pub(crate) async fn call_back(&self, charge: Charge, registration: usize) {
+        let response = self.try_call_back(charge, registration).await;
+        assert_eq!(response.status, StatusCode::OK, "{response:?}");
+    }
+
+    async fn try_call_back(&self, charge: Charge, registration: usize) -> Response {
+        let id = format!("p{}-{registration}", charge.transaction);
+        let path = format!("/v1/netaxept/callback/{CALLBACK_SECRET}");
+        let body = json!({ "TransactionId": id }).to_string();
+        self.send("POST", &path, &[("content-type", "application/json")], Some(&body)).await
     }
 
     pub(crate) async fn transaction(&self, charge: Charge) -> Value {

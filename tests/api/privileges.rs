@@ -62,16 +62,15 @@ async fn create_payment(api: &TestApi, order: &str, card: &Value) -> (String, St
     paths(&call_unidentified(api, "POST", COLLECTION, Some(body)).await)
 }
 
-/// Charges a card with and without the customer, cancels a payment, and leaves another one at the terminal.
+/// Charges a card with and without the customer, credits and cancels payments, and leaves one at the terminal and one to the schedule.
 async fn use_payment_permissions(api: &TestApi, card: &Value) {
     let redirect = json!({ "redirectUrl": "https://shop.example/done" });
     let (payment, transaction) = create_payment(api, "with-the-customer", card).await;
     let path = format!("{transaction}/terminal");
     let terminal = call_unidentified(api, "POST", &path, Some(redirect.clone())).await;
-    let form = [("securityCode", "123"), ("okButton", "x")];
-    let page = api.http.post(terminal["terminalUri"].as_str().unwrap()).form(&form).send();
-    assert_eq!(page.await.unwrap().status(), StatusCode::FOUND);
+    api.enter_code(terminal["terminalUri"].as_str().unwrap()).await;
     call_unidentified(api, "PUT", &format!("{transaction}/capture"), None).await;
+    call_unidentified(api, "PUT", &format!("{transaction}/credit"), None).await;
     call_unidentified(api, "GET", &payment, None).await;
     call_unidentified(api, "GET", &transaction, None).await;
 
@@ -89,7 +88,31 @@ async fn use_payment_permissions(api: &TestApi, card: &Value) {
     call_unidentified(api, "PUT", &format!("{transaction}/cancel"), None).await;
 
     let (_, transaction) = create_payment(api, "at-the-terminal", card).await;
-    call_unidentified(api, "POST", &format!("{transaction}/terminal"), Some(redirect)).await;
+    call_unidentified(api, "POST", &format!("{transaction}/terminal"), Some(redirect.clone()))
+        .await;
+
+    // Nets' callback captures one auto sale, and the schedule reads the card of another.
+    for order in ["sold-by-the-callback", "sold-by-the-schedule"] {
+        let (_, transaction) = create_payment(api, order, card).await;
+        let mut body = redirect.clone();
+        body["autoSale"] = json!(true);
+        body["callbackUrl"] = json!(format!("{}/inbox", api.local.addresses().console));
+        let path = format!("{transaction}/terminal");
+        let terminal = call_unidentified(api, "POST", &path, Some(body)).await;
+        api.enter_code(terminal["terminalUri"].as_str().unwrap()).await;
+        if order == "sold-by-the-callback" {
+            let id = format!("p{}-0", transaction.rsplit_once('/').unwrap().1);
+            call_back(api, &id).await;
+        }
+    }
+}
+
+/// Sends Nets' callback about one of its transactions.
+async fn call_back(api: &TestApi, id: &str) {
+    let body = json!({ "TransactionId": id }).to_string();
+    let path = format!("/v1/netaxept/callback/{CALLBACK_SECRET}");
+    let json = [("content-type", "application/json")];
+    assert_eq!(api.send("POST", &path, &json, Some(&body)).await.status, StatusCode::OK);
 }
 
 /// Makes every function use all of its permissions.
@@ -103,10 +126,7 @@ async fn use_all_permissions(api: &mut TestApi) {
     call_unidentified(api, "DELETE", &path, None).await;
 
     let (_, session) = create_with_entered_card(api).await;
-    let body = json!({ "TransactionId": session.to_string() }).to_string();
-    let back = format!("/v1/netaxept/callback/{CALLBACK_SECRET}");
-    let json = [("content-type", "application/json")];
-    assert_eq!(api.send("POST", &back, &json, Some(&body)).await.status, StatusCode::OK);
+    call_back(api, &session.to_string()).await;
 
     // The schedule completes one recurring payment, and abandons another.
     create_with_entered_card(api).await;
@@ -114,7 +134,8 @@ async fn use_all_permissions(api: &mut TestApi) {
     api.open_terminal(&abandoned).await;
     api.advance_and_run_schedules("PT1M").await;
     let settled = api.run_schedule(SETTLE).await;
-    assert_eq!((&settled["due"], &settled["failed"]), (&json!(1), &json!(0)), "{settled}");
+    assert_eq!((&settled["due"], &settled["failed"]), (&json!(2), &json!(0)), "{settled}");
+    assert_eq!(settled["delivered"], 1, "{settled}");
     api.advance_and_run_schedules("PT24H15M").await;
 
     let internal = api.token("internal-demo", json!({})).await;
@@ -163,6 +184,9 @@ async fn calls_without_permission_are_rejected() {
         ("create-payment", "dynamodb:PutItem", "Wallets"),
         ("get-payment", "dynamodb:PutItem", "Payments"),
         ("cancel-transaction", "dynamodb:GetItem", "Wallets"),
+        ("credit-transaction", "dynamodb:GetItem", "Wallets"),
+        ("credit-transaction", "secretsmanager:GetSecretValue", "NotificationSecret"),
+        ("settle-payments", "dynamodb:PutItem", "Wallets"),
         ("settle-payments", "dynamodb:Query", "Wallets/index/ByTask"),
         ("create-payment", "secretsmanager:GetSecretValue", "NetaxeptTokenSecret"),
         ("unknown", "dynamodb:GetItem", "Wallets"),

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::{SCHEDULED, Size, TestApi, VISA};
 
 /// Number of due wallets.
-const DUE: Size = Size { usual: 500, full: 2_000 };
+const DUE: Size = Size { usual: 200, full: 2_000 };
 /// One wallet in this many cannot be read.
 const UNREADABLE: u64 = 25;
 /// A day in milliseconds.
@@ -222,7 +222,7 @@ async fn four_concurrent_runs_verify_each_card_once() {
 async fn expiry_costs_one_read_unit_and_two_write_units_a_wallet() {
     // One run can expire this number even on a busy machine.
     const DUE_AT_ONCE: u64 = 200;
-    const LARGEST_TABLE: Size = Size { usual: 2_500, full: 10_000 };
+    const LARGEST_TABLE: Size = Size { usual: 1_250, full: 10_000 };
     let sizes = std::env::var("EXPIRY_TABLE_SIZES").unwrap_or_else(|_| {
         let largest = LARGEST_TABLE.get();
         format!("{},{largest}", largest / 5)

@@ -19,7 +19,7 @@ use crate::{PAYMENTS, SCHEDULED, Size, TestApi, VISA};
 
 /// Scenarios started per second.
 const RATE: u32 = 15;
-const SECONDS: Size = Size { usual: 4, full: 8 };
+const SECONDS: Size = Size { usual: 2, full: 8 };
 const CUSTOMERS: u64 = 300;
 /// Seconds after which the local clock moves by a minute and both schedules run.
 const SECONDS_PER_MINUTE: u64 = 5;

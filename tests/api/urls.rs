@@ -83,7 +83,7 @@ async fn secret_path_parameters_are_hidden_with_a_base_path_too() {
                 "/v1/netaxept/callback/{secret}",
             ),
             (
-                "44-erase-customer-forbidden.json",
+                "48-erase-customer-forbidden.json",
                 "erase-customer",
                 "/v1/customers/canary/recurring-payments",
                 "/v1/customers/{customerNumber}/recurring-payments",

@@ -4,8 +4,8 @@
 use shared::api::{self, Reply, Request, reply};
 use shared::app::PaymentTerminals;
 use shared::domain::caller::Permission;
-use shared::domain::payment::Initiator;
-use shared::error::{Error, Violation};
+use shared::domain::payment::{Initiator, NewRegistration};
+use shared::error::Error;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), api::StartError> {
@@ -18,15 +18,8 @@ async fn create_terminal(terminals: &PaymentTerminals, request: Request) -> Resu
     let id = request.payment_transaction_id()?;
     let mut body = request.body()?;
     let options = body.terminal_options();
-    // These are refused, not ignored: the client would wait for a capture or a notification that never happens.
-    body.must_not_be_true(
-        "autoSale",
-        Violation::new("unsupported", "must be false: capture the transaction instead"),
-    );
-    body.must_be_absent(
-        "callbackUrl",
-        Violation::new("unsupported", "is not supported: capture the transaction instead"),
-    );
+    let auto_sale = body.flag("autoSale").unwrap_or_default();
+    let callback_url = body.text("callbackUrl", |text| terminals.callback_url(text));
     body.flag("storePayment");
     let options = body.finish_with(options)?;
     let initiator = if options.merchant_initiated {
@@ -35,7 +28,8 @@ async fn create_terminal(terminals: &PaymentTerminals, request: Request) -> Resu
     } else {
         Initiator::Customer
     };
-    let opened = terminals.open(&caller, id, initiator, &options, now).await?;
+    let terminal = NewRegistration { initiator, auto_sale, callback_url };
+    let opened = terminals.open(&caller, id, terminal, &options, now).await?;
     let (card, expires_at) = (opened.recurring_payment_id, opened.expires_at);
     reply::payment_terminal(opened.transaction_id, card, &opened.uri, expires_at)
 }

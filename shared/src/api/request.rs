@@ -22,7 +22,7 @@ use crate::domain::owner::hash;
 use crate::error::{Cause, Error, FieldError, PaymentRefusal, Violation};
 use crate::invocation;
 use crate::secret::Secret;
-pub use body::Fields;
+pub use body::{Fields, NetsTransaction};
 pub use context::RequestContext;
 
 /// The path parameter that is secret.

@@ -4,26 +4,25 @@
 //! before the first AUTH. Nets authorizes a registration at most once, and captures the whole amount at most once. After every
 //! uncertain reply the registration is queried before anything is requested again.
 
-use std::time::{Duration, Instant};
+use std::sync::Arc;
 
+use aws_types::SdkConfig;
 use chrono::{DateTime, Utc};
 
+use super::netaxept;
 use super::payments::active_card;
 use super::settlement::{Findings, Settlement};
+use super::time_limit::TimeLimit;
 use crate::config::Environment;
 use crate::domain::caller::Caller;
 use crate::domain::id::{PaymentTransactionId, RegistrationId};
 use crate::domain::money::Money;
 use crate::domain::payment::{Capture, NextStep, Payment, Reconciliation, State};
 use crate::error::{Cause, Error, PaymentRefusal};
-use crate::invocation;
-use crate::netaxept::{Authorization, Failure, Processed};
+use crate::invocation::{self, Invocation};
+use crate::netaxept::{Authorization, Failure, Netaxept, Processed};
 use crate::secrets::Secrets;
 use crate::storage::{LoadedPayment, PaymentKey, PaymentStore, Store};
-
-/// No call to Nets starts later than this after the start of the request: a call takes at most 6 s, and the response has to be ready
-/// after 26 s.
-const LAST_CALL: Duration = Duration::from_secs(19);
 
 /// The state of the function that captures transactions.
 pub struct Charges {
@@ -32,20 +31,44 @@ pub struct Charges {
     wallets: Store,
 }
 
-/// One request to capture a transaction.
+/// One capture of a transaction.
 struct CaptureRequest<'a> {
     key: PaymentKey<'a>,
     id: PaymentTransactionId,
     now: DateTime<Utc>,
-    started: Instant,
+    limit: TimeLimit,
+    /// Whether the service captures it without a request of the client.
+    is_auto_sale: bool,
 }
 
 impl CaptureRequest<'_> {
-    /// Fails if there is not enough time left for another call to Nets.
-    fn check_time(&self, operation: &'static str) -> Result<(), Failure> {
-        let cause = || "no time is left for another call".into();
-        let is_in_time = self.started.elapsed() <= LAST_CALL;
-        is_in_time.then_some(()).ok_or_else(|| Failure::Unclear { operation, cause: cause() })
+    /// The registrations to try, newest first. Without a request of the client, only one with `autoSale` may be charged.
+    fn candidates(&self, payment: &Payment) -> Result<Vec<RegistrationId>, PaymentRefusal> {
+        if self.is_auto_sale {
+            Ok(payment.auto_sale(self.id).into_iter().collect())
+        } else {
+            payment.registrations_to_capture(self.id)
+        }
+    }
+
+    /// Chooses a registration. Also returns whether AUTH for the chosen one may have been requested before. One that Nets authorizes
+    /// by itself is chosen since its opening, and no AUTH follows that other requests would have to know of: nothing changes.
+    fn choose(
+        &self,
+        payment: &mut Payment,
+        candidate: RegistrationId,
+    ) -> Result<(Capture, bool), PaymentRefusal> {
+        if self.is_auto_sale && payment.auto_sale(self.id) != Some(candidate) {
+            return Err(PaymentRefusal::AuthorizationInProgress);
+        }
+        let before = payment.clone();
+        let capture = payment.choose(candidate)?;
+        let Capture::Authorize(id) = capture else { return Ok((capture, false)) };
+        let was_requested = before.registration(id).is_some_and(|one| one.auth_requested);
+        if !before.may_request_auth(id) {
+            *payment = before;
+        }
+        Ok((capture, was_requested))
     }
 }
 
@@ -56,9 +79,27 @@ impl Charges {
     /// Fails if a variable is missing or invalid, if the token cannot be fetched, or if TLS cannot be set up.
     pub async fn start(environment: &Environment<'_>) -> Result<Self, Cause> {
         let (sdk, secrets) = Secrets::start(environment)?;
-        let (payments, wallets) = PaymentStore::with_wallets(environment, &sdk).await?;
-        let settlement = Settlement::with(environment, &secrets, payments).await?;
-        Ok(Self { settlement, wallets })
+        Self::with(environment, &sdk, &secrets).await
+    }
+
+    pub(super) async fn with(
+        environment: &Environment<'_>,
+        sdk: &SdkConfig,
+        secrets: &Secrets,
+    ) -> Result<Self, Cause> {
+        let (payments, wallets) = PaymentStore::with_wallets(environment, sdk).await?;
+        let netaxept = netaxept(environment, secrets).await?;
+        Self::on(environment, payments, wallets, netaxept.into())
+    }
+
+    /// The state with these clients.
+    pub(super) fn on(
+        environment: &Environment<'_>,
+        payments: PaymentStore,
+        wallets: Store,
+        netaxept: Arc<Netaxept>,
+    ) -> Result<Self, Cause> {
+        Ok(Self { settlement: Settlement::with(environment, payments, netaxept)?, wallets })
     }
 
     /// Captures a transaction. A captured one is returned without a call to Nets.
@@ -73,24 +114,50 @@ impl Charges {
         now: DateTime<Utc>,
     ) -> Result<Payment, Error> {
         let key = PaymentKey::Caller(caller, id.payment_id());
-        let request = CaptureRequest { key, id, now, started: Instant::now() };
+        let limit = TimeLimit::of_request();
+        let request = CaptureRequest { key, id, now, limit, is_auto_sale: false };
         let loaded = self.settlement.payments.load(key, now).await?;
-        let transaction = loaded.payment.transaction(id)?;
+        Ok(self.capture_loaded(&request, loaded).await?.payment)
+    }
+
+    /// Captures a transaction whose terminal has `autoSale`, without a request of the client.
+    ///
+    /// # Errors
+    /// Fails like [`Self::capture`].
+    pub(super) async fn capture_auto_sale(
+        &self,
+        loaded: LoadedPayment,
+        id: PaymentTransactionId,
+        now: DateTime<Utc>,
+        limit: TimeLimit,
+    ) -> Result<LoadedPayment, Error> {
+        let key = PaymentKey::Any(id.payment_id());
+        let request = CaptureRequest { key, id, now, limit, is_auto_sale: true };
+        self.capture_loaded(&request, loaded).await
+    }
+
+    async fn capture_loaded(
+        &self,
+        request: &CaptureRequest<'_>,
+        loaded: LoadedPayment,
+    ) -> Result<LoadedPayment, Error> {
+        let transaction = loaded.payment.transaction(request.id)?;
         match &transaction.state {
-            State::Captured(_) | State::Credited(_) => Ok(loaded.payment),
+            State::Captured(_) | State::Credited(_) => Ok(loaded),
             State::Created | State::Rejected { .. } | State::Cancelled { .. } => {
-                Err(refusal(&loaded.payment, id))
+                Err(refusal(&loaded.payment, request.id))
             }
             State::Initiated(initiated) => {
-                let card = transaction.charge.recurring_payment_id;
                 // Only a new authorization needs the card.
-                if initiated.is_authorized()
-                    || active_card(&self.wallets, caller, card, now).await?.is_some()
+                let needs_card = !initiated.is_authorized();
+                if needs_card
+                    && active_card(&self.wallets, &loaded.payment, request.id, request.now)
+                        .await?
+                        .is_none()
                 {
-                    self.capture_initiated(&request, loaded).await
-                } else {
-                    self.cancel_without_card(&request, loaded).await
+                    return self.cancel_without_card(request, loaded).await;
                 }
+                self.capture_initiated(request, loaded).await
             }
         }
     }
@@ -100,24 +167,25 @@ impl Charges {
         &self,
         request: &CaptureRequest<'_>,
         loaded: LoadedPayment,
-    ) -> Result<Payment, Error> {
-        let CaptureRequest { key, id, now, .. } = *request;
-        let payments = &self.settlement.payments;
+    ) -> Result<LoadedPayment, Error> {
+        let CaptureRequest { key, id, now, limit, .. } = *request;
+        let Settlement { payments, .. } = &self.settlement;
         let cancelled = payments
             .change_loaded(loaded, key, now, |payment| payment.cancel_without_card(id))
             .await?
             .loaded;
-        let payment = match self.settlement.annul_unconfirmed(cancelled, key, id, now).await {
+        let annulled = self.settlement.annul_unconfirmed(cancelled, key, id, now, limit).await;
+        let loaded = match annulled {
             // Another request captured it before the card ended.
             Err(Error::PaymentRefused(PaymentRefusal::AlreadyCaptured)) => {
-                payments.load(key, now).await?.payment
+                payments.load(key, now).await?
             }
-            payment => payment?,
+            loaded => loaded?,
         };
-        if payment.transaction(id)?.captured().is_some() {
-            return Ok(payment);
+        if loaded.payment.transaction(id)?.captured().is_some() {
+            return Ok(loaded);
         }
-        Err(refusal(&payment, id))
+        Err(refusal(&loaded.payment, id))
     }
 
     /// Tries the registrations, newest first, until one is captured or declined: only AUTH finds out at which terminal the customer
@@ -126,18 +194,18 @@ impl Charges {
         &self,
         request: &CaptureRequest<'_>,
         mut loaded: LoadedPayment,
-    ) -> Result<Payment, Error> {
+    ) -> Result<LoadedPayment, Error> {
         let mut tried = Vec::new();
-        for candidate in loaded.payment.registrations_to_reconcile(request.id)? {
+        for candidate in request.candidates(&loaded.payment)? {
             let chosen = self.settlement.payments.change_loaded(
                 loaded,
                 request.key,
                 request.now,
-                |payment| choose(payment, candidate),
+                |payment| request.choose(payment, candidate),
             );
             let chosen = chosen.await?;
             let (Capture::Authorize(registration), was_requested) = chosen.outcome else {
-                return Ok(chosen.loaded.payment);
+                return Ok(chosen.loaded);
             };
             if tried.contains(&registration) {
                 return Err(PaymentRefusal::AuthorizationInProgress.into());
@@ -149,7 +217,7 @@ impl Charges {
                 self.settlement.store(chosen.loaded, request.key, &findings, request.now).await?;
             loaded = stored.loaded;
             if loaded.payment.transaction(request.id)?.captured().is_some() {
-                return Ok(loaded.payment);
+                return Ok(loaded);
             }
             check_other_registrations_left(findings)?;
         }
@@ -178,16 +246,18 @@ impl Charges {
                 findings.add(&mut preview, id, captured, hold);
             }
             NextStep::Annul => {
-                let annulled = self.settlement.annul(&preview, id, &mut findings).await;
+                let annulled =
+                    self.settlement.annul(&preview, id, &mut findings, request.limit).await;
                 findings.add(&mut preview, id, annulled, hold);
             }
-            NextStep::Nothing | NextStep::Alarm => {}
+            NextStep::Nothing | NextStep::Alarm | NextStep::CreditFailed => {}
         }
         findings
     }
 
     /// Requests AUTH. If it may have been requested before, or its reply is unclear, the registration is queried first. Nets
-    /// authorizes a registration at most once, so a second request is safe (payments.md §2.2).
+    /// authorizes a registration at most once, so a second request is safe (payments.md §2.2). A registration that Nets authorizes
+    /// by itself (`autoSale` with the customer) is only queried.
     async fn authorize(
         &self,
         request: &CaptureRequest<'_>,
@@ -197,8 +267,13 @@ impl Charges {
         was_requested: bool,
         findings: &mut Findings,
     ) -> Reconciliation {
-        if was_requested {
-            let found = findings.read(self.query(request, payment, id).await);
+        let may_request = payment.may_request_auth(id);
+        if was_requested || !may_request {
+            let found = findings.read(self.settlement.query(payment, id, request.limit).await);
+            if !may_request {
+                record_authorization(found);
+                return found;
+            }
             if found != Reconciliation::Pending {
                 return found;
             }
@@ -211,7 +286,7 @@ impl Charges {
                 Ok(Authorization::Declined(decline)) => return Reconciliation::Declined(decline),
                 Ok(Authorization::AlreadyProcessed) | Err(_) => {}
             }
-            let found = findings.read(self.query(request, payment, id).await);
+            let found = findings.read(self.settlement.query(payment, id, request.limit).await);
             if found != Reconciliation::Pending {
                 return found;
             }
@@ -228,12 +303,12 @@ impl Charges {
         request: &CaptureRequest<'_>,
         id: RegistrationId,
     ) -> Result<Authorization, Failure> {
-        request.check_time("Process")?;
+        request.limit.check("Process")?;
         let authorized = self.settlement.netaxept.authorize(id).await;
         let is_declined = matches!(authorized, Ok(Authorization::Declined(_)));
-        invocation::record(|invocation| {
-            invocation.charges.authorizations += 1;
-            invocation.charges.declined += u64::from(is_declined);
+        invocation::record(|Invocation { charges, .. }| {
+            charges.authorizations += 1;
+            charges.declined += u64::from(is_declined);
         });
         authorized
     }
@@ -251,9 +326,13 @@ impl Charges {
         let mut found = Reconciliation::Authorized(amount);
         for _ in 0..2 {
             if let Ok(Processed::Done) = self.request_capture(request, id, amount).await {
-                return Reconciliation::Captured { captured: amount, credited_minor: 0 };
+                return Reconciliation::Captured {
+                    captured: amount,
+                    credited_minor: 0,
+                    credited_target: None,
+                };
             }
-            found = findings.read(self.query(request, payment, id).await);
+            found = findings.read(self.settlement.query(payment, id, request.limit).await);
             if found != Reconciliation::Authorized(amount) {
                 return found;
             }
@@ -272,33 +351,19 @@ impl Charges {
         id: RegistrationId,
         amount: Money,
     ) -> Result<Processed, Failure> {
-        request.check_time("Process")?;
+        request.limit.check("Process")?;
         self.settlement.netaxept.capture(id, amount).await
-    }
-
-    async fn query(
-        &self,
-        request: &CaptureRequest<'_>,
-        payment: &Payment,
-        id: RegistrationId,
-    ) -> Result<Reconciliation, Failure> {
-        request.check_time("Query")?;
-        self.settlement.query(payment, id).await
     }
 }
 
-/// Chooses a registration. Also returns whether AUTH for the chosen one may have been requested before.
-fn choose(
-    payment: &mut Payment,
-    candidate: RegistrationId,
-) -> Result<(Capture, bool), PaymentRefusal> {
-    let before = payment.clone();
-    let capture = payment.choose(candidate)?;
-    let was_requested = match capture {
-        Capture::Authorize(id) => before.registration(id).is_some_and(|one| one.auth_requested),
-        Capture::Completed => false,
-    };
-    Ok((capture, was_requested))
+/// Records the authorization that Nets made by itself, if there is one.
+fn record_authorization(found: Reconciliation) {
+    let is_declined = matches!(found, Reconciliation::Declined(_));
+    let is_authorized = matches!(found, Reconciliation::Authorized(_));
+    invocation::record(|Invocation { charges, .. }| {
+        charges.authorizations += u64::from(is_authorized || is_declined);
+        charges.declined += u64::from(is_declined);
+    });
 }
 
 /// After a registration without an authorization, the next one is tried. A decline or an unclear reply ends the request.

@@ -1,4 +1,7 @@
-//! Delivers notifications about card setups, and stores expiry.
+//! Delivers notifications about card setups, and stores expiry. The delivery itself is the same for payments.
+
+use std::fmt::Display;
+use std::sync::Arc;
 
 use aws_types::SdkConfig;
 use chrono::{DateTime, Utc};
@@ -6,10 +9,10 @@ use futures_util::future::{join_all, try_join};
 
 use crate::config::{CallbackAddresses, Environment, NotificationConfig};
 use crate::domain::id::Slot;
-use crate::domain::notification::Notification;
+use crate::domain::notification::{Notification, SetupEvent};
 use crate::error::{Cause, Error, chain};
 use crate::invocation;
-use crate::notify::Notifier;
+use crate::notify::{Message, Notifier};
 use crate::secrets::Secrets;
 use crate::storage::{Store, WalletKey};
 
@@ -17,10 +20,10 @@ use crate::storage::{Store, WalletKey};
 pub struct NotificationSender {
     /// The wallets.
     pub store: Store,
-    notifier: Notifier,
+    pub(super) notifier: Arc<Notifier>,
 }
 
-/// The result of a scheduled function for one wallet.
+/// The result of a scheduled function for one wallet or payment.
 #[derive(Debug, Default)]
 pub struct WalletOutcome {
     /// Notifications that were delivered.
@@ -48,10 +51,9 @@ impl NotificationSender {
         sdk: &SdkConfig,
         secrets: &Secrets,
     ) -> Result<Self, Cause> {
-        let addresses = CallbackAddresses::read(environment)?;
-        let secret = secrets.fetch(environment, NotificationConfig::SECRET);
-        let (store, secret) = try_join(Store::with(environment, sdk), secret).await?;
-        Ok(Self { store, notifier: Notifier::new(&NotificationConfig { secret, addresses })? })
+        let notifier = notifier(environment, secrets);
+        let (store, notifier) = try_join(Store::with(environment, sdk), notifier).await?;
+        Ok(Self { store, notifier })
     }
 
     /// Stores the entries of a wallet that have expired, and delivers the notifications about them. Returns `None` if nothing is
@@ -73,47 +75,82 @@ impl NotificationSender {
     pub async fn deliver(
         &self,
         key: WalletKey<'_>,
-        attempts: Vec<Notification>,
+        attempts: Vec<Notification<SetupEvent>>,
         now: DateTime<Utc>,
     ) -> WalletOutcome {
-        let sent = attempts.iter().map(|notification| async {
-            let sent = self.notifier.send(notification, now).await;
-            sent.map(|()| notification.id()).inspect_err(|error| {
-                let (notification, error) = (notification.id(), chain(error.as_ref()));
-                tracing::warn!(
-                    notification,
-                    error,
-                    "notification not delivered: another attempt follows"
-                );
-            })
-        });
-        let delivered: Vec<String> = join_all(sent).await.into_iter().flatten().collect();
-        if !delivered.is_empty() {
+        let messages: Vec<_> = attempts.iter().map(Message::about_setup).collect();
+        let remove = |delivered: Vec<String>| async move {
             let removed = self.store.change(key, now, |wallet| {
                 for id in &delivered {
                     wallet.remove_notification(id);
                 }
                 Ok(())
             });
-            if let Err(error) = removed.await {
-                tracing::warn!(
-                    error = chain(&error),
-                    "delivery not recorded: the notification is sent again with the same id"
-                );
-            }
-        }
-        let outcome = WalletOutcome {
-            delivered: delivered.len(),
-            undelivered: attempts.len() - delivered.len(),
-            ..WalletOutcome::default()
+            removed.await
         };
-        let ages = attempts.iter().map(|notification| now - notification.occurred_at);
-        let age = ages.filter_map(|age| age.to_std().ok()).max();
-        invocation::record(|invocation| {
-            invocation.delivered += outcome.delivered as u64;
-            invocation.undelivered += outcome.undelivered as u64;
-            invocation.notification_age = invocation.notification_age.max(age);
-        });
-        outcome
+        deliver(&self.notifier, &messages, now, remove).await
+    }
+}
+
+/// Reads the configuration from the environment, fetches the secret, and creates a notifier.
+pub(super) async fn notifier(
+    environment: &Environment<'_>,
+    secrets: &Secrets,
+) -> Result<Arc<Notifier>, Cause> {
+    let addresses = CallbackAddresses::read(environment)?;
+    let secret = secrets.fetch(environment, NotificationConfig::SECRET).await?;
+    Ok(Arc::new(Notifier::new(&NotificationConfig { secret, addresses })?))
+}
+
+/// Makes delivery attempts that are already stored, all at the same time. `remove` removes the notifications with these ids from
+/// their wallet or payment, after their delivery.
+pub(super) async fn deliver<F: Future<Output = Result<(), Error>>>(
+    notifier: &Notifier,
+    messages: &[Message<'_>],
+    now: DateTime<Utc>,
+    remove: impl FnOnce(Vec<String>) -> F,
+) -> WalletOutcome {
+    let sent = messages.iter().map(|message| async {
+        let sent = notifier.send(message, now).await;
+        sent.map(|()| message.id.clone()).inspect_err(|error| {
+            let (notification, error) = (&message.id, chain(error.as_ref()));
+            tracing::warn!(
+                notification,
+                error,
+                "notification not delivered: another attempt follows"
+            );
+        })
+    });
+    let delivered: Vec<String> = join_all(sent).await.into_iter().flatten().collect();
+    let outcome = WalletOutcome {
+        delivered: delivered.len(),
+        undelivered: messages.len() - delivered.len(),
+        ..WalletOutcome::default()
+    };
+    if !delivered.is_empty()
+        && let Err(error) = remove(delivered).await
+    {
+        tracing::warn!(
+            error = chain(&error),
+            "delivery not recorded: the notification is sent again with the same id"
+        );
+    }
+    let ages = messages.iter().map(|message| now - message.occurred_at);
+    let age = ages.filter_map(|age| age.to_std().ok()).max();
+    invocation::record(|invocation| {
+        invocation.delivered += outcome.delivered as u64;
+        invocation.undelivered += outcome.undelivered as u64;
+        invocation.notification_age = invocation.notification_age.max(age);
+    });
+    outcome
+}
+
+/// Logs the notifications that were removed because their delivery period is over.
+pub(super) fn report_expired<S: Display>(expired: &[Notification<S>]) {
+    for notification in expired {
+        tracing::error!(
+            notification = notification.id(),
+            "notification expired: not delivered within 72 hours"
+        );
     }
 }

@@ -5,14 +5,18 @@ use url::Url;
 
 use super::netaxept;
 use super::payments::active_card;
-use crate::config::{Environment, MerchantInitiatedCards};
+use crate::config::{CallbackAddresses, Environment, MerchantInitiatedCards};
 use crate::domain::caller::Caller;
 use crate::domain::id::{PaymentTransactionId, RecurringPaymentId, RegistrationId};
-use crate::domain::payment::{Initiator, OpenedRegistration, Payment, Reconciliation, Transaction};
+use crate::domain::payment::{
+    Initiator, NewRegistration, OpenedRegistration, Payment, Reconciliation, Transaction,
+};
 use crate::domain::terminal::Terminal;
+use crate::domain::text::CallbackUrl;
 use crate::domain::wallet::StoredCard;
-use crate::error::{Cause, Error, PaymentRefusal};
+use crate::error::{Cause, Error, PaymentRefusal, Violation};
 use crate::netaxept::{ChargeRegistration, Netaxept, Registered, TerminalOptions};
+use crate::notify;
 use crate::secrets::Secrets;
 use crate::storage::{LoadedPayment, PaymentKey, PaymentStore, Store};
 
@@ -23,6 +27,7 @@ pub struct PaymentTerminals {
     wallets: Store,
     netaxept: Netaxept,
     merchant_initiated: MerchantInitiatedCards,
+    addresses: CallbackAddresses,
 }
 
 /// A terminal that is registered at Nets.
@@ -44,14 +49,23 @@ impl PaymentTerminals {
     /// Fails if a variable is missing or invalid, if the token cannot be fetched, or if TLS cannot be set up.
     pub async fn start(environment: &Environment<'_>) -> Result<Self, Cause> {
         let merchant_initiated = MerchantInitiatedCards::read(environment)?;
+        let addresses = CallbackAddresses::read(environment)?;
         let (sdk, secrets) = Secrets::start(environment)?;
         let (payments, wallets) = PaymentStore::with_wallets(environment, &sdk).await?;
         let netaxept = netaxept(environment, &secrets).await?;
-        Ok(Self { payments, wallets, netaxept, merchant_initiated })
+        Ok(Self { payments, wallets, netaxept, merchant_initiated, addresses })
+    }
+
+    /// Parses and checks a caller's `callbackUrl`.
+    ///
+    /// # Errors
+    /// Fails if the text is not an address that notifications may be sent to.
+    pub fn callback_url(&self, text: &str) -> Result<CallbackUrl, Violation> {
+        notify::callback_url(text, self.addresses)
     }
 
     /// Opens a terminal for a transaction. A charge of the merchant (`MIT_UCOF`) needs no page, and a repeated request uses the same
-    /// registration.
+    /// registration. With `autoSale`, so does a repeated request for the customer.
     ///
     /// # Errors
     /// Fails with `CardNotActive` if the recurring payment is not ACTIVE; with `NoAgreement`; with another refusal of the payment;
@@ -61,7 +75,7 @@ impl PaymentTerminals {
         &self,
         caller: &Caller,
         id: PaymentTransactionId,
-        initiator: Initiator,
+        terminal: NewRegistration,
         options: &TerminalOptions,
         now: DateTime<Utc>,
     ) -> Result<OpenedTerminal, Error> {
@@ -70,23 +84,23 @@ impl PaymentTerminals {
         let transaction = loaded.payment.transaction(id)?;
         let recurring_payment_id = transaction.charge.recurring_payment_id;
         let is_live = transaction.is_live();
-        let card = match active_card(&self.wallets, caller, recurring_payment_id, now).await? {
+        let card = match active_card(&self.wallets, &loaded.payment, id, now).await? {
             Some(card) => card,
             None if is_live => return Err(self.cancel_without_card(loaded, key, id, now).await),
             None => return Err(refusal_if_over(&loaded.payment, id)),
         };
-        if initiator == Initiator::Merchant {
+        if terminal.initiator == Initiator::Merchant {
             self.check_agreement(&card)?;
         }
         let opened = self
             .payments
-            .change_loaded(loaded, key, now, |payment| payment.open_terminal(id, initiator))
+            .change_loaded(loaded, key, now, |payment| payment.open_terminal(id, terminal.clone()))
             .await?;
         let payment = opened.loaded.payment;
-        self.register(&payment, opened.outcome, &card, initiator, options).await?;
+        self.register(&payment, opened.outcome, &card, &terminal, options).await?;
         let registration = payment.registration(opened.outcome.id);
         let opened_at = registration.map_or(now, |registration| registration.opened_at);
-        let (uri, expires_at) = match initiator {
+        let (uri, expires_at) = match terminal.initiator {
             Initiator::Customer => (
                 self.netaxept.charge_terminal_uri(opened.outcome.id),
                 opened_at + Terminal::LIFETIME,
@@ -130,7 +144,7 @@ impl PaymentTerminals {
         payment: &Payment,
         opened: OpenedRegistration,
         card: &StoredCard,
-        initiator: Initiator,
+        terminal: &NewRegistration,
         options: &TerminalOptions,
     ) -> Result<(), Error> {
         if !opened.is_new && self.is_registered(payment, opened.id).await? {
@@ -141,7 +155,8 @@ impl PaymentTerminals {
             order_number: &payment.order_number(),
             amount: payment.transaction(opened.id.transaction)?.charge.amount,
             pan_hash: &card.pan_hash,
-            initiator,
+            initiator: terminal.initiator,
+            auto_auth: terminal.auto_sale && terminal.initiator == Initiator::Customer,
             options,
         };
         let failure = match self.netaxept.register_charge(&registration).await {
@@ -161,7 +176,7 @@ impl PaymentTerminals {
     }
 
     async fn is_registered(&self, payment: &Payment, id: RegistrationId) -> Result<bool, Error> {
-        match self.netaxept.query_charge(id, &payment.order_number()).await? {
+        match self.netaxept.query_charge(id, &payment.order_number(), false).await? {
             Reconciliation::NeverRegistered => Ok(false),
             Reconciliation::Authorized(_)
             | Reconciliation::Captured { .. }

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 
 use crate::config::{Environment, charge_currency};
 use crate::domain::caller::Caller;
-use crate::domain::id::RecurringPaymentId;
+use crate::domain::id::{PaymentTransactionId, RecurringPaymentId};
 use crate::domain::money::{Currency, Money};
 use crate::domain::order::{Order, OrderId, OrderVersion};
 use crate::domain::owner::Owner;
@@ -93,17 +93,19 @@ impl Payments {
     }
 }
 
-/// The card of a recurring payment of the caller. `None` if it is not ACTIVE as of `now`, or does not exist any more.
+/// The card that a transaction charges. `None` if its recurring payment is not ACTIVE as of `now`, or does not exist any more.
 ///
 /// # Errors
-/// Fails with an error of the store.
+/// Fails with `NotFound` if there is no such transaction, and with an error of the store.
 pub(super) async fn active_card(
     wallets: &Store,
-    caller: &Caller,
-    id: RecurringPaymentId,
+    payment: &Payment,
+    id: PaymentTransactionId,
     now: DateTime<Utc>,
 ) -> Result<Option<StoredCard>, Error> {
-    match wallets.load(WalletKey::Payment(caller, id), now).await {
+    let id = payment.transaction(id)?.charge.recurring_payment_id;
+    let key = WalletKey::Owner(payment.contents().owner, id);
+    match wallets.load(key, now).await {
         Ok(loaded) => Ok(loaded.wallet.stored_card(id).unwrap_or_default()),
         Err(Error::Refused(Refusal::NotFound)) => Ok(None),
         Err(error) => Err(error),

@@ -1,23 +1,26 @@
 //! Finds out at Nets what became of a payment, and releases the authorizations that it does not need. Takes no money.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::{WalletOutcome, netaxept};
+use super::netaxept;
+use super::time_limit::TimeLimit;
 use crate::config::{Environment, authorization_hold};
 use crate::domain::caller::Caller;
-use crate::domain::id::{PaymentId, PaymentTransactionId, RegistrationId};
-use crate::domain::payment::{NextStep, Payment, Reconciliation, State};
-use crate::error::{CancelReason, Cause, Error, PaymentRefusal, chain};
-use crate::invocation;
+use crate::domain::id::{PaymentTransactionId, RegistrationId};
+use crate::domain::payment::{NextStep, Payment, Reconciliation, State, Transaction};
+use crate::error::{CancelReason, Cause, Error, PaymentRefusal};
+use crate::invocation::{self, Invocation};
 use crate::netaxept::{Failure, Netaxept, Processed};
 use crate::secrets::Secrets;
 use crate::storage::{ChangedPayment, LoadedPayment, PaymentKey, PaymentStore};
 
-/// The state of the functions that cancel transactions and reconcile payments.
+/// The state of the functions that cancel and credit transactions.
 pub struct Settlement {
     /// The payments.
     pub payments: PaymentStore,
-    pub(super) netaxept: Netaxept,
+    pub(super) netaxept: Arc<Netaxept>,
     /// How long an authorization is kept without a capture.
     pub(super) hold: TimeDelta,
 }
@@ -29,7 +32,7 @@ pub(super) struct Findings {
     /// The error of the last call without a clear reply.
     pub(super) error: Option<Failure>,
     /// The number of registrations without a clear reply.
-    unclear: usize,
+    pub(super) unclear: usize,
 }
 
 impl Findings {
@@ -64,16 +67,16 @@ impl Settlement {
     pub async fn start(environment: &Environment<'_>) -> Result<Self, Cause> {
         let (sdk, secrets) = Secrets::start(environment)?;
         let payments = PaymentStore::with(environment, &sdk).await?;
-        Self::with(environment, &secrets, payments).await
+        let netaxept = netaxept(environment, &secrets).await?;
+        Self::with(environment, payments, netaxept.into())
     }
 
-    pub(super) async fn with(
+    pub(super) fn with(
         environment: &Environment<'_>,
-        secrets: &Secrets,
         payments: PaymentStore,
+        netaxept: Arc<Netaxept>,
     ) -> Result<Self, Cause> {
-        let hold = authorization_hold(environment)?;
-        Ok(Self { payments, netaxept: netaxept(environment, secrets).await?, hold })
+        Ok(Self { payments, netaxept, hold: authorization_hold(environment)? })
     }
 
     /// Cancels a transaction. First stores that it is CANCELLED, then annuls an authorization that was in progress. If the function
@@ -89,11 +92,9 @@ impl Settlement {
         id: PaymentTransactionId,
         now: DateTime<Utc>,
     ) -> Result<Payment, Error> {
-        let key = PaymentKey::Caller(caller, id.payment_id());
-        let loaded = self.payments.load(key, now).await?;
-        let cancelled = self.payments.change_loaded(loaded, key, now, |payment| payment.cancel(id));
-        let loaded = cancelled.await?.loaded;
-        self.annul_unconfirmed(loaded, key, id, now).await
+        let (key, limit) = (PaymentKey::Caller(caller, id.payment_id()), TimeLimit::of_request());
+        let cancelled = self.payments.change(key, now, |payment| payment.cancel(id)).await?;
+        Ok(self.annul_unconfirmed(cancelled.loaded, key, id, now, limit).await?.payment)
     }
 
     /// Annuls the authorization of a CANCELLED transaction that was in progress when it was cancelled.
@@ -106,67 +107,37 @@ impl Settlement {
         key: PaymentKey<'_>,
         id: PaymentTransactionId,
         now: DateTime<Utc>,
-    ) -> Result<Payment, Error> {
+        limit: TimeLimit,
+    ) -> Result<LoadedPayment, Error> {
         let Some(registration) = unconfirmed(&loaded.payment, id)? else {
-            return Ok(loaded.payment);
+            return Ok(loaded);
         };
-        let findings = self.reconcile(&loaded.payment, vec![registration]).await;
-        let changed = self.store(loaded, key, &findings, now).await?;
-        let payment = changed.loaded.payment;
-        if payment.transaction(id)?.captured().is_some() {
+        let findings = self.reconcile(&loaded.payment, vec![registration], limit).await;
+        let loaded = self.store(loaded, key, &findings, now).await?.loaded;
+        if loaded.payment.transaction(id)?.captured().is_some() {
             return Err(PaymentRefusal::AlreadyCaptured.into());
         }
-        if unconfirmed(&payment, id)?.is_none() {
-            return Ok(payment);
+        if unconfirmed(&loaded.payment, id)?.is_none() {
+            return Ok(loaded);
         }
         match findings.error {
             Some(error) => Err(error.into()),
-            None => Err(PaymentRefusal::AnnulmentPending {
-                retry_after_seconds: seconds_until_reconciliation(&payment, now),
-            }
-            .into()),
+            None => Err(loaded.payment.annulment_pending().into()),
         }
-    }
-
-    /// Reconciles the registrations of a payment that are due, and annuls the authorizations that it does not need. Returns `None`
-    /// if nothing is due any more. Takes no money.
-    ///
-    /// # Errors
-    /// Fails with an error of the store.
-    pub async fn settle(
-        &self,
-        id: PaymentId,
-        now: DateTime<Utc>,
-    ) -> Result<Option<WalletOutcome>, Error> {
-        let key = PaymentKey::Any(id);
-        let loaded = match self.payments.load(key, now).await {
-            Err(Error::PaymentRefused(PaymentRefusal::NotFound)) => return Ok(None),
-            loaded => loaded?,
-        };
-        let is_due = loaded.payment.due_at().is_some_and(|due_at| due_at <= now);
-        if !is_due && !loaded.has_stale_index_entry(now) {
-            return Ok(None);
-        }
-        let due = loaded.payment.due_registrations();
-        let findings = self.reconcile(&loaded.payment, due).await;
-        let changed = self.store(loaded, key, &findings, now).await?;
-        if let Some(error) = &findings.error {
-            tracing::warn!(
-                error = chain(error),
-                "no clear answer from Nets: the payment is reconciled again in a minute"
-            );
-        }
-        let outcome = WalletOutcome { unclear: findings.unclear, ..WalletOutcome::default() };
-        Ok(changed.written.then_some(outcome))
     }
 
     /// Queries registrations at Nets, and annuls each authorization that the payment does not need.
-    pub(super) async fn reconcile(&self, payment: &Payment, ids: Vec<RegistrationId>) -> Findings {
+    pub(super) async fn reconcile(
+        &self,
+        payment: &Payment,
+        ids: Vec<RegistrationId>,
+        limit: TimeLimit,
+    ) -> Findings {
         let (mut preview, mut findings) = (payment.clone(), Findings::default());
         for id in ids {
-            let found = findings.read(self.query(&preview, id).await);
+            let found = findings.read(self.query(&preview, id, limit).await);
             if findings.add(&mut preview, id, found, self.hold) == NextStep::Annul {
-                let annulled = self.annul(&preview, id, &mut findings).await;
+                let annulled = self.annul(&preview, id, &mut findings, limit).await;
                 findings.add(&mut preview, id, annulled, self.hold);
             }
         }
@@ -177,8 +148,11 @@ impl Settlement {
         &self,
         payment: &Payment,
         id: RegistrationId,
+        limit: TimeLimit,
     ) -> Result<Reconciliation, Failure> {
-        self.netaxept.query_charge(id, &payment.order_number()).await
+        limit.check("Query")?;
+        let is_auto_auth = !payment.may_request_auth(id);
+        self.netaxept.query_charge(id, &payment.order_number(), is_auto_auth).await
     }
 
     /// Annuls an authorization. If Nets does not confirm it, queries what is true.
@@ -187,8 +161,9 @@ impl Settlement {
         payment: &Payment,
         id: RegistrationId,
         findings: &mut Findings,
+        limit: TimeLimit,
     ) -> Reconciliation {
-        if let Ok(Processed::Done) = self.netaxept.annul(id).await {
+        if let Ok(Processed::Done) = self.request_annulment(id, limit).await {
             let has_hold_ended = payment.transaction(id.transaction).is_ok_and(|transaction| {
                 is_cancelled_for(&transaction.state, CancelReason::HoldEnded)
             });
@@ -198,65 +173,115 @@ impl Settlement {
             });
             return Reconciliation::Annulled;
         }
-        findings.read(self.query(payment, id).await)
+        findings.read(self.query(payment, id, limit).await)
     }
 
-    /// Stores what Nets said. Reports captures once they are stored.
+    async fn request_annulment(
+        &self,
+        id: RegistrationId,
+        limit: TimeLimit,
+    ) -> Result<Processed, Failure> {
+        limit.check("ANNUL")?;
+        self.netaxept.annul(id).await
+    }
+
+    /// Stores what Nets said.
     pub(super) async fn store(
         &self,
         loaded: LoadedPayment,
         key: PaymentKey<'_>,
         findings: &Findings,
         now: DateTime<Utc>,
-    ) -> Result<ChangedPayment<StoredFindings>, Error> {
+    ) -> Result<ChangedPayment<()>, Error> {
+        self.store_and(loaded, key, findings, now, |_| Ok(())).await
+    }
+
+    /// Stores what Nets said, and in the same write the result of a decision that is made with it. Reports the money once it is
+    /// stored.
+    pub(super) async fn store_and<T>(
+        &self,
+        loaded: LoadedPayment,
+        key: PaymentKey<'_>,
+        findings: &Findings,
+        now: DateTime<Utc>,
+        mut decide: impl FnMut(&mut Payment) -> Result<T, PaymentRefusal>,
+    ) -> Result<ChangedPayment<T>, Error> {
         let changed = self.payments.change_loaded(loaded, key, now, |payment| {
-            let before = payment.clone();
-            let mut is_unexpected = false;
+            let (before, mut effects) = (payment.clone(), Effects::default());
             for (id, reconciliation) in &findings.reconciliations {
-                is_unexpected |= payment.apply(*id, *reconciliation, self.hold)? == NextStep::Alarm;
+                effects.add_step(payment.apply(*id, *reconciliation, self.hold)?);
             }
-            Ok(StoredFindings { captured: newly_captured(&before, payment), is_unexpected })
+            let outcome = decide(payment)?;
+            effects.add_sums(&before, payment);
+            Ok((outcome, effects))
         });
-        let changed = changed.await?;
-        if changed.written {
-            changed.outcome.report(&changed.loaded.payment);
+        let ChangedPayment { outcome: (outcome, effects), written, loaded } = changed.await?;
+        if written {
+            effects.report(&loaded.payment);
         }
-        Ok(changed)
+        Ok(ChangedPayment { outcome, written, loaded })
     }
 }
 
-/// The effect of findings on a payment.
-pub(super) struct StoredFindings {
+/// The effects of a change on the money of a payment, for metrics and log.
+#[derive(Default)]
+struct Effects {
     /// The captured sums of the transactions that became CAPTURED, in minor units.
     captured: Vec<u64>,
+    /// By how much the credited sums of the transactions grew, in minor units.
+    credited: Vec<u64>,
     /// Whether the service did not expect a capture.
     is_unexpected: bool,
+    /// How many credits were given up without success.
+    credits_failed: u64,
 }
 
-impl StoredFindings {
-    fn report(&self, payment: &Payment) {
-        invocation::record(|invocation| {
-            for minor in &self.captured {
-                invocation.charges.captures += 1;
-                invocation.charges.captured_minor_units += minor;
+impl Effects {
+    fn add_step(&mut self, step: NextStep) {
+        match step {
+            NextStep::Alarm => self.is_unexpected = true,
+            NextStep::CreditFailed => self.credits_failed += 1,
+            NextStep::Nothing | NextStep::Capture | NextStep::Annul => {}
+        }
+    }
+
+    /// Compares the sums, which only grow.
+    fn add_sums(&mut self, before: &Payment, after: &Payment) {
+        for (id, transaction) in after.history() {
+            let Some(new) = transaction.captured() else { continue };
+            let old = before.transaction(id).ok().and_then(Transaction::captured);
+            if old.is_none() {
+                self.captured.push(new.captured_minor);
             }
-            invocation.charges.unexpected_captures += u64::from(self.is_unexpected);
+            let credited_before = old.map_or(0, |old| old.credited_minor);
+            let credited = new.credited_minor.saturating_sub(credited_before);
+            self.credited.extend(Some(credited).filter(|minor| *minor > 0));
+        }
+    }
+
+    fn report(&self, payment: &Payment) {
+        invocation::record(|Invocation { charges, .. }| {
+            charges.captures += self.captured.len() as u64;
+            charges.captured_minor_units += self.captured.iter().sum::<u64>();
+            charges.credits += self.credited.len() as u64;
+            charges.credited_minor_units += self.credited.iter().sum::<u64>();
+            charges.unexpected_captures += u64::from(self.is_unexpected);
+            charges.credits_failed += self.credits_failed;
         });
+        let payment = payment.id().number();
         if self.is_unexpected {
-            let payment = payment.id().number();
             tracing::error!(
                 payment,
                 "Nets captured money that the service did not expect: compare the payment with Netaxept Admin"
             );
         }
+        if self.credits_failed > 0 {
+            tracing::error!(
+                payment,
+                "Nets did not carry out a credit: compare the payment with Netaxept Admin, and request the credit again"
+            );
+        }
     }
-}
-
-fn newly_captured(before: &Payment, after: &Payment) -> Vec<u64> {
-    let was_captured =
-        |id| before.transaction(id).is_ok_and(|transaction| transaction.captured().is_some());
-    let new = after.history().filter(|(id, _)| !was_captured(*id));
-    new.filter_map(|(_, transaction)| Some(transaction.captured()?.captured_minor)).collect()
 }
 
 fn is_cancelled_for(state: &State, expected: CancelReason) -> bool {
@@ -278,9 +303,4 @@ fn unconfirmed(
     let annulment = payment.transaction(id)?.annulment();
     let number = annulment.and_then(|annulment| annulment.unconfirmed);
     Ok(number.map(|number| RegistrationId { transaction: id, number }))
-}
-
-fn seconds_until_reconciliation(payment: &Payment, now: DateTime<Utc>) -> u32 {
-    let due_at = payment.due_at().unwrap_or(now);
-    u32::try_from((due_at - now).num_seconds()).unwrap_or(0).max(1)
 }

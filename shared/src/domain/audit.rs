@@ -97,27 +97,33 @@ pub struct TransactionChange {
     pub before: Option<TransactionStatus>,
     /// The status after.
     pub after: TransactionStatus,
+    /// The credited sum after, if it has grown.
+    pub credited: Option<Money>,
     /// The cause of the change, as one word.
     pub cause: &'static str,
 }
 
 impl TransactionChange {
-    /// The transactions whose status changed, oldest first.
+    /// The transactions whose status or credited sum changed, oldest first.
     #[must_use]
     pub fn between(before: &Contents, after: &Payment) -> Vec<Self> {
         let mut changes: Vec<_> = after
             .history()
             .filter_map(|(id, transaction)| {
                 let old = before.transactions.get(usize::from(id.attempt().number()));
+                let credited = transaction.summary().credited;
+                let credited_before = old.map_or(0, |old| old.summary().credited.minor());
                 let change = Self {
                     id,
                     recurring_payment_id: transaction.charge.recurring_payment_id,
                     amount: transaction.charge.amount,
                     before: old.map(Transaction::status),
                     after: transaction.status(),
+                    credited: Some(credited).filter(|sum| sum.minor() > credited_before),
                     cause: cause(transaction),
                 };
-                (change.before != Some(change.after)).then_some(change)
+                let is_changed = change.before != Some(change.after) || change.credited.is_some();
+                is_changed.then_some(change)
             })
             .collect();
         changes.reverse();
@@ -149,7 +155,7 @@ mod tests {
     use crate::domain::money::Currency;
     use crate::domain::order::{Order, OrderId, OrderVersion};
     use crate::domain::owner::{OrderHash, Owner};
-    use crate::domain::payment::{Charge, ChargedCard, Initiator, Reconciliation};
+    use crate::domain::payment::{Charge, ChargedCard, Initiator, NewRegistration, Reconciliation};
     use crate::domain::wallet::NewRecurringPayment;
     use crate::error::Decline;
     use crate::secret::Secret;
@@ -259,6 +265,11 @@ mod tests {
 
     const HOLD: TimeDelta = TimeDelta::hours(24);
 
+    fn captured(credited_minor: u64) -> Reconciliation {
+        let captured = charge(1).amount;
+        Reconciliation::Captured { captured, credited_minor, credited_target: None }
+    }
+
     fn charge(card: u64) -> Charge {
         Charge {
             amount: Money::new(10_000, Currency::Nok),
@@ -307,7 +318,12 @@ mod tests {
         assert_eq!(transaction_changes(payment.contents(), &payment), []);
 
         let mut before = payment.contents().clone();
-        let opened = payment.open_terminal(first, Initiator::Merchant).unwrap();
+        let terminal = NewRegistration {
+            initiator: Initiator::Merchant,
+            auto_sale: false,
+            callback_url: None,
+        };
+        let opened = payment.open_terminal(first, terminal).unwrap();
         let expected = [(number, "CREATED", "INITIATED", "TERMINAL")];
         assert_eq!(transaction_changes(&before, &payment), expected);
 
@@ -321,19 +337,24 @@ mod tests {
             let expected = [(number, "INITIATED", "REJECTED", cause)];
             assert_eq!(transaction_changes(payment.contents(), &rejected), expected);
         }
-        let captured = Reconciliation::Captured { captured: charge(1).amount, credited_minor: 0 };
-        for (reply, status) in [
-            (captured, "CAPTURED"),
-            (
-                Reconciliation::Captured { captured: charge(1).amount, credited_minor: 10_000 },
-                "CREDITED",
-            ),
-        ] {
+        for (credited_minor, status) in [(0, "CAPTURED"), (10_000, "CREDITED")] {
             let mut paid = payment.clone();
-            paid.apply(opened.id, reply, HOLD).unwrap();
+            paid.apply(opened.id, captured(credited_minor), HOLD).unwrap();
             let expected = [(number, "INITIATED", status, "NETS")];
             assert_eq!(transaction_changes(payment.contents(), &paid), expected);
         }
+
+        // Each growth of the credited sum is a change, also while the status stays CAPTURED.
+        let (mut paid, mut sums) = (payment.clone(), Vec::new());
+        for credited_minor in [0, 3_000, 3_000, 10_000] {
+            before = paid.contents().clone();
+            paid.apply(opened.id, captured(credited_minor), HOLD).unwrap();
+            let changes = TransactionChange::between(&before, &paid);
+            let credited = |change: TransactionChange| change.credited.map(|sum| sum.to_string());
+            sums.push(changes.into_iter().map(credited).collect::<Vec<_>>());
+        }
+        let sum = |text: &str| vec![Some(text.to_owned())];
+        assert_eq!(sums, [vec![None], sum("30.00"), vec![], sum("100.00")]);
 
         // One step lets the first transaction time out, and creates another one. The changes are in the order of creation.
         let mut waiting = self::payment();

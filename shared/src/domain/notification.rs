@@ -1,29 +1,48 @@
-//! Notifications to callers about the end of a setup (rule 10 of api.md §6). A wallet stores each one until it is delivered or
-//! has expired.
+//! Notifications to callers about the end of a card setup (rule 10 of api.md §6) and about the transactions of a payment. A wallet
+//! or a payment stores each one until it is delivered or has expired.
+
+pub(crate) mod queue;
+
+use std::fmt;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::domain::id::TransactionId;
+use crate::domain::id::{PaymentTransactionId, TransactionId};
 use crate::domain::recurring_payment::RecurringStatus;
 use crate::domain::text::CallbackUrl;
 
+/// How long the delivery of a notification is attempted, counted from the first attempt.
+pub const DELIVERY_PERIOD: TimeDelta = TimeDelta::hours(72);
+/// The delay between the first attempt and the second. Each further delay is twice as long.
+const MIN_BACKOFF: TimeDelta = TimeDelta::minutes(1);
+/// The upper limit of the delay.
+const MAX_BACKOFF: TimeDelta = TimeDelta::hours(6);
+
 /// One notification and the state of its delivery.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Notification {
+pub struct Notification<S> {
     /// The address that receives the notification.
     pub callback_url: CallbackUrl,
-    /// The terminal session that the notification is about.
-    pub transaction_id: TransactionId,
-    /// The event that the notification reports.
-    pub event: Event,
+    /// What the notification reports: an event, and the terminal session or the transaction that it is about. Its text is the first
+    /// part of the notification id, and its order is that of notifications with the same instant.
+    pub subject: S,
     /// The instant of the event.
     pub occurred_at: DateTime<Utc>,
     /// The delivery attempts so far. `None` before the first one.
     pub attempts: Option<DeliveryAttempts>,
 }
 
+/// The end of a card setup.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SetupEvent {
+    /// The terminal session.
+    pub transaction_id: TransactionId,
+    /// How the setup ended.
+    pub event: Event,
+}
+
 /// How a setup ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Event {
     /// The card is stored.
     Activated,
@@ -34,6 +53,31 @@ pub enum Event {
     CardExpired,
     /// The setup was not completed in time (rule 8).
     Abandoned,
+}
+
+/// A change of a transaction of a payment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct PaymentEvent {
+    /// The transaction.
+    pub transaction_id: PaymentTransactionId,
+    /// How it changed.
+    pub kind: PaymentEventKind,
+}
+
+/// How a transaction of a payment changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum PaymentEventKind {
+    /// The money is captured.
+    Captured,
+    /// The transaction is REJECTED.
+    Rejected,
+    /// The transaction is CANCELLED.
+    Cancelled,
+    /// The credited sum has grown.
+    Credited {
+        /// The credited sum afterwards, in minor units of the transaction's currency.
+        credited_minor: u64,
+    },
 }
 
 /// The delivery attempts of one notification.
@@ -69,30 +113,31 @@ impl Event {
     }
 }
 
-impl Notification {
-    /// How long delivery is attempted, counted from the first attempt.
-    pub const DELIVERY_PERIOD: TimeDelta = TimeDelta::hours(72);
-    /// The delay between the first attempt and the second. Each further delay is twice as long.
-    const MIN_BACKOFF: TimeDelta = TimeDelta::minutes(1);
-    /// The upper limit of the delay.
-    const MAX_BACKOFF: TimeDelta = TimeDelta::hours(6);
+impl fmt::Display for SetupEvent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.transaction_id, self.event.name())
+    }
+}
 
+/// A credited sum is part of the id because it can grow twice within a millisecond: by a credit that was made in Netaxept Admin, and
+/// by the credit of the request that found it.
+impl fmt::Display for PaymentEvent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-", self.transaction_id)?;
+        match self.kind {
+            PaymentEventKind::Captured => f.write_str("captured"),
+            PaymentEventKind::Rejected => f.write_str("rejected"),
+            PaymentEventKind::Cancelled => f.write_str("cancelled"),
+            PaymentEventKind::Credited { credited_minor } => write!(f, "credited-{credited_minor}"),
+        }
+    }
+}
+
+impl<S> Notification<S> {
     /// A notification without delivery attempts.
     #[must_use]
-    pub fn new(
-        callback_url: CallbackUrl,
-        transaction_id: TransactionId,
-        event: Event,
-        occurred_at: DateTime<Utc>,
-    ) -> Self {
-        Self { callback_url, transaction_id, event, occurred_at, attempts: None }
-    }
-
-    /// The notification id: unique, and the same in every attempt, so that receivers can recognise a repeated delivery.
-    #[must_use]
-    pub fn id(&self) -> String {
-        let Self { transaction_id, event, occurred_at, .. } = self;
-        format!("{transaction_id}-{}-{}", event.name(), occurred_at.timestamp_millis())
+    pub fn new(callback_url: CallbackUrl, subject: S, occurred_at: DateTime<Utc>) -> Self {
+        Self { callback_url, subject, occurred_at, attempts: None }
     }
 
     /// When the next attempt is due.
@@ -104,7 +149,7 @@ impl Notification {
     /// Returns whether its delivery period is over.
     #[must_use]
     pub fn is_expired(&self, now: DateTime<Utc>) -> bool {
-        self.attempts.is_some_and(|attempts| attempts.first_at + Self::DELIVERY_PERIOD <= now)
+        self.attempts.is_some_and(|attempts| attempts.first_at + DELIVERY_PERIOD <= now)
     }
 
     /// Counts one more attempt, begun at `now`, and sets when the next one is due. So the next attempt follows even if the
@@ -114,40 +159,19 @@ impl Notification {
         let (first_at, count) =
             self.attempts.map_or((now, 1), |attempts| (attempts.first_at, attempts.count + 1));
         let doublings = u32::from(count - 1).min(16);
-        let delay = (Self::MIN_BACKOFF * 2_i32.pow(doublings)).min(Self::MAX_BACKOFF);
+        let delay = (MIN_BACKOFF * 2_i32.pow(doublings)).min(MAX_BACKOFF);
         Self { attempts: Some(DeliveryAttempts { first_at, count, next_at: now + delay }), ..self }
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::domain::id::{Attempt, RecurringPaymentId, Sequence, Slot};
-
-    #[test]
-    fn delivery_attempts_back_off_from_one_minute_to_six_hours_for_72_hours() {
-        let id = RecurringPaymentId::new(Slot::new(7), Sequence::NONE.next());
-        let id = TransactionId::new(id, Attempt::try_from(0).unwrap());
-        let start: DateTime<Utc> = "2026-11-23T10:00:00Z".parse().unwrap();
-        let callback_url = CallbackUrl::from_stored("https://shop.example/").unwrap();
-        let mut notification = Notification::new(callback_url, id, Event::Activated, start);
-        let (first_id, mut now, mut delays) = (notification.id(), start, Vec::new());
-        while !notification.is_expired(now) {
-            assert_eq!(notification.due_at(), now);
-            notification = notification.with_attempt_begun(now);
-            delays.push((notification.due_at() - now).num_minutes());
-            now = notification.due_at();
-            assert_eq!(notification.id(), first_id);
-            assert!(delays.len() <= 20, "the notification never expires");
-        }
-        let expected: Vec<i64> =
-            [1, 2, 4, 8, 16, 32, 64, 128, 256].into_iter().chain([360; 11]).collect();
-        assert_eq!(delays, expected);
-        assert_eq!(first_id, "114704-activated-1795428000000");
-        assert!(
-            !notification
-                .is_expired(start + Notification::DELIVERY_PERIOD - TimeDelta::milliseconds(1))
-        );
-        assert!(notification.is_expired(start + Notification::DELIVERY_PERIOD));
+impl<S: fmt::Display> Notification<S> {
+    /// The notification id: unique, and the same in every attempt, so that receivers can recognise a repeated delivery.
+    #[must_use]
+    pub fn id(&self) -> String {
+        format!("{}-{}", self.subject, self.occurred_at.timestamp_millis())
     }
 }
+
+#[cfg(test)]
+#[path = "notification_tests.rs"]
+mod tests;

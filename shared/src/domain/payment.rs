@@ -6,8 +6,13 @@
 //! At most one transaction is live, and a captured one blocks the order. AUTH is requested only for the registration that is stored
 //! as chosen, so the amount is authorized once, and only the whole authorized amount is captured. An authorization that is found
 //! after the end of its transaction is annulled. As in a wallet, the changes that depend only on time are always applied.
+//!
+//! Of a captured transaction, at most one credit is in progress, and its total is stored before CREDIT is sent.
 
+mod auto_sale;
+mod credit;
 mod initiated;
+mod notifications;
 mod operation;
 mod reconciliation;
 mod registrations;
@@ -18,13 +23,15 @@ use chrono::{DateTime, Utc};
 
 use crate::domain::id::{Attempt, PaymentId, PaymentTransactionId};
 use crate::domain::money::Money;
+use crate::domain::notification::{Notification, PaymentEvent, queue};
 use crate::domain::order::Order;
 use crate::domain::owner::{OrderHash, Owner};
 use crate::error::{CancelReason, Decline, PaymentRefusal};
+pub use credit::{Credit, CreditRequest, Crediting};
 pub use initiated::{Chosen, Initiated, Initiator, Registration, RegistrationOutcome};
 pub use operation::{Operation, OperationKind};
 pub use reconciliation::{NextStep, Reconciliation};
-pub use registrations::{Capture, OpenedRegistration};
+pub use registrations::{Capture, NewRegistration, OpenedRegistration};
 pub use schedule::{Annulment, Schedule};
 pub use transaction::{
     Captured, Charge, ChargedCard, State, Summary, Transaction, TransactionStatus,
@@ -41,6 +48,8 @@ pub struct Contents {
     pub owner: Owner,
     /// The transactions, 1 to 16, oldest first. The index is the [`Attempt`].
     pub transactions: Vec<Transaction>,
+    /// The notifications that are not delivered yet, at most 16, oldest first.
+    pub notifications: Vec<Notification<PaymentEvent>>,
 }
 
 /// One payment as of one instant.
@@ -74,7 +83,12 @@ impl Payment {
         now: DateTime<Utc>,
     ) -> Self {
         let transactions = vec![Transaction::new(charge, card, now)];
-        Self { id, now, contents: Contents { order, order_hash, owner, transactions } }
+        let notifications = Vec::new();
+        Self {
+            id,
+            now,
+            contents: Contents { order, order_hash, owner, transactions, notifications },
+        }
     }
 
     /// The same payment at a later instant.
@@ -183,11 +197,10 @@ impl Payment {
     /// # Errors
     /// `NotFound`; `AlreadyCaptured`.
     pub fn cancel(&mut self, id: PaymentTransactionId) -> Result<(), PaymentRefusal> {
-        let index = self.find(id)?;
-        if self.contents.transactions[index].captured().is_some() {
+        if self.transaction(id)?.captured().is_some() {
             return Err(PaymentRefusal::AlreadyCaptured);
         }
-        self.cancel_at(index, CancelReason::Requested);
+        self.cancel_at(id.attempt(), CancelReason::Requested);
         Ok(())
     }
 
@@ -197,8 +210,7 @@ impl Payment {
     /// # Errors
     /// `NotFound`.
     pub fn cancel_without_card(&mut self, id: PaymentTransactionId) -> Result<(), PaymentRefusal> {
-        let index = self.find(id)?;
-        let is_authorized = match &self.contents.transactions[index].state {
+        let is_authorized = match &self.transaction(id)?.state {
             State::Initiated(initiated) => initiated.is_authorized(),
             State::Created
             | State::Captured(_)
@@ -207,15 +219,26 @@ impl Payment {
             | State::Cancelled { .. } => false,
         };
         if !is_authorized {
-            self.cancel_at(index, CancelReason::CardNotActive);
+            self.cancel_at(id.attempt(), CancelReason::CardNotActive);
         }
         Ok(())
     }
 
-    /// When the service next has to do something at Nets without a request. Can be overdue. `None` if there is nothing to do.
+    /// When the service next has to do something without a request, at Nets or for a notification. Can be overdue. `None` if there
+    /// is nothing to do.
     #[must_use]
     pub fn due_at(&self) -> Option<DateTime<Utc>> {
-        self.contents.transactions.iter().filter_map(Transaction::due_at).min()
+        let transactions = self.contents.transactions.iter().filter_map(Transaction::due_at);
+        transactions.chain(queue::due_at(&self.contents.notifications)).min()
+    }
+
+    /// The refusal of a request that waits until Nets confirms the end of an authorization.
+    #[must_use]
+    pub fn annulment_pending(&self) -> PaymentRefusal {
+        let expected_at =
+            self.unconfirmed_annulments().filter_map(|one| one.schedule.reconcile_at).min();
+        let retry_after_seconds = seconds_until(expected_at.unwrap_or(self.now), self.now).max(1);
+        PaymentRefusal::AnnulmentPending { retry_after_seconds }
     }
 
     fn find(&self, id: PaymentTransactionId) -> Result<usize, PaymentRefusal> {
@@ -224,30 +247,29 @@ impl Payment {
         if exists { Ok(index) } else { Err(PaymentRefusal::NotFound) }
     }
 
-    fn cancel_at(&mut self, index: usize, reason: CancelReason) {
-        let transaction = self.contents.transactions.remove(index);
-        self.contents.transactions.insert(index, transaction.cancelled(reason, self.now));
+    fn cancel_at(&mut self, number: Attempt, reason: CancelReason) {
+        let now = self.now;
+        self.update(number, |transaction| (transaction.cancelled(reason, now), ()));
     }
 
     fn apply_time(&mut self) {
         let now = self.now;
-        let transactions = std::mem::take(&mut self.contents.transactions);
-        self.contents.transactions =
-            transactions.into_iter().map(|one| one.with_time_applied(now)).collect();
+        for index in 0..self.contents.transactions.len() {
+            if let Ok(number) = Attempt::try_from(index) {
+                self.update(number, |transaction| (transaction.with_time_applied(now), ()));
+            }
+        }
     }
 
     /// A cancelled transaction whose authorization was in progress blocks the order until Nets confirms its end.
     fn check_annulments(&self) -> Result<(), PaymentRefusal> {
+        let is_pending = self.unconfirmed_annulments().next().is_some();
+        if is_pending { Err(self.annulment_pending()) } else { Ok(()) }
+    }
+
+    fn unconfirmed_annulments(&self) -> impl Iterator<Item = &Annulment> {
         let annulments = self.contents.transactions.iter().filter_map(Transaction::annulment);
-        let mut unconfirmed = annulments.filter(|annulment| annulment.unconfirmed.is_some());
-        match unconfirmed.next() {
-            None => Ok(()),
-            Some(annulment) => {
-                let expected_at = annulment.schedule.reconcile_at.unwrap_or(self.now);
-                let retry_after_seconds = seconds_until(expected_at, self.now).max(1);
-                Err(PaymentRefusal::AnnulmentPending { retry_after_seconds })
-            }
-        }
+        annulments.filter(|annulment| annulment.unconfirmed.is_some())
     }
 }
 
@@ -272,6 +294,26 @@ fn seconds_until(instant: DateTime<Utc>, now: DateTime<Utc>) -> u32 {
     let seconds = ((instant - now).num_milliseconds() + 999) / 1000;
     u32::try_from(seconds).unwrap_or(0)
 }
+
+#[cfg(test)]
+#[path = "payment/action_tests.rs"]
+mod action_tests;
+
+#[cfg(test)]
+#[path = "payment/auto_sale_tests.rs"]
+mod auto_sale_tests;
+
+#[cfg(test)]
+#[path = "payment/credit_tests.rs"]
+mod credit_tests;
+
+#[cfg(test)]
+#[path = "payment/fixtures.rs"]
+mod fixtures;
+
+#[cfg(test)]
+#[path = "payment/notification_tests.rs"]
+mod notification_tests;
 
 #[cfg(test)]
 #[path = "payment/rule_tests.rs"]

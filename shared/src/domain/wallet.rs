@@ -14,7 +14,7 @@ use chrono::{DateTime, Utc};
 
 use crate::domain::customer::Organisation;
 use crate::domain::id::{RecurringPaymentId, Sequence, Slot, TransactionId};
-use crate::domain::notification::{Event, Notification};
+use crate::domain::notification::{Event, Notification, SetupEvent, queue};
 use crate::domain::owner::Owner;
 use crate::domain::recurring_payment::{
     Idempotency, RecurringPayment, RecurringStatus, State, StatusReason, View,
@@ -39,7 +39,7 @@ pub struct Contents {
     /// The recurring payments, oldest first.
     pub payments: Vec<RecurringPayment>,
     /// Undelivered notifications, oldest first.
-    pub notifications: Vec<Notification>,
+    pub notifications: Vec<Notification<SetupEvent>>,
     /// When the last terminals were opened, oldest first. At most as many as a customer can open within an hour.
     pub terminals_opened_at: Vec<DateTime<Utc>>,
 }
@@ -86,7 +86,7 @@ impl Wallet {
     pub const MAX_CUSTOMER_TERMINALS_PER_HOUR: usize = 10;
     /// How many undelivered notifications are stored. Beyond that the oldest is deleted, so that an unavailable receiver does not
     /// make a wallet grow.
-    pub const MAX_NOTIFICATIONS: usize = 16;
+    pub const MAX_NOTIFICATIONS: usize = queue::MAX;
 
     /// The wallet stored at a slot, as of `now`.
     #[must_use]
@@ -326,7 +326,7 @@ impl Wallet {
             && let State::Cancelled { reason: StatusReason::Abandoned, at, .. } = after.state
         {
             let session = TransactionId::new(id, attempt);
-            self.enqueue(Notification::new(callback_url, session, Event::Abandoned, at));
+            self.enqueue(callback_url, session, Event::Abandoned, at);
         }
         self.contents.payments.insert(index, after);
     }

@@ -1194,7 +1194,8 @@ fn notifications_of(wallet: &Wallet) -> Vec<(TransactionId, Event, DateTime<Utc>
     let notifications = wallet.contents().notifications.iter();
     notifications
         .map(|notification| {
-            (notification.transaction_id, notification.event, notification.occurred_at)
+            let SetupEvent { transaction_id, event } = notification.subject;
+            (transaction_id, event, notification.occurred_at)
         })
         .collect()
 }
@@ -1411,8 +1412,9 @@ fn a_delivery_attempt_is_stored_before_it_is_made() {
         wallet.apply_reconciliation(&session, &Reconciliation::Card(card()), LIFETIME).unwrap();
     }
     assert_eq!(wallet.due().task, Some(start()));
-    let ids_of = |attempts: &[Notification]| -> Vec<RecurringPaymentId> {
-        attempts.iter().map(|attempt| attempt.transaction_id.recurring_payment_id()).collect()
+    let ids_of = |attempts: &[Notification<SetupEvent>]| -> Vec<RecurringPaymentId> {
+        let session = |attempt: &Notification<SetupEvent>| attempt.subject.transaction_id;
+        attempts.iter().map(|attempt| session(attempt).recurring_payment_id()).collect()
     };
     assert_eq!(ids_of(&wallet.begin_delivery_attempts(Some(one))), [one]);
     assert_eq!(wallet.begin_delivery_attempts(Some(one)), [], "the attempt has already begun");

@@ -39,7 +39,7 @@ pub fn audit(audit: &Audit) {
     }
 }
 
-/// Writes the changes of the transactions of a payment to the log, after they are stored.
+/// Writes the changes of the transactions of a payment to the log, after they are stored. `credited` is a new credited sum.
 pub fn audit_payment(id: PaymentId, changes: &[TransactionChange]) {
     let Invocation { operation, tenant, organisation, client, correlation_id, .. } = current();
     for change in changes {
@@ -56,6 +56,7 @@ pub fn audit_payment(id: PaymentId, changes: &[TransactionChange]) {
             after = change.after.name(),
             reason = change.cause,
             amount = %change.amount,
+            credited = change.credited.map(tracing::field::display),
             currency = change.amount.currency().code(),
             "audit"
         );

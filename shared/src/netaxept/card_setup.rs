@@ -138,5 +138,5 @@ fn progress(info: PaymentInfo) -> Result<Progress, Failure> {
         let card = info.card.ok_or_else(|| Operation::Query.unclear(cause))?;
         return Ok(Progress::Verified(card));
     }
-    Ok(if info.cancelled { Progress::Cancelled } else { Progress::Unverified })
+    Ok(if info.latest_error.is_cancelled() { Progress::Cancelled } else { Progress::Unverified })
 }

@@ -1,21 +1,20 @@
-//! Tests how each reply to AUTH, CAPTURE, ANNUL and Query of a charge is interpreted.
-
-use std::io::{Read, pipe};
-use std::sync::Mutex;
+//! Tests how each reply to AUTH, CAPTURE, ANNUL and Query of a charge is interpreted. CREDIT is in `credit_tests.rs`.
 
 use super::*;
 use crate::domain::money::Currency;
 
+pub(super) const ORDER: &str = "DW2N19A6";
+
 /// An interpretation of a reply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Interpretation<T> {
+pub(super) enum Interpretation<T> {
     Clear(T),
     Unclear,
     Refused,
 }
-use Interpretation::{Clear, Refused, Unclear};
+pub(super) use Interpretation::{Clear, Refused, Unclear};
 
-fn interpretation<T>(result: Result<T, Failure>) -> Interpretation<T> {
+pub(super) fn interpretation<T>(result: Result<T, Failure>) -> Interpretation<T> {
     match result {
         Ok(clear) => Clear(clear),
         Err(Failure::Unclear { .. }) => Unclear,
@@ -23,45 +22,45 @@ fn interpretation<T>(result: Result<T, Failure>) -> Interpretation<T> {
     }
 }
 
-fn parse(body: &str) -> Reply {
+pub(super) fn parse(body: &str) -> Reply {
     Reply::parse(body.as_bytes()).unwrap()
 }
 
-fn authorization_of(body: &str) -> Interpretation<Authorization> {
+pub(super) fn authorization_of(body: &str) -> Interpretation<Authorization> {
     interpretation(authorization(parse(body)))
 }
 
-fn processed_of(operation: Operation, body: &str) -> Interpretation<Processed> {
+pub(super) fn processed_of(operation: Operation, body: &str) -> Interpretation<Processed> {
     interpretation(processed(operation, parse(body)))
 }
 
 /// A reply that is not XML of Netaxept is unclear for each operation: `Netaxept::post` parses it first.
-fn reconciliation_of(body: &str) -> Interpretation<Reconciliation> {
-    interpretation(reconciliation(parse(body), "DW2N19A6"))
+pub(super) fn reconciliation_of(body: &str) -> Interpretation<Reconciliation> {
+    interpretation(reconciliation(parse(body), ORDER, false))
 }
 
-fn exception(kind: &str, message: &str) -> String {
+pub(super) fn exception(kind: &str, message: &str) -> String {
     format!(
         r#"<Exception xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"><Error xsi:type="{kind}"><Message>{message}</Message></Error></Exception>"#
     )
 }
 
 /// A refused payment.
-fn refused(source: &str, code: &str) -> String {
+pub(super) fn refused(source: &str, code: &str) -> String {
     let result = format!(
         "</Message><Result><ResponseCode>{code}</ResponseCode><ResponseSource>{source}</ResponseSource></Result>"
     );
     exception("BBSException", "Unable to auth").replace("</Message>", &result)
 }
 
-fn response(code: &str) -> String {
+pub(super) fn response(code: &str) -> String {
     format!(
         "<ProcessResponse><Operation>AUTH</Operation><ResponseCode>{code}</ResponseCode></ProcessResponse>"
     )
 }
 
 /// The codes of declines, of other refusals, and of unclear replies, by source.
-const DECLINES: [(&str, &str, Decline); 7] = [
+pub(super) const DECLINES: [(&str, &str, Decline); 7] = [
     ("Issuer", "65 1A", Decline::AuthenticationRequired),
     ("Issuer", "05 19 31 51 61 68 91 92 96 TB", Decline::Soft),
     ("Netaxept", "TB", Decline::Soft),
@@ -70,7 +69,7 @@ const DECLINES: [(&str, &str, Decline); 7] = [
     ("Netaxept", "14 30 84 MZ PB", Decline::Hard),
     ("Terminal", "14 30 84 MZ", Decline::Hard),
 ];
-const UNCLEAR: [(&str, &str); 8] = [
+pub(super) const UNCLEAR: [(&str, &str); 8] = [
     ("Netaxept", "96 99 Z9 51 65 1A"),
     ("Terminal", "96 99 51"),
     ("Issuer", "99 20 53 Z9 OK 00 17 98"),
@@ -179,7 +178,7 @@ fn capture_and_annul_have_two_results() {
 }
 
 /// The reply of Query about a charge that is registered and nothing else, with some elements replaced.
-fn payment_info(replaced: &[(&str, &str)]) -> String {
+pub(super) fn payment_info(replaced: &[(&str, &str)]) -> String {
     let body = "<PaymentInfo><TransactionId>p114736-0</TransactionId><CardInformation><MaskedPAN /><PanHash /></CardInformation>\
         <ErrorLog><PaymentError><ResponseCode>17</ResponseCode><ResponseSource>Terminal</ResponseSource></PaymentError></ErrorLog>\
         <OrderInformation><Amount>10000</Amount><Currency>NOK</Currency><Fee>0</Fee><OrderNumber>DW2N19A6</OrderNumber><Total>10000</Total></OrderInformation>\
@@ -193,17 +192,20 @@ fn payment_info(replaced: &[(&str, &str)]) -> String {
     })
 }
 
-const AUTHORIZED: (&str, &str) = ("Authorized", "true");
+/// A captured charge without a credit of this service.
+pub(super) fn captured(minor: u64, credited_minor: u64) -> Interpretation<Reconciliation> {
+    let captured = money(minor);
+    Clear(Reconciliation::Captured { captured, credited_minor, credited_target: None })
+}
 
-fn money(minor: u64) -> Money {
+pub(super) const AUTHORIZED: (&str, &str) = ("Authorized", "true");
+
+pub(super) fn money(minor: u64) -> Money {
     Money::new(minor, Currency::Nok)
 }
 
 #[test]
 fn query_tells_the_state_of_a_charge() {
-    let captured = |minor, credited_minor| {
-        Clear(Reconciliation::Captured { captured: money(minor), credited_minor })
-    };
     let authorized = |money| Clear(Reconciliation::Authorized(money));
     for (replaced, expected) in [
         (&[][..], Clear(Reconciliation::Pending)),
@@ -351,49 +353,5 @@ fn a_missing_doubled_or_impossible_element_is_unclear() {
     for text in ["yes", "", "1"] {
         let body = payment_info(&[("Authorized", text)]);
         assert!(Reply::parse(body.as_bytes()).is_err(), "{text}");
-    }
-}
-
-/// The log lines of the interpretation of a reply, as level, message and fields.
-fn log_of<T>(interpret: impl FnOnce() -> T) -> Vec<[String; 5]> {
-    let (mut written, writer) = pipe().unwrap();
-    let subscriber =
-        tracing_subscriber::fmt().json().flatten_event(true).with_writer(Mutex::new(writer));
-    tracing::subscriber::with_default(subscriber.finish(), interpret);
-    let mut text = String::new();
-    written.read_to_string(&mut text).unwrap();
-    let lines = serde_json::Deserializer::from_str(&text).into_iter::<serde_json::Value>();
-    lines
-        .map(|line| {
-            let line = line.unwrap();
-            let fields = ["level", "message", "source", "code", "class"];
-            assert_eq!(line.as_object().unwrap().len(), fields.len() + 2, "no texts: {line}");
-            fields.map(|name| line[name].as_str().unwrap().to_owned())
-        })
-        .collect()
-}
-
-/// Rule 25 of payments.md: a decline can be explained without another look at Nets.
-#[test]
-fn the_code_of_a_decline_is_logged_once() {
-    let text = "</ResponseSource><ResponseText>canary</ResponseText>";
-    let with_text = |body: String| body.replace("</ResponseSource>", text);
-    for (source, code, level, message, class) in [
-        ("Issuer", "51", "INFO", "Nets declined the card", "Declined(Soft)"),
-        ("Issuer", "1A", "INFO", "Nets declined the card", "Declined(AuthenticationRequired)"),
-        ("Netaxept", "PB", "INFO", "Nets declined the card", "Declined(Hard)"),
-        ("Netaxept", "99", "INFO", "Nets declined the card", "Undetermined"),
-        ("Issuer", "Z9", "WARN", "Nets returned an unknown response code", "Undetermined"),
-        ("Transport", "Z9", "WARN", "Nets returned an unknown response code", "Unclear"),
-    ] {
-        let body = with_text(refused(source, code));
-        let expected = [level, message, source, code, class].map(str::to_owned);
-        let auth = log_of(|| authorization_of(&body));
-        assert_eq!(auth.as_slice(), std::slice::from_ref(&expected));
-        let capture = log_of(|| processed_of(Operation::Capture, &body));
-        assert_eq!(capture, [expected]);
-    }
-    for body in [response("OK"), refused("Netaxept", "98"), refused("Terminal", "17")] {
-        assert_eq!(log_of(|| authorization_of(&body)), [[""; 5]; 0]);
     }
 }

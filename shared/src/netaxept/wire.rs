@@ -14,6 +14,7 @@ use std::fmt;
 use roxmltree::{Document, ParsingOptions};
 
 use crate::secret::Secret;
+pub(super) use amounts::credit_reference;
 pub(super) use codes::ResponseClass;
 use codes::{classify_and_log, truncate};
 pub(super) use exception::{Exception, ExceptionKind};

@@ -6,7 +6,7 @@ use super::item::{BY_EXPIRY, BY_TASK, Entry};
 use super::table::{Index, PageStart, SHARDS};
 use super::{ChangeResult, Store, WalletKey};
 use crate::domain::id::{PaymentId, Slot};
-use crate::domain::notification::Notification;
+use crate::domain::notification::{Notification, SetupEvent};
 use crate::error::{Error, Refusal};
 
 /// The reason why a wallet is due.
@@ -79,7 +79,7 @@ impl Store {
         &self,
         slot: Slot,
         now: DateTime<Utc>,
-    ) -> Result<Option<Vec<Notification>>, Error> {
+    ) -> Result<Option<Vec<Notification<SetupEvent>>>, Error> {
         let key = WalletKey::Slot(slot);
         let loaded = match self.load(key, now).await {
             Err(Error::Refused(Refusal::NotFound)) => return Ok(None),

@@ -22,6 +22,7 @@ use crate::domain::recurring_payment::RecurringPayment;
 use crate::domain::wallet::{Contents, Wallet};
 use crate::error::{Cause, Error, Refusal};
 use crate::log;
+pub(super) use notification::StoredDeliveryAttempts;
 use notification::StoredNotification;
 use payment::Payment;
 

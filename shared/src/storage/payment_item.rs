@@ -1,9 +1,11 @@
-//! Converts a payment to an item of the table and back. Only this file knows the attribute names of payments.
+//! Converts a payment to an item of the table and back. Only this file and its submodules know the attribute names of payments.
 //!
 //! Instants are milliseconds since 1970, except the TTL attribute `forgottenAt`, which is in seconds. `schema` is the version of
 //! this file that wrote the item. Every version that was ever deployed stays readable, and the tests keep a stored item of it.
 //! An item contains no card number and no pan hash.
 
+mod captured;
+mod notification;
 mod transaction;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -22,6 +24,7 @@ use crate::domain::owner::{OrderHash, Owner};
 use crate::domain::payment::{Contents, Payment, Transaction};
 use crate::error::{Cause, Error, PaymentRefusal};
 use crate::log;
+use notification::StoredNotification;
 use transaction::StoredTransaction;
 
 /// The schema version that this file writes.
@@ -51,6 +54,8 @@ pub(super) struct PaymentItem {
     order_hash: ByteArray<32>,
     owner: ByteArray<32>,
     transactions: Vec<StoredTransaction>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    notifications: Vec<StoredNotification>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     task_shard: Option<u8>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -74,6 +79,8 @@ impl PaymentItem {
         now: DateTime<Utc>,
     ) -> Self {
         let contents = payment.contents();
+        let notifications = contents.notifications.iter();
+        let notification = |one| StoredNotification::new(one, &contents.transactions);
         let task_at = task_at(payment, replaces.and_then(|item| item.task_at), now);
         let is_kept = replaces.is_some_and(Self::is_kept);
         Self {
@@ -88,6 +95,7 @@ impl PaymentItem {
             order_hash: ByteArray::new(contents.order_hash.0),
             owner: ByteArray::new(contents.owner.0),
             transactions: contents.transactions.iter().map(StoredTransaction::from).collect(),
+            notifications: notifications.map(notification).collect(),
             task_shard: task_at.map(|_| table::shard(payment.id().number())),
             task_at,
         }
@@ -132,11 +140,15 @@ impl PaymentItem {
             return Err(unreadable("not 1 to 16 transactions".into()));
         }
         let transactions = self.transactions.iter().map(Transaction::try_from);
+        let transactions: Vec<_> = transactions.collect::<Result<_, _>>().map_err(unreadable)?;
+        let id = self.id()?;
+        let notifications = self.notifications.iter().map(|one| one.read(id, &transactions));
         Ok(Contents {
+            notifications: notifications.collect::<Result<_, _>>().map_err(unreadable)?,
             order: self.order().map_err(unreadable)?,
             order_hash: self.order_hash(),
             owner: Owner(*self.owner),
-            transactions: transactions.collect::<Result<_, _>>().map_err(unreadable)?,
+            transactions,
         })
     }
 
@@ -210,3 +222,7 @@ fn unreadable(cause: Cause) -> Error {
 #[cfg(test)]
 #[path = "payment_item_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "payment_size_tests.rs"]
+mod size_tests;

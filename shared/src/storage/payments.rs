@@ -148,6 +148,14 @@ impl PaymentStore {
         Ok((Self::connect(client, config).await, wallets))
     }
 
+    /// Creates a store from the environment that shares the client of a store of wallets.
+    ///
+    /// # Errors
+    /// Fails if a variable is missing or invalid.
+    pub fn beside(wallets: &Store, environment: &Environment<'_>) -> Result<Self, Cause> {
+        Ok(Self::on(wallets.wallets.client.clone(), PaymentStorageConfig::read(environment)?))
+    }
+
     async fn connect(client: Client, config: StorageConfig) -> Self {
         let warm_up = config.warm_up;
         let store = Self::on(client, config);

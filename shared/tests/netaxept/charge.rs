@@ -74,7 +74,9 @@ async fn a_merchant_charges_and_annuls_without_a_page() {
     assert_eq!(transaction["done"], json!({ "AUTH": 1, "ANNUL": 1 }));
     let parameters = &transaction["parameters"];
     assert_eq!([&parameters["servicetype"], &parameters["recurringtype"]], ["M", "R"]);
-    for name in ["recurringuse3ds", "force3dsecure", "updatestoredpaymentinfo", "autosale"] {
+    for name in
+        ["recurringuse3ds", "force3dsecure", "updatestoredpaymentinfo", "autosale", "autoauth"]
+    {
         assert!(parameters.get(name).is_none(), "{name}");
     }
 }
@@ -252,7 +254,8 @@ async fn a_part_that_was_captured_by_hand_is_captured() {
     let charging = Charging::with_card(VISA).await;
     let id = charging.authorized(0).await;
     assert_eq!(charging.netaxept.capture(id, nok(4_000)).await.unwrap(), Done);
-    let part = Reconciliation::Captured { captured: nok(4_000), credited_minor: 0 };
+    let captured = nok(4_000);
+    let part = Reconciliation::Captured { captured, credited_minor: 0, credited_target: None };
     assert_eq!(charging.query(id).await, part);
     assert_eq!(charging.netaxept.annul(id).await.unwrap(), Refused);
     // A capture of everything is refused after a part.

@@ -10,7 +10,7 @@ use shared::netaxept::Processed::{Done, Refused};
 use shared::netaxept::{Failure, Netaxept, Registered};
 
 use crate::charging::{
-    AUTHORIZED, CAPTURED, Charging, ORDER, PRICE, VISA, is_unclear, nok, registration_id,
+    AUTHORIZED, CAPTURED, Charging, ORDER, PRICE, VISA, credit, is_unclear, nok, registration_id,
 };
 use crate::{client, server_with_reply};
 
@@ -39,7 +39,7 @@ async fn a_lost_reply_is_unclear_and_query_tells_what_happened() {
     assert_eq!(charging.query(other).await, Reconciliation::Annulled);
     assert_eq!(nets.annul(other).await.unwrap(), Refused);
     lose(Operation::Query);
-    assert!(is_unclear(&nets.query_charge(other, ORDER).await));
+    assert!(is_unclear(&nets.query_charge(other, ORDER, false).await));
 }
 
 #[tokio::test]
@@ -105,20 +105,21 @@ async fn a_late_call_meets_an_annulment() {
 }
 
 /// Calls every operation and returns its failure.
-async fn failures(charging: &Charging, nets: impl AsyncFn() -> Netaxept) -> [Failure; 5] {
+async fn failures(charging: &Charging, nets: impl AsyncFn() -> Netaxept) -> [Failure; 6] {
     let (id, charge) = (registration_id(0), charging.charge(registration_id(0), PRICE, Merchant));
     [
         nets().await.register_charge(&charge).await.unwrap_err(),
         nets().await.authorize(id).await.unwrap_err(),
         nets().await.capture(id, nok(PRICE)).await.unwrap_err(),
         nets().await.annul(id).await.unwrap_err(),
-        nets().await.query_charge(id, ORDER).await.unwrap_err(),
+        nets().await.credit(&credit(id, 3_000, 3_000)).await.unwrap_err(),
+        nets().await.query_charge(id, ORDER, false).await.unwrap_err(),
     ]
 }
 
-fn assert_unclear(failures: [Failure; 5], name: &str) {
+fn assert_unclear(failures: [Failure; 6], name: &str) {
     for (failure, expected) in
-        failures.into_iter().zip(["Register", "AUTH", "CAPTURE", "ANNUL", "Query"])
+        failures.into_iter().zip(["Register", "AUTH", "CAPTURE", "ANNUL", "CREDIT", "Query"])
     {
         let Failure::Unclear { operation, .. } = &failure else { panic!("{name}: {failure:?}") };
         assert_eq!(*operation, expected, "{name}");
@@ -130,7 +131,7 @@ async fn a_reply_that_is_not_clear_is_unclear_for_every_operation() {
     let charging = Charging::with_card(VISA).await;
     for kind in [FaultKind::Http500, FaultKind::Html, FaultKind::Garbage] {
         for operation in [Operation::Register, Operation::Process, Operation::Query] {
-            let count = if operation == Operation::Process { 3 } else { 1 };
+            let count = if operation == Operation::Process { 4 } else { 1 };
             charging.sandbox.inject_fault(operation, kind, count);
         }
         let failures = failures(&charging, async || client(&charging.address, TOKEN)).await;
@@ -168,6 +169,7 @@ async fn a_reply_about_something_else_is_unclear_for_every_operation() {
         info(id, "10000.00"),
         refused(other),
         done(other, "AUTH"),
+        done(other, "CREDIT"),
         done(id, "VERIFY"),
         done(id, "SALE"),
         format!("<RegisterResponse><TransactionId>{other}</TransactionId></RegisterResponse>"),
@@ -184,7 +186,7 @@ async fn a_reply_about_something_else_is_unclear_for_every_operation() {
 async fn secrets_that_nets_repeats_are_not_printed() {
     let charging = Charging::with_card(VISA).await;
     for operation in [Operation::Register, Operation::Process, Operation::Query] {
-        let count = if operation == Operation::Process { 3 } else { 1 };
+        let count = if operation == Operation::Process { 4 } else { 1 };
         charging.sandbox.inject_fault(operation, FaultKind::Repeat, count);
     }
     for failure in failures(&charging, async || client(&charging.address, TOKEN)).await {

@@ -6,10 +6,10 @@ use reqwest::StatusCode;
 use serde_json::Value;
 use shared::domain::id::{Attempt, PaymentId, PaymentTransactionId, RegistrationId};
 use shared::domain::money::{Currency, Money};
-use shared::domain::payment::{Initiator, Reconciliation};
+use shared::domain::payment::{CreditRequest, Initiator, Reconciliation};
 use shared::netaxept::{
-    Authorization, ChargeRegistration, Failure, Netaxept, Progress, Registered, TerminalOptions,
-    Verification,
+    Authorization, ChargeRegistration, Failure, Netaxept, Processed, Progress, Registered,
+    TerminalOptions, Verification,
 };
 use shared::secret::Secret;
 
@@ -24,13 +24,18 @@ pub(crate) const PRICE: u64 = 10_000;
 pub(crate) const AUTHORIZED: Reconciliation = Reconciliation::Authorized(nok(PRICE));
 /// The state of a charge of [`PRICE`] after CAPTURE.
 pub(crate) const CAPTURED: Reconciliation =
-    Reconciliation::Captured { captured: nok(PRICE), credited_minor: 0 };
+    Reconciliation::Captured { captured: nok(PRICE), credited_minor: 0, credited_target: None };
 
 /// A valid security code.
 const CODE: [(&str, &str); 1] = [("securityCode", "123")];
 
 pub(crate) const fn nok(minor: u64) -> Money {
     Money::new(minor, Currency::Nok)
+}
+
+/// A credit in minor units, and its target.
+pub(crate) fn credit(id: RegistrationId, minor: u64, target_minor: u64) -> CreditRequest {
+    CreditRequest { id, amount: nok(minor), target_minor }
 }
 
 /// The id of a registration: index 0 to 15.
@@ -85,6 +90,7 @@ impl Charging {
             amount: nok(minor),
             pan_hash: &self.pan_hash,
             initiator,
+            auto_auth: false,
             options: &self.options,
         }
     }
@@ -111,7 +117,15 @@ impl Charging {
     }
 
     pub(crate) async fn query(&self, id: RegistrationId) -> Reconciliation {
-        self.netaxept.query_charge(id, ORDER).await.unwrap()
+        self.netaxept.query_charge(id, ORDER, false).await.unwrap()
+    }
+
+    /// Registers a charge without a page, authorizes it and captures it.
+    pub(crate) async fn captured(&self, index: usize) -> RegistrationId {
+        let id = self.authorized(index).await;
+        let captured = self.netaxept.capture(id, nok(PRICE)).await.unwrap();
+        assert_eq!(captured, Processed::Done);
+        id
     }
 
     /// Presses a button of the terminal page, with a valid security code. Returns the address that the page redirects to, or the

@@ -5,7 +5,7 @@ use local::dynamodb::{Dynamodb, Faults};
 use serde_json::{Value, json};
 use shared::domain::card::{Card, CardExpiry, VerifiedCard};
 use shared::domain::id::RecurringPaymentId;
-use shared::domain::notification::{Event, Notification};
+use shared::domain::notification::{Event, Notification, SetupEvent};
 use shared::domain::owner::IdKey;
 use shared::domain::recurring_payment::RecurringStatus;
 use shared::domain::terminal::Reconciliation;
@@ -233,7 +233,7 @@ async fn an_abandonment_is_applied_once_with_a_notification() {
     let attempts = store.expire(due.key, at).await.unwrap().unwrap();
     assert_eq!(take_operations(&dynamodb), ["GetItem", "PutItem"]);
     let notifications: Vec<_> =
-        attempts.iter().map(|one| (one.transaction_id, one.event)).collect();
+        attempts.iter().map(|one| (one.subject.transaction_id, one.subject.event)).collect();
     assert_eq!(notifications, [(first_session(id), Event::Abandoned)]);
     let abandoned = ["CREATED", "CANCELLED", "ABANDONED"].map(str::to_owned);
     let [before, after, reason] = abandoned;
@@ -258,7 +258,7 @@ async fn an_outdated_index_entry_causes_no_change() {
     let before = stored_item(&dynamodb, id).await;
     assert_eq!(store.expire(id.slot(), now()).await.unwrap(), None);
     assert_eq!(stored_item(&dynamodb, id).await, before);
-    let not_attempted = |one: &Notification| one.attempts.is_none();
+    let not_attempted = |one: &Notification<SetupEvent>| one.attempts.is_none();
     assert!(wallet_at(&store, id, now()).await.contents().notifications.iter().all(not_attempted));
     let empty = shared::domain::id::Slot::new(1);
     assert_eq!(store.expire(empty, now()).await.unwrap(), None);

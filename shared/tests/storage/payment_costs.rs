@@ -13,7 +13,7 @@ use shared::domain::payment::Payment;
 use shared::invocation;
 use shared::storage::PaymentKey;
 
-use crate::payments::{HOLD, captured, create, newest, open, order, stored_item};
+use crate::payments::{HOLD, captured, create, newest, open, open_with, order, stored_item};
 use crate::{KEY, engine, now, payment_store, sdk, size};
 
 /// The requests since the last call: operation and units.
@@ -59,6 +59,39 @@ async fn a_purchase_costs_a_write_for_each_step() {
     assert_eq!(take_costs(&dynamodb), [get], "a refused change");
 }
 
+/// The capture stores the notification, so the entry moves to now. A run stores the attempt, and removes the notification after its
+/// delivery.
+#[tokio::test]
+async fn a_notification_costs_two_more_writes() {
+    let dynamodb = engine().await;
+    let store = payment_store(&dynamodb, IdKey::new(KEY));
+    let units = |units| dynamodb.engine().units(units);
+    let id = create(&store, "A", 10_000).await.unwrap().payment.id();
+    let key = PaymentKey::Any(id);
+    let open = |payment: &mut Payment| open_with(payment, Some("https://shop.example/hook"));
+    let opened = store.change(key, now(), open).await.unwrap();
+    let registration = opened.outcome.id;
+    let choose = |payment: &mut Payment| payment.choose(registration);
+    let chosen = store.change_loaded(opened.loaded, key, now(), choose).await.unwrap();
+    dynamodb.clear_requests();
+    let capture = |payment: &mut Payment| payment.apply(registration, captured(10_000), HOLD);
+    store.change_loaded(chosen.loaded, key, now(), capture).await.unwrap();
+    assert_eq!(take_costs(&dynamodb), [("PutItem".to_owned(), units(3.0))], "capture");
+    let at = now() + TimeDelta::seconds(20);
+    let begin = |payment: &mut Payment| Ok(payment.begin_delivery_attempts());
+    let attempted = store.change(key, at, begin).await.unwrap();
+    let expected = [("GetItem".to_owned(), units(1.0)), ("PutItem".to_owned(), units(3.0))];
+    assert_eq!(take_costs(&dynamodb), expected, "the attempt: the entry moves");
+    let delivered = attempted.outcome[0].id();
+    let remove = |payment: &mut Payment| {
+        payment.remove_notification(&delivered);
+        Ok(())
+    };
+    store.change_loaded(attempted.loaded, key, at, remove).await.unwrap();
+    let expected = [("PutItem".to_owned(), units(2.0))];
+    assert_eq!(take_costs(&dynamodb), expected, "delivered: the entry is removed");
+}
+
 #[tokio::test]
 async fn moving_an_index_entry_costs_two_units() {
     let dynamodb = engine().await;
@@ -84,23 +117,38 @@ async fn attributes(dynamodb: &Dynamodb, id: PaymentId) -> HashMap<String, Attri
     get.send().await.unwrap().item.unwrap()
 }
 
-/// The engine computes the size as `shared/src/storage/payment_item_tests.rs` does.
+/// The engine computes the size as `shared/src/storage/payment_size_tests.rs` does. The second payment also has a callback address, a
+/// notification and a credit in progress.
 #[tokio::test]
 async fn the_size_of_a_payment_is_what_the_engine_reports() {
+    let mut total = 0;
     let dynamodb = engine().await;
     let store = payment_store(&dynamodb, IdKey::new(KEY));
-    let id = create(&store, "0643eeff-83a1-467f-85a5-77cac32c36ed", 10_000);
-    let id = id.await.unwrap().payment.id();
-    let key = PaymentKey::Any(id);
-    let registration = store.change(key, now(), open).await.unwrap().outcome.id;
-    store.change(key, now(), |payment| payment.choose(registration)).await.unwrap();
-    let capture = |payment: &mut Payment| payment.apply(registration, captured(10_000), HOLD);
-    store.change(key, now(), capture).await.unwrap();
-    let size = size::item_size(&attributes(&dynamodb, id).await);
-    assert!(size <= 512, "{size}");
+    for (order, callback, limit) in [
+        ("0643eeff-83a1-467f-85a5-77cac32c36ed", None, 512),
+        ("0643eeff-83a1-467f-85a5-77cac32c36ee", Some("https://shop.example/hook"), 1024),
+    ] {
+        let id = create(&store, order, 10_000).await.unwrap().payment.id();
+        let key = PaymentKey::Any(id);
+        let open = |payment: &mut Payment| open_with(payment, callback);
+        let registration = store.change(key, now(), open).await.unwrap().outcome.id;
+        store.change(key, now(), |payment| payment.choose(registration)).await.unwrap();
+        let capture = |payment: &mut Payment| payment.apply(registration, captured(10_000), HOLD);
+        store.change(key, now(), capture).await.unwrap();
+        if callback.is_some() {
+            let begin = |payment: &mut Payment| {
+                payment.begin_delivery_attempts();
+                payment.begin_credit(registration.transaction, None)
+            };
+            store.change(key, now(), begin).await.unwrap();
+        }
+        let size = size::item_size(&attributes(&dynamodb, id).await);
+        assert!(size <= limit, "{size}");
+        total += size;
+    }
     if dynamodb.engine() == Engine::Dynoxide {
         let table = dynamodb.call("DescribeTable", &json!({ "TableName": "Payments" })).await;
-        assert_eq!(table.unwrap()["Table"]["TableSizeBytes"], size);
+        assert_eq!(table.unwrap()["Table"]["TableSizeBytes"], total);
     }
 }
 

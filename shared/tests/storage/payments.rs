@@ -13,9 +13,10 @@ use shared::domain::money::{Currency, Money};
 use shared::domain::order::{Order, OrderId, OrderVersion};
 use shared::domain::owner::{IdKey, Owner};
 use shared::domain::payment::{
-    Charge, ChargedCard, Initiator, OpenedRegistration, Payment, Reconciliation, State,
-    TransactionStatus,
+    Charge, ChargedCard, Initiator, NewRegistration, OpenedRegistration, Payment, Reconciliation,
+    State, TransactionStatus,
 };
+use shared::domain::text::CallbackUrl;
 use shared::error::{Error, PaymentRefusal};
 use shared::storage::{CreatedPayment, PaymentKey, PaymentStore};
 
@@ -59,11 +60,25 @@ pub(crate) fn newest(payment: &Payment) -> PaymentTransactionId {
 }
 
 pub(crate) fn open(payment: &mut Payment) -> Result<OpenedRegistration, PaymentRefusal> {
-    payment.open_terminal(newest(payment), Initiator::Customer)
+    open_with(payment, None)
+}
+
+pub(crate) fn open_with(
+    payment: &mut Payment,
+    callback: Option<&str>,
+) -> Result<OpenedRegistration, PaymentRefusal> {
+    let callback_url = callback.map(|address| CallbackUrl::try_from(address).unwrap());
+    let terminal =
+        NewRegistration { initiator: Initiator::Customer, auto_sale: false, callback_url };
+    payment.open_terminal(newest(payment), terminal)
 }
 
 pub(crate) fn captured(minor: u64) -> Reconciliation {
-    Reconciliation::Captured { captured: charge(minor).amount, credited_minor: 0 }
+    Reconciliation::Captured {
+        captured: charge(minor).amount,
+        credited_minor: 0,
+        credited_target: None,
+    }
 }
 
 pub(crate) async fn load(store: &PaymentStore, id: PaymentId) -> Payment {

@@ -3,24 +3,31 @@
 use local::netaxept::{FaultKind, Operation};
 use serde_json::{Value, json};
 
-use super::{CALLBACK, CUSTOMER, Canary, JSON, KEY, NICKNAME, REDIRECT};
+use super::{CALLBACK, CUSTOMER, Canary, JSON, KEY, NICKNAME, PAYMENT_CALLBACK, REDIRECT};
 use crate::VISA;
 use crate::payments::{COLLECTION, Charge, SETTLE, order};
 
 /// Every operation on a payment or a transaction.
-const OPERATIONS: [(&str, Option<&str>); 5] = [
+const OPERATIONS: [(&str, Option<&str>); 6] = [
     ("GET", None),
     ("GET", Some("")),
     ("POST", Some("/terminal")),
     ("PUT", Some("/capture")),
     ("PUT", Some("/cancel")),
+    ("PUT", Some("/credit")),
 ];
 
+/// Whether an operation has a body.
+fn has_body(method: &str, tail: Option<&str>) -> bool {
+    method == "POST" || tail == Some("/credit")
+}
+
 /// All statuses that each function can return.
-pub(super) const STATUSES: [(&str, &[u64]); 6] = [
+pub(super) const STATUSES: [(&str, &[u64]); 7] = [
     ("cancel-transaction", &[200, 400, 401, 403, 404, 409, 429, 500, 503]),
     ("capture-transaction", &[200, 400, 401, 403, 404, 409, 429, 500, 503]),
     ("create-payment", &[200, 201, 400, 401, 403, 404, 409, 413, 415, 429, 500]),
+    ("credit-transaction", &[200, 400, 401, 403, 404, 409, 413, 415, 429, 500, 503]),
     ("create-payment-terminal", &[201, 400, 401, 403, 404, 409, 413, 415, 429, 500, 503]),
     ("get-payment", &[200, 400, 401, 404, 429, 500]),
     ("get-transaction", &[200, 400, 401, 404, 429, 500]),
@@ -35,9 +42,13 @@ impl Canary {
         json!(path.rsplit_once('/').unwrap().1.parse::<u64>().unwrap())
     }
 
-    /// The body of a terminal request for a charge.
-    fn charge_terminal() -> Value {
-        json!({ "redirectUrl": format!("https://shop.example/done?session={REDIRECT}") })
+    /// The body of a terminal request for a charge. Its notifications go to the inbox.
+    fn charge_terminal(&self) -> Value {
+        let callback_url =
+            format!("{}/inbox?token={PAYMENT_CALLBACK}", self.api.local.addresses().console);
+        json!({
+            "redirectUrl": format!("https://shop.example/done?session={REDIRECT}"), "callbackUrl": callback_url,
+        })
     }
 
     /// Creates a payment with the card of a recurring payment.
@@ -48,7 +59,7 @@ impl Canary {
     }
 
     async fn open_page(&self, charge: Charge) -> u16 {
-        self.call("POST", &charge.path("/terminal"), Some(&Self::charge_terminal())).await
+        self.call("POST", &charge.path("/terminal"), Some(&self.charge_terminal())).await
     }
 
     /// Enters the security code on the page that the last response opened.
@@ -68,7 +79,14 @@ impl Canary {
         self.call("PUT", &charge.path("/capture"), None).await
     }
 
-    /// Sends all secrets to every operation. Returns the statuses: create, get, get, terminal, capture, cancel.
+    /// Credits up to a total, or everything. Sends secrets in unknown members too.
+    async fn credit(&self, charge: Charge, total: Option<&str>) -> u16 {
+        let body = total
+            .map(|total| json!({ "creditedAmount": total, "x": VISA, "y": [NICKNAME, REDIRECT] }));
+        self.call("PUT", &charge.path("/credit"), body.as_ref()).await
+    }
+
+    /// Sends all secrets to every operation. Returns the statuses: create, get, get, terminal, capture, cancel, credit.
     pub(super) async fn call_payment_operations(
         &self,
         token: &str,
@@ -77,17 +95,18 @@ impl Canary {
         headers: &[(&str, &str)],
     ) -> Vec<u16> {
         let mut body = order("order-1", &Self::card(path), AMOUNT);
-        for (name, value) in Self::charge_terminal().as_object().unwrap() {
+        for (name, value) in self.charge_terminal().as_object().unwrap() {
             body[name] = value.clone();
         }
         for (name, secret) in [("nickname", NICKNAME), ("customerNumber", CUSTOMER), ("x", VISA)] {
             body[name] = secret.into();
         }
+        body["creditedAmount"] = AMOUNT.into();
         let body = body.to_string();
         let mut statuses = vec![self.send(token, ("POST", COLLECTION), headers, Some(&body)).await];
         for (method, tail) in OPERATIONS {
             let path = tail.map_or_else(|| charge.payment_path(), |tail| charge.path(tail));
-            let body = Some(body.as_str()).filter(|_| method == "POST");
+            let body = Some(body.as_str()).filter(|_| has_body(method, tail));
             statuses.push(self.send(token, (method, &path), headers, body).await);
         }
         statuses
@@ -115,16 +134,22 @@ impl Canary {
         }
         for body in [
             json!({ "redirectUrl": format!("ftp://a.example/{REDIRECT}") }),
-            json!({ "redirectUrl": "https://a.example", "callbackUrl": format!("https://a.example/{CALLBACK}") }),
+            json!({ "redirectUrl": "https://a.example", "callbackUrl": format!("http://a.example/{CALLBACK}") }),
+            json!({ "redirectUrl": "https://a.example", "callbackUrl": format!("https://10.0.0.1/{CALLBACK}") }),
             json!({ "redirectUrl": "https://a.example", "autoSale": VISA }),
             json!({ "redirectUrl": "https://a.example", "transactionType": NICKNAME }),
         ] {
             assert_eq!(self.call("POST", &terminal, Some(&body)).await, 400, "{body}");
         }
+        let credit = charge.path("/credit");
+        for amount in [json!(VISA), json!({ NICKNAME: CUSTOMER }), json!(format!("{VISA}.0.0"))] {
+            let body = json!({ "creditedAmount": amount, NICKNAME: VISA });
+            assert_eq!(self.call("PUT", &credit, Some(&body)).await, 400, "{body}");
+        }
         let large = json!({ "orderId": CUSTOMER, "x": VISA.repeat(1024) }).to_string();
         let plain = [JSON[0], ("content-type", "text/plain")];
         let token = &self.api.partner;
-        for target in [("POST", COLLECTION), ("POST", terminal.as_str())] {
+        for target in [("POST", COLLECTION), ("POST", &terminal), ("PUT", &credit)] {
             let cut = format!("{{\"orderId\":\"{CUSTOMER}");
             assert_eq!(self.send(token, target, &JSON, Some(&cut)).await, 400);
             assert_eq!(self.send(token, target, &JSON, Some(&large)).await, 413);
@@ -134,7 +159,7 @@ impl Canary {
             let invalid = format!("{COLLECTION}/{VISA}{VISA}");
             let path = tail
                 .map_or(invalid.clone(), |tail| format!("{invalid}/transactions/{NICKNAME}{tail}"));
-            let body = (method == "POST").then(Self::charge_terminal);
+            let body = (method == "POST").then(|| self.charge_terminal());
             // The path is repeated in the response, as for every other resource.
             let status = self.api.call(method, &path, body.as_ref()).await.status.as_u16();
             assert_eq!(status, 400, "{method} {path}");
@@ -167,7 +192,7 @@ impl Canary {
             self.put_payment(&item).await;
             let token = &self.api.partner;
             let statuses = self.call_payment_operations(token, charge, path, &JSON).await;
-            assert_eq!(statuses, [500; 6], "{name}");
+            assert_eq!(statuses, [500; 7], "{name}");
             assert_eq!(self.api.run_schedule(SETTLE).await["failed"], 1, "{name}");
         }
         self.put_payment(valid).await;
@@ -198,6 +223,11 @@ impl Canary {
             assert_eq!(self.capture(charge).await, 409, "{amount}");
             assert_eq!(self.call("PUT", &charge.path("/cancel"), None).await, 200);
         }
+        assert_eq!(self.credit(charge, Some("100.01")).await, 409);
+        for total in [Some("30.00"), Some("30.00"), None] {
+            assert_eq!(self.credit(charge, total).await, 200);
+        }
+        assert_eq!(self.credit(charge, Some("30.00")).await, 409);
         let unclear = self.buy_with_code("1.99", path, "1.99").await;
         assert_eq!(self.capture(unclear).await, 503);
     }
@@ -206,14 +236,7 @@ impl Canary {
     /// which contains the token, and at Register the pan hash.
     pub(super) async fn test_failed_charges(&mut self, path: &str) {
         let nets = self.api.local.netaxept().clone();
-        for kind in [
-            FaultKind::DropReply,
-            FaultKind::Http500,
-            FaultKind::Html,
-            FaultKind::Garbage,
-            FaultKind::Repeat,
-            FaultKind::ArriveLate,
-        ] {
+        for kind in super::fault_kinds() {
             // A Query cannot arrive late.
             let of_query = if kind == FaultKind::ArriveLate { FaultKind::Repeat } else { kind };
             let fail = |operation, query_before: usize| {
@@ -239,6 +262,9 @@ impl Canary {
             self.api.run_schedule(SETTLE).await;
             self.record_tables().await;
             assert_eq!(self.capture(charge).await, 200, "{kind:?}");
+            fail(Operation::Credit, 1);
+            assert_eq!(self.credit(charge, Some("30.00")).await, 503, "{kind:?}");
+            self.test_failed_sale(path, kind).await;
         }
         // A Query that does not show AUTH and CAPTURE yet.
         let charge = self.buy_with_code("stale", path, AMOUNT).await;
@@ -248,6 +274,30 @@ impl Canary {
         self.api.advance_clock("PT24H").await;
         self.api.run_schedule(SETTLE).await;
         self.record_tables().await;
+    }
+
+    /// A fault at Nets while the service captures an auto sale by itself: after Nets' callback, and by the schedule, which also sends
+    /// the credit again that failed before.
+    async fn test_failed_sale(&mut self, path: &str, kind: FaultKind) {
+        let charge = self.buy(&format!("sale-{kind:?}"), path, AMOUNT).await;
+        let mut body = self.charge_terminal();
+        body["autoSale"] = json!(true);
+        assert_eq!(self.call("POST", &charge.path("/terminal"), Some(&body)).await, 201);
+        self.enter_code().await;
+        let id = charge.path("").rsplit_once('/').unwrap().1.to_owned();
+        let body = json!({ "TransactionId": format!("p{id}-0") }).to_string();
+        self.api.local.netaxept().inject_fault(Operation::Capture, kind, 1);
+        self.api.local.netaxept().inject_fault(Operation::Query, FaultKind::Pass, 1);
+        self.api.local.netaxept().inject_fault(Operation::Query, FaultKind::Html, 1);
+        assert_eq!(self.call_back("", &JSON, &body).await, 200);
+        self.api.local.netaxept().inject_fault(Operation::Credit, kind, 1);
+        for time in ["PT1M1S", "PT5M1S", "PT10M"] {
+            self.api.advance_clock(time).await;
+            self.api.run_schedule(SETTLE).await;
+            self.record_tables().await;
+        }
+        self.api.remove_nets_faults().await;
+        assert_eq!(self.capture(charge).await, 200, "{kind:?}");
     }
 
     /// A function that is killed during its call to Nets.

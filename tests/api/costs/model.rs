@@ -129,8 +129,21 @@ pub(super) const PAYMENT_TERMINAL: &[Request] = &[Read, Read, Write(Unchanged, A
 pub(super) const PAYMENT_CAPTURED: &[Request] =
     &[Read, Read, Write(Unchanged, Unchanged), Write(Unchanged, Removed)];
 
+/// Reads the payment. The intent of the credit is stored before CREDIT. Then the result is stored.
+pub(super) const PAYMENT_CREDITED: &[Request] =
+    &[Read, Write(Unchanged, Added), Write(Unchanged, Removed)];
+/// Reads the payment and the card. Nets has authorized the registration, which is stored as chosen, so only the result is stored.
+pub(super) const AUTO_SALE: &[Request] = &[Read, Read, Write(Unchanged, Removed)];
+/// Like [`PAYMENT_CAPTURED`]. A minute after the terminal, the next reconciliation moves.
+pub(super) const MERCHANT_AUTO_SALE: &[Request] =
+    &[Read, Read, Write(Unchanged, Moved), Write(Unchanged, Removed)];
+/// A notification that is alone in its payment. The write before the delivery stores the attempt, and the one after it removes the
+/// notification.
+pub(super) const PAYMENT_NOTIFIED: &[Request] =
+    &[Read, Write(Unchanged, Moved), Write(Unchanged, Removed)];
+
 /// The rows of the table of payments in `OPERATIONS.md`, in order: the call, its requests, and the number of calls to Nets.
-pub(super) const PAYMENT_ROWS: [(&str, &[Request], usize); 15] = [
+pub(super) const PAYMENT_ROWS: [(&str, &[Request], usize); 22] = [
     ("create a payment", PAYMENT_CREATED, 0),
     ("create a payment again", &[Read, WriteRejected], 0),
     (
@@ -155,7 +168,7 @@ pub(super) const PAYMENT_ROWS: [(&str, &[Request], usize); 15] = [
         &[Read, Read, Write(Unchanged, Unchanged), Write(Unchanged, Unchanged)],
         1,
     ),
-    ("capture again, get, and any call that a rule refuses", READ, 0),
+    ("capture or credit again, get, and any call that a rule refuses", READ, 0),
     ("cancel without a terminal", &[Read, Write(Unchanged, Unchanged)], 0),
     ("cancel with a terminal, not authorized", &[Read, Write(Unchanged, Removed)], 0),
     (
@@ -163,6 +176,13 @@ pub(super) const PAYMENT_ROWS: [(&str, &[Request], usize); 15] = [
         &[Read, Write(Unchanged, Unchanged), Write(Unchanged, Unchanged)],
         2,
     ),
+    ("credit", PAYMENT_CREDITED, 2),
+    ("credit: Nets refuses it", PAYMENT_CREDITED, 2),
+    ("credit: Nets credited the total already", &[Read, Write(Unchanged, Unchanged)], 1),
+    ("credit: another credit is in progress", READ, 1),
+    ("auto sale with the customer, by Nets' callback or the schedule", AUTO_SALE, 2),
+    ("auto sale without the customer, by the schedule", MERCHANT_AUTO_SALE, 2),
+    ("a notification of a payment", PAYMENT_NOTIFIED, 0),
     ("a reconciliation by the schedule: nothing new", &[Read, Write(Unchanged, Moved)], 1),
     ("a reconciliation by the schedule: captured", &[Read, Write(Unchanged, Removed)], 1),
     ("a run of `settle-payments`, without the due payments", SCHEDULE_RUN, 0),

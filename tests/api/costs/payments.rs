@@ -8,6 +8,8 @@ use super::model::{self, PAYMENT_ROWS, Request};
 use crate::payments::{COLLECTION, Charge, SETTLE, order};
 use crate::{PAYMENTS, Response, TestApi};
 
+/// The row of calls that change nothing.
+const AGAIN: &str = "capture or credit again, get, and any call that a rule refuses";
 /// Amount of an order.
 const AMOUNT: &str = "100.00";
 
@@ -76,21 +78,86 @@ async fn each_call_of_a_purchase_has_its_cost() {
         assert_status(&api.post_order(&body).await, 200);
         cost.assert_row("create a payment again");
         assert_status(&api.capture(charge).await, 409);
-        cost.assert_row("capture again, get, and any call that a rule refuses");
+        cost.assert_row(AGAIN);
         let uri = terminal(&api, charge).await;
         cost.assert_row("terminal");
         api.enter_code(&uri).await;
         assert_status(&api.capture(charge).await, 200);
         cost.assert_row("capture: authorized and captured");
         assert_status(&api.capture(charge).await, 200);
-        cost.assert_row("capture again, get, and any call that a rule refuses");
+        cost.assert_row(AGAIN);
         for path in [charge.payment_path(), charge.path("")] {
             assert_status(&api.call("GET", &path, None).await, 200);
-            cost.assert_row("capture again, get, and any call that a rule refuses");
+            cost.assert_row(AGAIN);
         }
         assert_status(&api.cancel(charge).await, 409);
-        cost.assert_row("capture again, get, and any call that a rule refuses");
+        cost.assert_row(AGAIN);
+        for total in [Some("30.00"), Some("60.00"), None] {
+            assert_status(&api.credit(charge, total).await, 200);
+            cost.assert_row("credit");
+            assert_status(&api.credit(charge, total).await, 200);
+            cost.assert_row(AGAIN);
+        }
+        for total in ["99.99", "100.01"] {
+            assert_status(&api.credit(charge, Some(total)).await, 409);
+            cost.assert_row(AGAIN);
+        }
     }
+}
+
+/// Credits that Nets has made already, that wait, and that Nets refuses.
+#[tokio::test]
+async fn each_other_credit_has_its_cost() {
+    let mut api = TestApi::new().await;
+    let card = api.create_active("4711").await;
+    let charge = api.buy_captured("order-1", &card, AMOUNT).await;
+    let nets = api.local.netaxept().clone();
+    api.advance_clock("PT1H").await;
+    api.credit_at_nets(charge, 3_000).await;
+    let mut cost = Measured::start(&api);
+    assert_status(&api.credit(charge, Some("30.00")).await, 200);
+    cost.assert_row("credit: Nets credited the total already");
+    api.credit_at_nets(charge, 5_000).await;
+    // This Query does not show the second credit, so CREDIT is too much.
+    nets.inject_fault(Operation::Query, FaultKind::Stale, 1);
+    let mut cost = Measured::start(&api);
+    assert_status(&api.credit(charge, None).await, 409);
+    cost.assert_row("credit: Nets refuses it");
+    nets.inject_fault(Operation::Credit, FaultKind::Http500, 1);
+    assert_status(&api.credit(charge, None).await, 503);
+    let mut cost = Measured::start(&api);
+    assert_status(&api.credit(charge, None).await, 409);
+    cost.assert_row("credit: another credit is in progress");
+}
+
+/// Auto sales, and the notification about one of them.
+#[tokio::test]
+async fn each_auto_sale_has_its_cost() {
+    let mut api = TestApi::new().await;
+    let card = api.create_agreed("4711", crate::VISA).await;
+    let by_callback = api.buy("by-callback", &card, AMOUNT).await;
+    let mut cost = Measured::start(&api);
+    let uri = api.open_auto_sale(by_callback).await;
+    cost.assert_row("terminal");
+    api.enter_code(&uri).await;
+    api.call_back(by_callback, 0).await;
+    cost.assert_row("auto sale with the customer, by Nets' callback or the schedule");
+    api.call_back(by_callback, 0).await;
+    cost.assert(model::READ, 0, "a callback about a captured payment");
+    api.buy_auto_sale("by-schedule", &card, AMOUNT).await;
+    api.advance_clock("PT1M1S").await;
+    let row = "auto sale with the customer, by Nets' callback or the schedule";
+    api.assert_settled(row, 1).await;
+    api.buy_merchant_auto_sale("merchant", &card, AMOUNT).await;
+    api.advance_clock("PT1M1S").await;
+    api.assert_settled("auto sale without the customer, by the schedule", 1).await;
+    let notified = api.buy("notified", &card, AMOUNT).await;
+    let uri = api.open_notified(notified, &serde_json::json!({})).await;
+    api.enter_code(&uri).await;
+    assert_status(&api.capture(notified).await, 200);
+    api.advance_clock("PT1M1S").await;
+    api.assert_settled("a notification of a payment", 1).await;
+    assert_eq!(api.event_types(notified), ["payment.captured"]);
 }
 
 /// The whole purchase, with and without the customer: 9 requests, 5 read units and 3 calls to Nets.
@@ -135,7 +202,7 @@ async fn each_cancellation_has_its_cost() {
         assert_status(&api.cancel(charge).await, 200);
         cost.assert_row(row);
         assert_status(&api.cancel(charge).await, 200);
-        cost.assert_row("capture again, get, and any call that a rule refuses");
+        cost.assert_row(AGAIN);
     }
     // The next transaction of an order.
     assert_status(&api.post_order(&order("created", &card, AMOUNT)).await, 201);
@@ -181,6 +248,7 @@ async fn refused_requests_cost_nothing_or_a_read() {
         ("GET", charge.path("")),
         ("PUT", charge.path("/capture")),
         ("PUT", charge.path("/cancel")),
+        ("PUT", charge.path("/credit")),
     ] {
         assert_status(&api.call_as(&other, method, &path, None).await, 404);
         cost.assert(model::READ, 0, &path);

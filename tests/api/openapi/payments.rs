@@ -6,8 +6,8 @@ use local::netaxept::{FaultKind, Operation};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
-use super::Document;
 use super::responses::{GATEWAY_LIMIT, Kind, OTHER_BODIES, Scenario, described, terminal_request};
+use crate::payments::{Charge, SETTLE};
 use crate::{PAYMENTS, VISA};
 
 pub(super) const COLLECTION: &str = "/v1/payments";
@@ -16,18 +16,20 @@ pub(super) const TRANSACTION: &str = "/v1/payments/{paymentId}/transactions/{tra
 pub(super) const TERMINAL: &str = "/v1/payments/{paymentId}/transactions/{transactionId}/terminal";
 pub(super) const CAPTURE: &str = "/v1/payments/{paymentId}/transactions/{transactionId}/capture";
 pub(super) const CANCEL: &str = "/v1/payments/{paymentId}/transactions/{transactionId}/cancel";
+pub(super) const CREDIT: &str = "/v1/payments/{paymentId}/transactions/{transactionId}/credit";
 /// Terminal and authorization of a recurring payment.
 const STORE: &str = "/v1/recurring-payments/{recurringPaymentId}/terminal";
 const AUTHORIZE: &str = "/v1/recurring-payments/{recurringPaymentId}/authorize";
 
 /// Every operation on payments.
-const OPERATIONS: [(&str, &str); 6] = [
+const OPERATIONS: [(&str, &str); 7] = [
     ("POST", COLLECTION),
     ("GET", PAYMENT),
     ("POST", TERMINAL),
     ("GET", TRANSACTION),
     ("PUT", CAPTURE),
     ("PUT", CANCEL),
+    ("PUT", CREDIT),
 ];
 
 /// A card whose issuer requires authentication, and one whose capture fails at Nets.
@@ -55,7 +57,7 @@ fn merchant_initiated() -> Value {
     json!({ "redirectUrl": "https://shop.example/done", "transactionType": "MIT_UCOF" })
 }
 
-fn order(order_id: &str, card: &Value, amount: &str) -> Value {
+pub(super) fn order(order_id: &str, card: &Value, amount: &str) -> Value {
     json!({
         "orderId": order_id,
         "totalAmount": amount,
@@ -104,6 +106,20 @@ impl Scenario {
         label(response.status, &response.json())
     }
 
+    /// Credits up to a total.
+    async fn credit(&mut self, ids: &Value, total: &str) -> (u16, String) {
+        let body = json!({ "creditedAmount": total });
+        let response = self.call("PUT", CREDIT, ids, Some(&body)).await;
+        label(response.status, &response.json())
+    }
+
+    /// Creates a payment and captures it without the customer.
+    pub(super) async fn pay_and_capture(&mut self, order_id: &str, card: &Value) -> Value {
+        let ids = self.pay_off_session(order_id, card, "100.00").await;
+        expect(self.put(CAPTURE, &ids).await, 200, "CAPTURED");
+        ids
+    }
+
     /// Creates a payment with a terminal of the merchant.
     async fn pay_off_session(&mut self, order_id: &str, card: &Value, amount: &str) -> Value {
         let ids = pay(self, order_id, card, amount).await;
@@ -139,6 +155,7 @@ async fn responses_of_payments_are_described_and_described_responses_occur() {
     declined_cards(&mut scenario, &card).await;
     uncertain_authorizations(&mut scenario, &card).await;
     ended_cards(&mut scenario).await;
+    credits(&mut scenario, &card).await;
     reach_limits(&mut scenario, &card).await;
     times(&mut scenario, &card).await;
     exceed_rate_limit(&mut scenario, &ids).await;
@@ -196,7 +213,7 @@ async fn rejected_requests(scenario: &mut Scenario, card: &Value, ids: &Value) {
             let unknown = scenario.call(method, path, &json!([5, 81]), body.as_ref()).await;
             expect_not_found(&unknown.json());
         }
-        if method == "POST" {
+        if method == "POST" || path == CREDIT {
             scenario.call(method, path, ids, Some(&large)).await;
             for other in [("content-type", "text/plain")].into_iter().chain(OTHER_BODIES) {
                 let headers = [("authorization", bearer.as_str()), other];
@@ -288,6 +305,36 @@ async fn ended_cards(scenario: &mut Scenario) {
     scenario.call("GET", TRANSACTION, &open, None).await;
 }
 
+/// Credits, and all errors of a credit.
+async fn credits(scenario: &mut Scenario, card: &Value) {
+    let ids = scenario.pay_off_session("credit", card, "100.00").await;
+    expect(scenario.put(CREDIT, &ids).await, 409, "not-captured");
+    expect(scenario.put(CAPTURE, &ids).await, 200, "CAPTURED");
+    for (total, status, label) in [
+        ("0.00", 400, "invalid-request"),
+        ("30.00", 200, "CAPTURED"),
+        ("30.00", 200, "CAPTURED"),
+        ("29.99", 409, "credit-below-credited"),
+        ("100.01", 409, "credit-above-captured"),
+    ] {
+        expect(scenario.credit(&ids, total).await, status, label);
+    }
+    let payment = scenario.call("GET", PAYMENT, &ids, None).await.json();
+    scenario.call("GET", TRANSACTION, &ids, None).await;
+    // The Query hides what Nets did within the last 30 seconds, so CREDIT is more than what remains.
+    scenario.api.advance_clock("PT40S").await;
+    scenario.api.credit_at_nets(Charge::newest(&payment), 5_000).await;
+    scenario.api.local.netaxept().inject_fault(Operation::Query, FaultKind::Stale, 1);
+    expect(scenario.credit(&ids, "90.00").await, 409, "credit-refused");
+    let uncertain = scenario.pay_and_capture("uncertain-credit", card).await;
+    scenario.api.local.netaxept().inject_fault(Operation::Credit, FaultKind::Http500, 1);
+    expect(scenario.put(CREDIT, &uncertain).await, 503, "unavailable");
+    expect(scenario.put(CREDIT, &uncertain).await, 409, "credit-in-progress");
+    let whole = scenario.pay_and_capture("whole-credit", card).await;
+    expect(scenario.put(CREDIT, &whole).await, 200, "CREDITED");
+    scenario.call("GET", PAYMENT, &whole, None).await;
+}
+
 /// Reaches the limits of transactions and terminals.
 async fn reach_limits(scenario: &mut Scenario, card: &Value) {
     for _ in 0..16 {
@@ -340,9 +387,8 @@ fn assert_all_described_responses_occurred(scenario: &Scenario) {
     assert_eq!(scenario.members[schema], document.properties(schema), "{schema}");
     let recurring = document.enum_values("/components/schemas/RecurringStatus/enum");
     for (name, pointer, not_reached) in [
-        // The service sees a credit only when something else makes it query Nets.
-        ("status", "TransactionStatus", &["CREDITED"][..]),
-        ("operation", "Operation/properties/operation", &["CREDIT"]),
+        ("status", "TransactionStatus", &[][..]),
+        ("operation", "Operation/properties/operation", &[]),
         // `tests/api/payments` annuls at Nets. The sandbox always authorizes the registered amount.
         ("statusReason", "TransactionStatusReason", &["ANNULLED_AT_NETS", "AMOUNT_DIFFERS"]),
     ] {
@@ -373,144 +419,27 @@ fn assert_all_described_responses_occurred(scenario: &Scenario) {
     assert_eq!(missing.collect::<Vec<_>>(), Vec::<&Kind>::new());
 }
 
-/// The schema of a new payment and the service accept the same values at each limit.
-#[tokio::test]
-async fn the_limits_of_a_new_payment_are_those_of_the_service() {
-    let mut scenario = Scenario::new().await;
-    let card = store_card(&mut scenario, "4711", VISA).await;
-    let document = Document::read();
-    let long = "9".repeat(13);
-    let mut schema = json!({ "$ref": "#/components/schemas/NewPayment" });
-    schema["components"] = document.0["components"].clone();
-    let schema = jsonschema::validator_for(&schema).unwrap();
-    let amounts = [
-        (json!("100.00"), true),
-        (json!("100"), true),
-        (json!("0.01"), true),
-        (json!("0.10000"), true),
-        (json!("7.5"), true),
-        (json!(format!("{long}.99")), true),
-        (json!(format!("{long}9")), false),
-        (json!("0.001"), false),
-        (json!("0.010001"), false),
-        (json!("0"), false),
-        (json!("0.00"), false),
-        (json!("01"), false),
-        (json!("1."), false),
-        (json!(".5"), false),
-        (json!("1,00"), false),
-        (json!("-1"), false),
-        (json!("+1"), false),
-        (json!(" 1"), false),
-        (json!("1e2"), false),
-        (json!("１"), false),
-        (json!(""), false),
-        (json!(100), false),
-        (Value::Null, false),
-    ];
-    let of_amount = |(amount, is_valid): (Value, bool)| {
-        (json!({ "totalAmount": amount, "transaction": { "amount": amount } }), is_valid)
-    };
-    let longest = "~".repeat(64);
-    let of_member = [
-        (json!({ "orderId": "!" }), true),
-        (json!({ "orderId": longest }), true),
-        (json!({ "orderId": format!("{longest}~") }), false),
-        (json!({ "orderId": "" }), false),
-        (json!({ "orderId": "a b" }), false),
-        (json!({ "orderId": "ø" }), false),
-        (json!({ "orderId": 1 }), false),
-        (json!({ "orderId": null }), false),
-        (json!({ "orderVersion": 1 }), true),
-        (json!({ "orderVersion": 2_147_483_648_u64 }), true),
-        (json!({ "orderVersion": null }), true),
-        (json!({ "orderVersion": 0 }), false),
-        (json!({ "orderVersion": 2_147_483_649_u64 }), false),
-        (json!({ "orderVersion": "1" }), false),
-        (json!({ "orderVersion": 1.5 }), false),
-        (json!({ "currency": "NOK" }), true),
-        (json!({ "currency": null }), true),
-        (json!({ "currency": "nok" }), false),
-        (json!({ "currency": "USD" }), false),
-        (json!({ "transaction": { "currency": "NOK" } }), true),
-        (json!({ "transaction": { "currency": null } }), true),
-        (json!({ "transaction": { "currency": "JPY" } }), false),
-        (json!({ "transaction": { "recurringPaymentId": card.to_string() } }), false),
-        (json!({ "transaction": { "recurringPaymentId": null } }), false),
-        (json!({ "transaction": { "recurringPaymentId": 0 } }), false),
-        (json!({ "transaction": { "isImport": false } }), true),
-        (json!({ "transaction": { "isImport": true } }), false),
-        (json!({ "transaction": { "paymentAgreementId": null } }), true),
-        (json!({ "transaction": { "paymentAgreementId": 4711 } }), false),
-        (
-            json!({ "transaction": { "paymentType": "VISA", "paymentTypeGroup": "PAYMENTCARD" } }),
-            true,
-        ),
-        (json!({ "transaction": null }), false),
-        (json!({ "transaction": [] }), false),
-    ];
-    for (number, (change, is_valid)) in
-        amounts.into_iter().map(of_amount).chain(of_member).enumerate()
+/// Has the service send each notification about a payment.
+pub(super) async fn send_notifications(scenario: &mut Scenario) {
+    let card = store_card(scenario, "4713", VISA).await;
+    let mut body = merchant_initiated();
+    body["callbackUrl"] = json!(format!("{}/inbox", scenario.api.local.addresses().console));
+    for (order_id, amount) in [("captured", "100.00"), ("rejected", "1.14"), ("cancelled", "1.00")]
     {
-        let mut body = order(&format!("limits-{number}"), &card, "100.00");
-        merge(&mut body, &change);
-        assert_eq!(schema.is_valid(&body), is_valid, "{body}");
-        let response = scenario.api.call("POST", COLLECTION, Some(&body)).await;
-        assert_eq!(response.status.is_success(), is_valid, "{body}: {response:?}");
-        let expected = if is_valid { StatusCode::CREATED } else { StatusCode::BAD_REQUEST };
-        assert_eq!(response.status, expected, "{body}: {response:?}");
-    }
-}
-
-/// The schema of a terminal and the service accept the same values.
-#[tokio::test]
-async fn the_limits_of_a_payment_terminal_are_those_of_the_service() {
-    let mut scenario = Scenario::new().await;
-    let card = store_card(&mut scenario, "4711", VISA).await;
-    let document = Document::read();
-    let mut schema = json!({ "$ref": "#/components/schemas/PaymentTerminalRequest" });
-    schema["components"] = document.0["components"].clone();
-    let schema = jsonschema::validator_for(&schema).unwrap();
-    for (number, (change, is_valid)) in [
-        (json!({ "redirectUrl": null }), false),
-        (json!({ "redirectUrl": "ftp://a" }), false),
-        (json!({ "redirectUrl": format!("https://a/{}", "b".repeat(1023)) }), false),
-        (json!({ "redirectUrl": format!("https://a/{}", "b".repeat(1022)) }), true),
-        (json!({ "autoSale": false, "storePayment": true, "singlePage": true }), true),
-        (json!({ "autoSale": true }), false),
-        (json!({ "storePayment": "yes" }), false),
-        (json!({ "callbackUrl": "https://shop.example/hook" }), false),
-        (json!({ "countryCode": "SE", "terminalLanguage": "en-GB" }), true),
-        (json!({ "countryCode": "no" }), false),
-        (json!({ "transactionType": "MIT_UCOF" }), true),
-        (json!({ "transactionType": "MIT" }), false),
-        (
-            json!({ "autoSale": null, "callbackUrl": null, "countryCode": null, "singlePage": null,
-                "storePayment": null, "terminalLanguage": null, "transactionType": null }),
-            true,
-        ),
-    ]
-    .into_iter()
-    .enumerate()
-    {
-        let ids = pay(&mut scenario, &format!("limits-{number}"), &card, "100.00").await;
-        let mut body = terminal_request();
-        merge(&mut body, &change);
-        assert_eq!(schema.is_valid(&body), is_valid, "{body}");
-        let response = scenario.call("POST", TERMINAL, &ids, Some(&body)).await;
-        let expected = if is_valid { StatusCode::CREATED } else { StatusCode::BAD_REQUEST };
-        assert_eq!(response.status, expected, "{body}: {response:?}");
-    }
-}
-
-/// Sets the members of `change` in `body`, also those of nested objects.
-fn merge(body: &mut Value, change: &Value) {
-    match (body, change) {
-        (Value::Object(body), Value::Object(change)) => {
-            for (name, value) in change {
-                merge(body.entry(name.clone()).or_insert(Value::Null), value);
+        let ids = pay(scenario, order_id, &card, amount).await;
+        let opened = scenario.call("POST", TERMINAL, &ids, Some(&body)).await;
+        assert_eq!(opened.status, StatusCode::CREATED, "{opened:?}");
+        match order_id {
+            "captured" => {
+                expect(scenario.put(CAPTURE, &ids).await, 200, "CAPTURED");
+                expect(scenario.credit(&ids, "30.00").await, 200, "CAPTURED");
+                expect(scenario.put(CREDIT, &ids).await, 200, "CREDITED");
             }
+            "rejected" => expect(scenario.put(CAPTURE, &ids).await, 409, "declined"),
+            _ => expect(scenario.put(CANCEL, &ids).await, 200, "CANCELLED"),
         }
-        (body, value) => *body = value.clone(),
     }
+    scenario.api.advance_clock("PT1S").await;
+    let summary = scenario.api.run_schedule(SETTLE).await;
+    assert_eq!(summary["delivered"], 5, "{summary}");
 }

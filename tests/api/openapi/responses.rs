@@ -211,7 +211,9 @@ fn schema_name(method: &str, path: &str, kind: &str) -> &'static str {
         (_, CALLBACK, _) => "",
         (_, payments::COLLECTION | payments::PAYMENT, _) => "Payment",
         (_, payments::TERMINAL, _) => "PaymentTerminalResponse",
-        (_, payments::TRANSACTION | payments::CAPTURE | payments::CANCEL, _) => "Transaction",
+        (_, payments::TRANSACTION | payments::CAPTURE | payments::CANCEL | payments::CREDIT, _) => {
+            "Transaction"
+        }
         _ => "RecurringPayment",
     }
 }
@@ -502,11 +504,13 @@ async fn notifications_are_described_by_the_webhooks() {
     let abandoned = scenario.create(json!({ "customerNumber": "4712" })).await;
     scenario.api.open_terminal(&abandoned).await;
     scenario.api.advance_and_run_schedules("P2D").await;
-    let mut types = Set::new();
-    let mut members = Set::new();
+    payments::send_notifications(&mut scenario).await;
+    let mut types = BTreeMap::<&str, Set>::new();
+    let mut members = BTreeMap::<&str, Set>::new();
     for (_, name, operation) in scenario.document.operations("webhooks") {
         let schema = &operation["requestBody"]["content"]["application/json"]["schema"];
         let kind = &schema["allOf"][1]["properties"]["type"]["const"];
+        let of_all = schema["allOf"][0]["$ref"].as_str().unwrap().rsplit('/').next().unwrap();
         for notification in scenario
             .api
             .local
@@ -516,7 +520,8 @@ async fn notifications_are_described_by_the_webhooks() {
             .filter(|notification| notification.body["type"] == *kind)
         {
             scenario.document.check(schema, &notification.body, &name);
-            members.extend(notification.body.as_object().unwrap().keys().cloned());
+            let names = notification.body.as_object().unwrap().keys().cloned();
+            members.entry(of_all).or_default().extend(names);
             let timestamp: i64 = notification.timestamp.as_deref().unwrap().parse().unwrap();
             let parameters = operation["parameters"].as_array().unwrap();
             for (parameter, value) in
@@ -528,14 +533,14 @@ async fn notifications_are_described_by_the_webhooks() {
                     &name,
                 );
             }
-            types.insert(kind.as_str().unwrap().to_owned());
+            types.entry(of_all).or_default().insert(kind.as_str().unwrap().to_owned());
         }
     }
-    assert_eq!(
-        types,
-        scenario.document.enum_values("/components/schemas/Notification/properties/type/enum")
-    );
-    assert_eq!(members, scenario.document.properties("Notification"));
+    for schema in ["Notification", "PaymentNotification"] {
+        let described = format!("/components/schemas/{schema}/properties/type/enum");
+        assert_eq!(types[schema], scenario.document.enum_values(&described), "{schema}");
+        assert_eq!(members[schema], scenario.document.properties(schema), "{schema}");
+    }
 }
 
 /// The service accepts each example of a request body.
@@ -556,6 +561,7 @@ async fn the_example_requests_are_accepted() {
                     Value::Null
                 }
                 payments::TERMINAL => payments::pay(&mut scenario, name, &card, "100.00").await,
+                payments::CREDIT => scenario.pay_and_capture(name, &card).await,
                 _ => scenario.create(json!({ "customerNumber": "4711" })).await,
             };
             let response = scenario.call(&method, &path, &id, Some(&body)).await;
@@ -563,7 +569,7 @@ async fn the_example_requests_are_accepted() {
             sent += 1;
         }
     }
-    assert!(sent >= 14, "{sent}");
+    assert!(sent >= 17, "{sent}");
 }
 
 /// The schemas and the service accept the same values at each limit.

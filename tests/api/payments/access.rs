@@ -7,19 +7,23 @@ use super::{AMOUNT, COLLECTION, Charge, DONE, Ledger, order};
 use crate::{Response, TestApi, VISA};
 
 /// Every operation on a payment or a transaction: method, and the path after the payment's.
-const OPERATIONS: [(&str, Option<&str>); 5] = [
+const OPERATIONS: [(&str, Option<&str>); 6] = [
     ("GET", None),
     ("GET", Some("")),
     ("POST", Some("/terminal")),
     ("PUT", Some("/capture")),
     ("PUT", Some("/cancel")),
+    ("PUT", Some("/credit")),
 ];
 
-/// The body of an operation: of a terminal with or without the customer.
+/// The body of an operation: of a terminal with or without the customer, and of a credit of a part, if it is not of everything.
 fn body_of(tail: Option<&str>, is_merchant: bool) -> Option<Value> {
-    let with_customer = || json!({ "redirectUrl": DONE });
-    let body = || if is_merchant { super::merchant_initiated() } else { with_customer() };
-    (tail == Some("/terminal")).then(body)
+    match (tail?, is_merchant) {
+        ("/terminal", false) => Some(json!({ "redirectUrl": DONE })),
+        ("/terminal", true) => Some(super::merchant_initiated()),
+        ("/credit", true) => Some(json!({ "creditedAmount": "0.01" })),
+        _ => None,
+    }
 }
 
 fn path_of(charge: Charge, tail: Option<&str>) -> String {
@@ -218,8 +222,8 @@ async fn each_operation_needs_its_permission() {
         assert_eq!(without.text, r#"{"message":"Unauthorized"}"#);
     }
     assert_eq!(api.ledger(charge), Ledger::default());
-    // In this order: get, get, terminal, capture before the page is completed, cancel.
-    for (operation, expected) in OPERATIONS.into_iter().zip([200, 200, 201, 409, 200]) {
+    // In this order: get, get, terminal, capture before the page is completed, cancel, credit without a capture.
+    for (operation, expected) in OPERATIONS.into_iter().zip([200, 200, 201, 409, 200, 409]) {
         let response = api.operate(&traveller, charge, operation, false).await;
         assert_eq!(response.status.as_u16(), expected, "{operation:?}: {response:?}");
     }

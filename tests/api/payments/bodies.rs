@@ -156,20 +156,21 @@ async fn invalid_orders_are_400() {
     }
 }
 
-/// Members of a terminal request that would have no effect although the client depends on them.
+/// Members of a terminal request that would not have the effect that the client depends on.
 #[tokio::test]
-async fn a_terminal_with_unsupported_members_is_400() {
+async fn a_terminal_with_invalid_members_is_400() {
     let api = TestApi::new().await;
     let card = api.create_active("4711").await;
     let charge = api.buy("order-1", &card, AMOUNT).await;
     for (body, field, code) in [
         (json!({}), "redirectUrl", "required"),
         (json!({ "redirectUrl": "ftp://a" }), "redirectUrl", "scheme"),
-        (json!({ "redirectUrl": DONE, "autoSale": true }), "autoSale", "unsupported"),
+        (json!({ "redirectUrl": DONE, "autoSale": "true" }), "autoSale", "type"),
+        (json!({ "redirectUrl": DONE, "autoSale": 1 }), "autoSale", "type"),
         (
-            json!({ "redirectUrl": DONE, "callbackUrl": "https://a.example" }),
+            json!({ "redirectUrl": DONE, "callbackUrl": "http://a.example" }),
             "callbackUrl",
-            "unsupported",
+            "scheme",
         ),
         (
             json!({ "redirectUrl": DONE, "transactionType": "X" }),
@@ -199,9 +200,13 @@ async fn invalid_ids_are_400() {
         ("1", "-1", "transactionId"),
         ("1", "9007199254740992", "transactionId"),
     ] {
-        for (method, tail) in
-            [("GET", ""), ("PUT", "/capture"), ("PUT", "/cancel"), ("POST", "/terminal")]
-        {
+        for (method, tail) in [
+            ("GET", ""),
+            ("PUT", "/capture"),
+            ("PUT", "/cancel"),
+            ("PUT", "/credit"),
+            ("POST", "/terminal"),
+        ] {
             let path = format!("{COLLECTION}/{payment}/transactions/{transaction}{tail}");
             let body = (method == "POST").then(|| json!({ "redirectUrl": DONE }));
             let response = api.call(method, &path, body.as_ref()).await;

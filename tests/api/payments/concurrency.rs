@@ -12,7 +12,7 @@ use crate::{PAYMENTS, Response, TestApi};
 /// How often each pair of requests is repeated.
 const TURNS: usize = 6;
 
-fn spawn_call(
+pub(super) fn spawn_call(
     api: &Arc<TestApi>,
     method: &'static str,
     path: String,

@@ -12,7 +12,7 @@ const AUTHENTICATION_CARDS: [&str; 2] = ["4925000000000111", "5413000000000018"]
 
 impl TestApi {
     /// The sandbox's record of a registration.
-    fn registration(&self, charge: Charge, number: usize) -> Value {
+    pub(super) fn registration(&self, charge: Charge, number: usize) -> Value {
         let id = format!("p{}-{number}", charge.transaction);
         let transactions = self.local.netaxept().transactions();
         let found = transactions.as_array().unwrap().iter().find(|one| one["transactionId"] == id);

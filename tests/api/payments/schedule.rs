@@ -1,6 +1,9 @@
 //! The schedule of payments: it finds out and releases, and takes no money.
 
+use std::time::Duration;
+
 use local::netaxept::{FaultKind, Operation};
+use local::side_effects::HoldPoint;
 use reqwest::StatusCode;
 use serde_json::json;
 
@@ -11,6 +14,23 @@ use crate::{TestApi, VISA};
 const TIMES: [&str; 7] = ["PT1M", "PT4M", "PT11M", "PT44M", "PT10H", "PT13H", "PT2H"];
 
 impl TestApi {
+    /// Runs the schedule, and kills it before a side effect, after this number of others.
+    pub(super) async fn kill_schedule(&self, before: usize, effect: &str) {
+        let mut held = self.local.side_effects().hold(before, HoldPoint::Before);
+        let run = self.local.scheduler().run(SETTLE);
+        let kill = async {
+            let reached = held.reached().await;
+            for instance in self.local.lambda().instances(SETTLE) {
+                self.local.lambda().kill(instance);
+            }
+            reached.map(|side_effect| side_effect.to_string())
+        };
+        let both = async { tokio::join!(run, kill) };
+        let (ran, reached) = tokio::time::timeout(Duration::from_secs(20), both).await.unwrap();
+        assert_eq!(reached.as_deref(), Some(effect));
+        ran.unwrap_err();
+    }
+
     /// The number of calls of AUTH and CAPTURE so far.
     fn calls_that_take_money(&self) -> [usize; 2] {
         [Operation::Auth, Operation::Capture].map(|call| self.local.netaxept().calls(call))

@@ -14,7 +14,7 @@ const GLOBAL: [&str; 3] =
     ["AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL_SECRETS_MANAGER", "SECRETS_REVISION"];
 
 /// The types of the functions' states, and the types and functions in `config.rs` that read their variables.
-const STATES: [(&str, &[&str]); 10] = [
+const STATES: [(&str, &[&str]); 11] = [
     (
         "App",
         &[
@@ -37,6 +37,7 @@ const STATES: [(&str, &[&str]); 10] = [
         "PaymentTerminals",
         &[
             "AwsConfig",
+            "CallbackAddresses",
             "MerchantInitiatedCards",
             "NetaxeptConfig",
             "PaymentStorageConfig",
@@ -54,6 +55,18 @@ const STATES: [(&str, &[&str]); 10] = [
         ],
     ),
     ("Settlement", &["AwsConfig", "NetaxeptConfig", "PaymentStorageConfig", "authorization_hold"]),
+    (
+        "PaymentTasks",
+        &[
+            "AwsConfig",
+            "CallbackAddresses",
+            "NetaxeptConfig",
+            "NotificationConfig",
+            "PaymentStorageConfig",
+            "StorageConfig",
+            "authorization_hold",
+        ],
+    ),
     ("TokenVerifier", &["TokenConfig"]),
 ];
 
@@ -109,10 +122,10 @@ pub(super) fn variables(function: &Function) -> Vec<String> {
         .collect()
 }
 
-/// The variables that a function reads, according to the state that it starts.
+/// The variables that a function reads, according to the states that it starts.
 fn read_by(source: &str) -> BTreeSet<String> {
-    let state = STATES.iter().find(|(state, _)| starts(source, state));
-    let groups = state.into_iter().flat_map(|(_, groups)| *groups).copied();
+    let states = STATES.iter().filter(|(state, _)| starts(source, state));
+    let groups = states.flat_map(|(_, groups)| *groups).copied();
     let callback = source.contains("CallbackConfig").then_some("CallbackConfig");
     let groups = groups.chain(callback).chain(["LogConfig"]);
     let names = groups.flat_map(|group| VARIABLES[group].iter().cloned());

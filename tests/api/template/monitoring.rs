@@ -122,9 +122,12 @@ fn own_metrics(function: &Function) -> Vec<&'static str> {
         (is_scheduled && reads("NOTIFICATION_SECRET"), &["NotificationsExpired"]),
         (
             reads("AUTHORIZATION_HOLD_HOURS"),
-            &["CapturedMinorUnits", "HoldsEnded", "UnexpectedCaptures"],
+            &["CapturedMinorUnits", "CreditsFailed", "HoldsEnded", "UnexpectedCaptures"],
         ),
-        (starts(source(function), "Charges"), &["Authorizations", "AuthorizationsDeclined"]),
+        (
+            ["Charges", "PaymentTasks"].iter().any(|state| starts(source(function), state)),
+            &["Authorizations", "AuthorizationsDeclined"],
+        ),
     ];
     let required = groups.into_iter().filter(|(is_required, _)| *is_required);
     required.flat_map(|(_, names)| names).copied().collect()

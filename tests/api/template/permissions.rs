@@ -61,15 +61,18 @@ fn has_wildcard(value: &Value) -> bool {
 /// The states that use wallets. All except `Store` can change them.
 const WALLET_STATES: [&str; 4] = ["App", "Terminals", "NotificationSender", "Store"];
 /// The states that use payments. All except `PaymentStore` can change them.
-const PAYMENT_STATES: [&str; 5] =
-    ["PaymentStore", "Payments", "PaymentTerminals", "Charges", "Settlement"];
+const PAYMENT_STATES: [&str; 6] =
+    ["PaymentStore", "Payments", "PaymentTerminals", "Charges", "Settlement", "PaymentTasks"];
 /// Those of them that read the wallet of the card too.
-const CARD_STATES: [&str; 3] = ["Payments", "PaymentTerminals", "Charges"];
+const CARD_STATES: [&str; 4] = ["Payments", "PaymentTerminals", "Charges", "PaymentTasks"];
 
 /// The secrets, and the states or types that read them.
 const SECRETS: [(&str, &[&str]); 3] = [
-    ("NetaxeptTokenSecret", &["App", "Terminals", "PaymentTerminals", "Charges", "Settlement"]),
-    ("NotificationSecret", &["App", "NotificationSender"]),
+    (
+        "NetaxeptTokenSecret",
+        &["App", "Terminals", "PaymentTerminals", "Charges", "Settlement", "PaymentTasks"],
+    ),
+    ("NotificationSecret", &["App", "NotificationSender", "PaymentTasks"]),
     ("CallbackSecret", &["CallbackConfig"]),
 ];
 

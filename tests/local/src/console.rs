@@ -152,11 +152,14 @@ async fn page(State(local): State<Local>) -> Html<String> {
                 @for function in local.scheduler().functions() {
                     form method="post" action=(format!("/schedule/{function}")) { button { "Run " (function) " now" } }
                 }
+                h2 { "Orders at Nets" }
+                (local.netaxept().orders_table())
                 h2 { "Transactions at Nets" }
                 (local.netaxept().transactions_table(&addresses.netaxept))
                 (local.netaxept().faults_section())
                 p { (local.dynamodb().requests().len()) " requests to DynamoDB: " a href="/requests" { "list" } ". " a href="/logs" { "Logs of the functions" } "." }
-                p { a href="/inbox" { "Inbox" } ": " (local.inbox().received().len()) " notifications. " a href="/netaxept/faults" { "Faults at Nets" } " and " a href="/netaxept/late-calls" { "late calls" } " as JSON." }
+                p { a href="/inbox" { "Inbox" } ": " (local.inbox().received().len()) " notifications. " a href="/netaxept/faults" { "Faults at Nets" } ", " a href="/netaxept/late-calls" { "late calls" } " and "
+                    a href="/netaxept/ledgers" { "ledgers of the orders" } " as JSON." }
             }
         }
     };

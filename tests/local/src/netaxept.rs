@@ -8,6 +8,7 @@ mod card_data;
 mod console;
 mod exception;
 mod faults;
+mod ledger;
 mod session;
 mod terminal;
 #[cfg(test)]
@@ -16,7 +17,7 @@ mod transaction;
 mod xml;
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use axum::Router;
 use axum::body::Bytes;
@@ -34,6 +35,7 @@ use callbacks::Callbacks;
 use exception::Exception;
 use faults::Faults;
 pub use faults::{FaultKind, Operation};
+pub use ledger::{Ledger, LedgerOperation};
 use session::TerminalRequest;
 use transaction::{Card, Transaction};
 
@@ -75,7 +77,11 @@ struct Inner {
     faults: Faults,
     late_calls: LateCalls,
     callbacks: Callbacks,
+    observer: OnceLock<Observer>,
 }
+
+/// See [`Netaxept::observe`].
+type Observer = Box<dyn Fn(Operation, &str) + Send + Sync>;
 
 impl Netaxept {
     /// Returns a sandbox without transactions.
@@ -88,7 +94,9 @@ impl Netaxept {
     pub(crate) fn with_side_effects(side_effects: SideEffects, clock: Clock) -> Self {
         let (transactions, faults) = (Mutex::default(), Faults::default());
         let (late_calls, callbacks) = (LateCalls::default(), Callbacks::default());
-        let inner = Inner { side_effects, clock, transactions, faults, late_calls, callbacks };
+        let observer = OnceLock::new();
+        let inner =
+            Inner { side_effects, clock, transactions, faults, late_calls, callbacks, observer };
         Self { inner: Arc::new(inner) }
     }
 

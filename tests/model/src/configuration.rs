@@ -5,6 +5,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use crate::event::Event;
 use crate::nets::PageState;
 use crate::operation::{Operation, SequenceNumber};
+use crate::system::System;
+use crate::wallets::Wallets;
 use crate::world::steps::ClockStep;
 
 mod builders;
@@ -14,7 +16,7 @@ mod time;
 
 /// The bounds of a configuration.
 #[derive(Debug, Clone)]
-pub struct Bounds {
+pub struct Bounds<S: System = Wallets> {
     /// How often a change is decided before Busy. In the service: five times.
     pub attempts: u32,
     /// How many messages can be lost.
@@ -30,16 +32,16 @@ pub struct Bounds {
     /// Whether the database returns the stored item when the condition of a write fails, as Amazon's does.
     pub returns_winner: bool,
     /// The actions of the customer that are possible on a page.
-    pub customer_actions: Vec<PageState>,
+    pub customer_actions: Vec<S::CustomerAction>,
 }
 
 /// The initial state, and the scripts of the processes.
-#[derive(Debug, Clone, Default)]
-pub struct Scenario {
+#[derive(Debug, Clone)]
+pub struct Scenario<S: System = Wallets> {
     /// The steps that lead to the initial state.
-    pub setup: Vec<SetupStep>,
+    pub setup: Vec<S::SetupStep>,
     /// The operations of each process, in sequence.
-    pub scripts: Vec<Vec<Operation>>,
+    pub scripts: Vec<Vec<S::Operation>>,
 }
 
 /// A step before the exploration starts.
@@ -57,15 +59,15 @@ pub enum SetupStep {
 
 /// One configuration.
 #[derive(Debug, Clone)]
-pub struct Configuration {
+pub struct Configuration<S: System = Wallets> {
     /// Its name.
     pub name: &'static str,
     /// A description of the cases that it covers.
     pub about: &'static str,
     /// Its bounds.
-    pub bounds: Bounds,
+    pub bounds: Bounds<S>,
     /// Its initial states and scripts.
-    pub scenarios: Vec<Scenario>,
+    pub scenarios: Vec<Scenario<S>>,
     /// The events that must occur at least once.
     pub expected_events: Vec<Event>,
 }
@@ -84,7 +86,7 @@ pub enum Size {
 /// Builds a configuration of a given size.
 pub type Builder = fn(Size) -> Configuration;
 
-/// All configurations, by name.
+/// All configurations of wallets, by name.
 pub const ALL: &[(&str, Builder)] = &[
     ("primary", primary::primary),
     ("sequences", primary::sequences),
@@ -102,13 +104,13 @@ pub const ALL: &[(&str, Builder)] = &[
     ("abandonment", time::abandonment),
 ];
 
-/// The configuration with this name.
+/// The configuration of wallets with this name.
 #[must_use]
 pub fn configuration(name: &str, size: Size) -> Option<Configuration> {
     ALL.iter().find(|(known, _)| *known == name).map(|(_, build)| build(size))
 }
 
-impl Default for Bounds {
+impl<S: System> Default for Bounds<S> {
     fn default() -> Self {
         Self {
             attempts: 3,
@@ -118,7 +120,7 @@ impl Default for Bounds {
             allowed_clock_steps: Vec::new(),
             clock_skew: false,
             returns_winner: true,
-            customer_actions: vec![PageState::Card],
+            customer_actions: vec![S::USUAL_ACTION],
         }
     }
 }
@@ -131,7 +133,7 @@ pub fn start_instant() -> DateTime<Utc> {
 
 /// All combinations of one script for each process, without regard to the order of the processes.
 #[must_use]
-pub fn combinations(processes: usize, scripts: &[Vec<Operation>]) -> Vec<Vec<Vec<Operation>>> {
+pub fn combinations<O: Clone>(processes: usize, scripts: &[Vec<O>]) -> Vec<Vec<Vec<O>>> {
     if processes == 0 {
         return vec![Vec::new()];
     }

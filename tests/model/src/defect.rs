@@ -43,4 +43,30 @@ pub enum Defect {
     AttemptsNotWritten,
     /// A stored notification is removed although it was not delivered.
     RemovesUndelivered,
+    /// AUTH is requested before the registration is stored as chosen.
+    AuthorizesBeforeChoice,
+    /// An unclear reply to AUTH is treated as a hard decline.
+    UnclearAuthorizationCountsAsDecline,
+    /// An unclear reply to CAPTURE is treated as a capture.
+    UnclearCaptureCountsAsCaptured,
+    /// The schedule captures every authorization that it finds.
+    ScheduleCaptures,
+    /// A capture does not read the wallet.
+    CardNotRead,
+    /// A cancelled transaction is not annulled at Nets, and the cancellation is confirmed.
+    CancelsWithoutAnnulment,
+    /// A registration is opened although another one is chosen.
+    OpensBesideChosen,
+    /// The amount of a CREDIT is computed from the stored sums, not from those of Nets.
+    CreditsFromStoredSums,
+    /// CREDIT is sent before its intent is stored.
+    CreditsBeforeIntent,
+    /// A CREDIT whose reply is unclear is sent again at once, if Query does not show it.
+    CreditRepeatedAtOnce,
+    /// A credit in progress does not block another one.
+    CreditInProgressIgnored,
+    /// The schedule sends a credit again without a Query before it.
+    CreditResentWithoutQuery,
+    /// An unclear reply to CREDIT is treated as a credit.
+    UnclearCreditCountsAsCredited,
 }

@@ -1,16 +1,14 @@
-//! The item of a wallet: the parts of `shared/src/storage/item.rs` that the protocol depends on.
+//! The item of an aggregate: the parts of `shared/src/storage/item.rs` and `payment_item.rs` that the protocol depends on.
 //!
-//! The attributes are the same, with other types: the version, the ids of the writes, the wallet, and the entries of the two
-//! indexes. The item keeps the ids of all writes, not only of the last eight.
+//! The attributes are the same, with other types: the version, the ids of the writes, the contents, and the entries of the indexes.
+//! The item keeps the ids of all writes, not only of the last eight.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use chrono::{DateTime, Utc};
-use shared::domain::id::Sequence;
-use shared::domain::recurring_payment::{RecurringPayment, State};
-use shared::domain::wallet::{Contents, Wallet};
 
 use crate::defect::Defect;
+use crate::system::{Entries, System};
 
 /// The id of a write. In the service it has 64 random bits. Here it is a small number, so that equal states compare equal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -39,57 +37,57 @@ impl WriteIds {
     }
 }
 
-/// The stored item of a wallet.
+/// The stored item of an aggregate.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Item {
+pub struct Item<S: System> {
     /// A hash of the other fields. A state contains the same item many times, so this makes hashing fast.
     fingerprint: u64,
     /// The version. The next write requires it as its condition.
     pub version: u64,
     /// The ids of all writes so far.
     pub writes: WriteIds,
-    /// The wallet.
-    pub contents: Contents,
-    /// The entry in the index of expiries.
-    pub expiry_at: Option<DateTime<Utc>>,
-    /// The entry in the index of background tasks.
-    pub task_at: Option<DateTime<Utc>>,
+    /// The data of the aggregate.
+    pub contents: S::Contents,
+    /// The entries in the indexes.
+    pub entries: Entries,
 }
 
-impl Hash for Item {
+impl<S: System> Hash for Item<S> {
     fn hash<H: Hasher>(&self, state: &mut H) {
         self.fingerprint.hash(state);
     }
 }
 
-impl Item {
+impl<S: System> Item<S> {
     /// The item that replaces another one.
     #[must_use]
     pub fn new(
-        wallet: &Wallet,
+        aggregate: &S::Aggregate,
         replaces: Option<&Self>,
         write_id: WriteId,
+        now: DateTime<Utc>,
         defect: Option<Defect>,
     ) -> Self {
         let mut writes = replaces.map(|item| item.writes).unwrap_or_default();
         writes.add(write_id);
-        let due = wallet.due();
-        let terminals_opened_at = wallet.terminals_opened_within_hour().collect();
+        let Entries { expiry, task } = S::entries(aggregate, replaces, now);
         let item = Self {
             fingerprint: 0,
             version: replaces.map_or(0, |item| item.version) + 1,
             writes,
-            contents: Contents { terminals_opened_at, ..wallet.contents().clone() },
-            expiry_at: due.expiry.filter(|_| defect != Some(Defect::ExpiryNotIndexed)),
-            task_at: due.task.filter(|_| defect != Some(Defect::TaskNotIndexed)),
+            contents: S::stored(aggregate),
+            entries: Entries {
+                expiry: expiry.filter(|_| defect != Some(Defect::ExpiryNotIndexed)),
+                task: task.filter(|_| defect != Some(Defect::TaskNotIndexed)),
+            },
         };
         item.with_fingerprint()
     }
 
     /// Sets the fingerprint.
     fn with_fingerprint(mut self) -> Self {
-        let Self { fingerprint: _, version, writes, contents, expiry_at, task_at } = &self;
-        let all = (version, writes, contents, expiry_at, task_at);
+        let Self { fingerprint: _, version, writes, contents, entries } = &self;
+        let all = (version, writes, contents, entries);
         let mut hasher = DefaultHasher::new();
         all.hash(&mut hasher);
         self.fingerprint = hasher.finish();
@@ -108,11 +106,11 @@ impl Item {
         self.writes.has(write_id)
     }
 
-    /// Whether an index has an overdue entry that does not agree with the wallet. The next change corrects it.
+    /// Whether an index has an overdue entry that does not agree with the aggregate. The next change corrects it.
     #[must_use]
-    pub fn has_stale_index_entry(&self, wallet: &Wallet, now: DateTime<Utc>) -> bool {
-        let due = wallet.due();
-        [(self.expiry_at, due.expiry), (self.task_at, due.task)]
+    pub fn has_stale_index_entry(&self, aggregate: &S::Aggregate, now: DateTime<Utc>) -> bool {
+        let (entries, due) = (self.entries, S::due(aggregate));
+        [(entries.expiry, due.expiry), (entries.task, due.task)]
             .into_iter()
             .any(|(entry, due)| entry.is_some_and(|at| at <= now && entry != due))
     }
@@ -120,13 +118,12 @@ impl Item {
     /// Whether the index of expiries has an entry that is due.
     #[must_use]
     pub fn expires_by(&self, now: DateTime<Utc>) -> bool {
-        self.expiry_at.is_some_and(|at| at <= now)
+        self.entries.expiry.is_some_and(|at| at <= now)
     }
 
-    /// The recurring payments that have a pan hash.
-    pub fn with_pan_hash(&self) -> impl Iterator<Item = Sequence> {
-        let has_pan_hash =
-            |payment: &&RecurringPayment| matches!(payment.state, State::Active { .. });
-        self.contents.payments.iter().filter(has_pan_hash).map(|payment| payment.sequence)
+    /// Whether the index of background tasks has an entry that is due.
+    #[must_use]
+    pub fn has_due_task(&self, now: DateTime<Utc>) -> bool {
+        self.entries.task.is_some_and(|at| at <= now)
     }
 }

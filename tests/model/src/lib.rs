@@ -1,27 +1,40 @@
-//! A model of the wallet's protocol, and a model checker ([`stateright`]) that explores every state of it.
+//! Models of the protocols of wallets and payments, and a model checker ([`stateright`]) that explores every state of them.
 //!
-//! Other tests run some orders of events. The model checker runs all of them, within bounds: two to four processes on one
-//! wallet (clients, Nets' callback, the two schedules). Between any two steps of one process it tries each step of the others,
+//! Other tests run some orders of events. The model checker runs all of them, within bounds: two to four processes on one wallet or
+//! on one payment (clients, Nets' callback, the schedules). Between any two steps of one process it tries each step of the others,
 //! a killed function, a lost message, a late message, an action of the customer on Nets' page, and a step of the clock. Every
 //! property in [`violation`] must hold in every state.
 //!
 //! # Modules
 //!
+//! Both models use these modules:
+//!
 //! | module | content |
 //! |---|---|
-//! | [`operation`] | the operations of a process |
-//! | [`protocol`] | what an operation does: a transcription of `Store::change_loaded`, `Terminals::open`, `App::complete`, `App::finish`, `Store::expire` and `NotificationSender::deliver`, with the same names |
+//! | [`system`] | what the protocol needs to know of a wallet or a payment |
+//! | [`storage`] | a transcription of `storage/change.rs`: load, decide, and write under a condition |
 //! | [`wire`] | how sequential code is divided into steps: each request that leaves a function is one step |
 //! | [`run`] | the progress of an operation |
-//! | [`item`], [`nets`] | how the table and Nets execute a request |
+//! | [`item`], [`table`] | the stored item, and how the table executes a request |
+//! | [`violation`] | the properties |
+//! | [`event`] | events that must occur at least once, so that no property holds only because nothing happened |
+//! | [`configuration`] | the bounds, and the processes and operations of wallets |
+//! | [`defect`] | defects that can be added to the protocols, as a test of the properties |
+//! | [`exploration`], [`report`] | the interface to `stateright`, and the output |
+//!
+//! The module [`payment`] is the model of payments, with its own documentation. The other modules are the model of wallets, which the
+//! following sections describe:
+//!
+//! | module | content |
+//! |---|---|
+//! | [`wallets`] | the keys and requests of wallets |
+//! | [`operation`] | the operations of a process |
+//! | [`protocol`] | what an operation does: a transcription of `Terminals::open`, `App::complete`, `App::finish`, `Store::expire` and `NotificationSender::deliver`, with the same names |
+//! | [`nets`] | how Nets executes a request |
 //! | [`world`] | a state, the steps that are possible in it, and their effects |
 //! | [`annotation`] | the effect of a write in terms of api.md §6 |
 //! | [`specification`] | api.md §6 a second time, written from the contract: the expected state, independent of the wallet |
-//! | [`violation`] | the properties |
-//! | [`event`] | events that must occur at least once, so that no property holds only because nothing happened |
-//! | [`configuration`] | the processes, their operations, and the bounds |
-//! | [`defect`] | defects that can be added to the protocol, as a test of the properties |
-//! | [`model`], [`exploration`], [`report`] | the interface to `stateright`, and the output |
+//! | [`model`] | the interface to `stateright` |
 //!
 //! # Code of the service
 //!
@@ -32,9 +45,11 @@
 //!
 //! # Transcribed code
 //!
-//! These files are transcribed, for wallets: `shared/src/storage.rs`, `storage/change.rs`, `storage/table.rs`,
+//! These files are transcribed: `shared/src/storage.rs`, `storage/change.rs`, `storage/table.rs`,
 //! `storage/uncertain_write.rs`, `storage/write_ids.rs`, `storage/due.rs`, the parts of `storage/item.rs` that they use (the version
-//! and the two indexes), `app.rs`, `app/reconciliation.rs`, `app/notification_sender.rs` and `app/terminals.rs`. Change the transcription together with the file. It is short, so that both can be compared side by side.
+//! and the two indexes), `app.rs`, `app/reconciliation.rs`, `app/notification_sender.rs` and `app/terminals.rs`; and for payments `app/payments.rs`,
+//! `app/payment_terminals.rs`, `app/charges.rs`, `app/settlement.rs`, `app/credits.rs` and `app/payment_tasks.rs`. Change the
+//! transcription together with the file. It is short, so that both can be compared side by side.
 //!
 //! # Possible steps
 //!
@@ -103,10 +118,15 @@ pub mod item;
 pub mod model;
 pub mod nets;
 pub mod operation;
+pub mod payment;
 pub mod protocol;
 pub mod report;
 pub mod run;
 pub mod specification;
+pub mod storage;
+pub mod system;
+pub mod table;
 pub mod violation;
+pub mod wallets;
 pub mod wire;
 pub mod world;

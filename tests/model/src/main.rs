@@ -4,12 +4,12 @@ use std::io::{Write, stdout};
 use std::process::ExitCode;
 
 use clap::Parser;
-use model::configuration::{ALL, Size, configuration};
+use model::configuration::Size;
 use model::defect::Defect;
-use model::exploration::{SearchOptions, explore};
+use model::exploration::{SearchOptions, explore, names};
 use model::report;
 
-/// Explores every state of the wallet's protocol within bounds, and checks the properties in each state.
+/// Explores every state of the protocols of wallets and payments within bounds, and checks the properties in each state.
 #[derive(Parser)]
 #[command(bin_name = "model")]
 struct Arguments {
@@ -39,11 +39,8 @@ struct Arguments {
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let mut out = stdout().lock();
-    let names: Vec<&str> = if arguments.all {
-        ALL.iter().map(|(name, _)| *name).collect()
-    } else {
-        arguments.config.iter().map(String::as_str).collect()
-    };
+    let names: Vec<&str> =
+        if arguments.all { names() } else { arguments.config.iter().map(String::as_str).collect() };
     match run(&mut out, &names, &arguments) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) | Err(_) => ExitCode::FAILURE,
@@ -55,15 +52,15 @@ fn run(out: &mut impl Write, names: &[&str], arguments: &Arguments) -> std::io::
         threads: arguments.threads,
         depth: arguments.depth,
         defect: arguments.defect,
+        shortest: false,
     };
     let mut success = true;
     writeln!(out, "{}", report::TABLE_HEADER)?;
     for name in names {
-        let Some(configuration) = configuration(name, arguments.size) else {
+        let Some(exploration) = explore(name, arguments.size, options) else {
             writeln!(out, "unknown configuration: {name}")?;
             return Ok(false);
         };
-        let exploration = explore(&configuration, options);
         success &= exploration.is_success();
         writeln!(out, "{}", report::row(&exploration))?;
         write!(out, "{}", report::details(&exploration, arguments.events))?;

@@ -1,24 +1,28 @@
-//! The model in the form that `stateright` explores.
+//! The model of wallets in the form that `stateright` explores.
 
 use std::sync::Arc;
 
-use stateright::{Model, Property};
+use stateright::{Model, Path, Property};
 
 use crate::configuration::{Configuration, Scenario, SetupStep, start_instant};
 use crate::defect::Defect;
-use crate::event::{Event, EventCounts};
-use crate::item::WriteIds;
+use crate::event::EventCounts;
+use crate::exploration::{self, Explored};
 use crate::nets::Nets;
 use crate::operation::Operation;
 use crate::protocol::id;
+use crate::report;
 use crate::specification::Specification;
+use crate::table::Table;
 use crate::violation::{Violation, Violations};
 
+use crate::wallets::Wallets;
+use crate::wire::MAX_OPERATIONS;
 use crate::world::steps::Step;
 use crate::world::{Remaining, StepContext, World};
 use shared::domain::id::{Attempt, TransactionId};
 
-/// A configuration, as a model for `stateright`.
+/// A configuration of wallets, as a model for `stateright`.
 #[derive(Debug, Clone)]
 pub struct ProtocolModel {
     /// The configuration.
@@ -39,7 +43,7 @@ impl ProtocolModel {
         for scenario in &configuration.scenarios {
             let operations: usize = scenario.scripts.iter().map(Vec::len).sum();
             assert!(
-                operations <= 20,
+                operations <= usize::from(MAX_OPERATIONS),
                 "{}: more operations than ranges of write ids",
                 configuration.name
             );
@@ -54,6 +58,7 @@ impl ProtocolModel {
             returns_winner: bounds.returns_winner,
             defect: self.defect,
             counts,
+            recovered: None,
         }
     }
 
@@ -68,8 +73,7 @@ impl ProtocolModel {
         let mut world = World {
             scenario: number,
             now: start_instant(),
-            table: None,
-            previous: None,
+            table: Table::empty(),
             nets: Nets::default(),
             pages: Vec::new(),
             processes: Vec::new(),
@@ -80,8 +84,6 @@ impl ProtocolModel {
                 clock_steps: bounds.clock_steps,
             },
             specification: Arc::new(Specification::default()),
-            written: WriteIds::default(),
-            reported_not_done: WriteIds::default(),
             attempts: Vec::new(),
             violations: Violations::default(),
         };
@@ -91,7 +93,7 @@ impl ProtocolModel {
             run_setup_step(&mut world, *step, &context);
         }
         world.set_processes(scenario.scripts.len());
-        world.previous = None;
+        world.table.previous = None;
         world
     }
 }
@@ -138,44 +140,34 @@ impl Model for ProtocolModel {
     }
 
     fn properties(&self) -> Vec<Property<Self>> {
-        let mut properties = always();
-        let expected = sometimes().into_iter().filter(|(event, _)| {
-            self.defect.is_none() && self.configuration.expected_events.contains(event)
-        });
-        properties.extend(expected.map(|(_, property)| property));
-        properties
+        exploration::properties(self)
     }
 }
 
-/// A condition in `stateright` is a plain function, so there is one for each index of a list.
-macro_rules! by_index {
-    ($list:expr, $function:ident, $($index:literal)*) => {
-        [$(($list.get($index).copied(), $function::<$index> as fn(&ProtocolModel, &World) -> bool)),*]
-    };
-}
+impl Explored for ProtocolModel {
+    type System = Wallets;
 
-fn holds<const INDEX: usize>(_: &ProtocolModel, world: &World) -> bool {
-    !world.violations.has(Violation::ALL[INDEX])
-}
+    fn configuration(&self) -> &Configuration {
+        &self.configuration
+    }
 
-fn has_occurred<const INDEX: usize>(model: &ProtocolModel, _: &World) -> bool {
-    model.counts.get(Event::ALL[INDEX]) > 0
-}
+    fn defect(&self) -> Option<Defect> {
+        self.defect
+    }
 
-fn always() -> Vec<Property<ProtocolModel>> {
-    let all = by_index!(Violation::ALL, holds, 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29);
-    let known = all.into_iter().filter_map(|(violation, holds)| Some((violation?, holds)));
-    known.map(|(violation, holds)| Property::always(violation.description(), holds)).collect()
-}
+    fn counts(&self) -> &EventCounts {
+        &self.counts
+    }
 
-/// An event is not part of a state. The condition is that it has occurred in any state explored so far.
-fn sometimes() -> Vec<(Event, Property<ProtocolModel>)> {
-    let all = by_index!(Event::ALL, has_occurred, 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29
-        30 31 32 33 34 35 36 37 38 39 40 41 42 43 44 45 46 47 48 49 50 51 52 53 54 55 56 57 58 59);
-    let known = all.into_iter().filter_map(|(event, has_occurred)| Some((event?, has_occurred)));
-    known
-        .map(|(event, has_occurred)| {
-            (event, Property::sometimes(event.description(), has_occurred))
-        })
-        .collect()
+    fn properties_of_model() -> [&'static [Violation]; 2] {
+        [Violation::WALLETS, Violation::WRITES]
+    }
+
+    fn violations(world: &World) -> Violations {
+        world.violations
+    }
+
+    fn describe_path(&self, path: Path<World, Step>) -> String {
+        report::describe_path(self, path)
+    }
 }

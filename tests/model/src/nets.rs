@@ -9,7 +9,7 @@ use shared::error::Decline;
 use shared::netaxept::{Progress, Registered, Verification};
 use shared::secret::Secret;
 
-use crate::wire::Reply;
+use crate::wallets::Answer;
 
 /// How long a page is available (Entur's prose).
 const PAGE_LIFETIME: TimeDelta = TimeDelta::minutes(15);
@@ -92,20 +92,20 @@ impl Nets {
     }
 
     /// Executes Register.
-    pub fn register(&mut self, session: &TerminalSession) -> Reply {
+    pub fn register(&mut self, session: &TerminalSession) -> Answer {
         let id = session.transaction_id;
         if self.with_id(id).is_some() {
-            return Reply::Registered(Registered::IdTaken);
+            return Answer::Registered(Registered::IdTaken);
         }
         let ordered_at = Some(session.terminal.opened_at);
         self.add(Transaction { id, ordered_at, page: PageState::Open, verified: 0 });
-        Reply::Registered(Registered::Yes)
+        Answer::Registered(Registered::Yes)
     }
 
     /// Executes Query.
     #[must_use]
-    pub fn query(&self, session: &TerminalSession) -> Reply {
-        Reply::Progress(match self.of(session) {
+    pub fn query(&self, session: &TerminalSession) -> Answer {
+        Answer::Progress(match self.of(session) {
             None => Progress::NeverRegistered,
             Some(Transaction { verified: 1.., id, page, .. }) => {
                 Progress::Verified(card(*id, *page))
@@ -116,9 +116,9 @@ impl Nets {
     }
 
     /// Executes Process with the operation VERIFY.
-    pub fn verify(&mut self, session: &TerminalSession) -> Reply {
-        let Some(one) = self.with_id(session.transaction_id) else { return Reply::RefusedByNets };
-        Reply::Verification(match one.page {
+    pub fn verify(&mut self, session: &TerminalSession) -> Answer {
+        let Some(one) = self.with_id(session.transaction_id) else { return Answer::RefusedByNets };
+        Answer::Verification(match one.page {
             _ if one.verified > 0 => Verification::AlreadyProcessed,
             PageState::Open => Verification::NoCard,
             PageState::Cancelled => Verification::Cancelled,

@@ -7,7 +7,6 @@ pub mod app;
 pub mod due;
 pub mod notification_sender;
 pub mod reconciliation;
-pub mod storage;
 pub mod terminals;
 
 use chrono::{DateTime, Months, Utc};
@@ -18,8 +17,8 @@ use shared::domain::wallet::{Change, NewRecurringPayment};
 use crate::annotation::{Annotation, Effect};
 use crate::event::Event;
 use crate::operation::{Operation, SequenceNumber};
-use crate::wire::{Stop, Wire};
-use storage::WalletKey;
+use crate::storage;
+use crate::wallets::{Stop, WalletKey, Wire};
 
 /// The lifetime of an ACTIVE recurring payment: the default of the service.
 pub const LIFETIME: Months = Months::new(36);
@@ -71,7 +70,7 @@ pub fn run(wire: &mut Wire<'_>, operation: Operation, now: DateTime<Utc>) -> Res
     let result = match operation {
         Operation::List => {
             let found = storage::load(wire, WalletKey::Customer, now)?;
-            drop(found.wallet.list(true));
+            drop(found.aggregate.list(true));
             Ok(())
         }
         Operation::Create { primary, key } => create(wire, primary, key, now),

@@ -5,22 +5,23 @@ use std::fmt::Write;
 use shared::domain::wallet::Wallet;
 use stateright::Path;
 
+use crate::configuration::Configuration;
 use crate::exploration::Exploration;
 use crate::model::ProtocolModel;
 use crate::operation::Operation;
 use crate::protocol::slot;
-use crate::wire::Request;
+use crate::system::System;
+use crate::wallets::{Call, Request};
 use crate::world::World;
 use crate::world::steps::Step;
 
-/// The row of a configuration in the table.
+/// The name and the bounds of a configuration, as the first cells of its row in the table.
 #[must_use]
-pub fn row(exploration: &Exploration) -> String {
-    let configuration = &exploration.model.configuration;
+pub fn bounds<S: System>(configuration: &Configuration<S>) -> String {
     let bounds = &configuration.bounds;
     let processes = configuration.scenarios.iter().map(|scenario| scenario.scripts.len()).max();
     format!(
-        "| {} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {:.1} |",
+        "{} | {} | {} | {} | {} | {} | {}",
         configuration.name,
         configuration.scenarios.len(),
         processes.unwrap_or_default(),
@@ -28,11 +29,15 @@ pub fn row(exploration: &Exploration) -> String {
         bounds.losses,
         bounds.kills,
         bounds.clock_steps,
-        exploration.states,
-        exploration.steps,
-        exploration.depth,
-        exploration.duration.as_secs_f64(),
     )
+}
+
+/// The row of a configuration in the table.
+#[must_use]
+pub fn row(exploration: &Exploration) -> String {
+    let Exploration { bounds, states, steps, depth, .. } = exploration;
+    let seconds = exploration.duration.as_secs_f64();
+    format!("| {bounds} | {states} | {steps} | {depth} | {seconds:.1} |")
 }
 
 /// The header of the table.
@@ -53,12 +58,12 @@ pub fn details(exploration: &Exploration, events: bool) -> String {
     }
     for (violation, path) in &exploration.violations {
         let _ = writeln!(text, "  BROKEN: {}", violation.description());
-        text += &describe_path(&exploration.model, path.clone());
+        text += path;
     }
     text
 }
 
-/// Describes a path step by step.
+/// Describes a path of the model of wallets step by step.
 #[must_use]
 pub fn describe_path(model: &ProtocolModel, path: Path<World, Step>) -> String {
     let mut text = String::new();
@@ -85,7 +90,7 @@ pub fn describe_path(model: &ProtocolModel, path: Path<World, Step>) -> String {
 
 /// Describes the wallet as callers see it now.
 fn describe_wallet(world: &World) -> String {
-    let Some(item) = &world.table else { return "the table is empty".to_owned() };
+    let Some(item) = &world.table.item else { return "the table is empty".to_owned() };
     let wallet = Wallet::new(slot(), item.contents.clone(), world.now);
     let mut text = format!("version {}, {}:", item.version, world.now.format("%F %T%.3f"));
     for payment in &wallet.contents().payments {
@@ -126,9 +131,11 @@ fn describe_request(request: &Request) -> String {
         Request::Put(put) => {
             format!("write version {}: {:?}", put.item.version, put.annotation.effect)
         }
-        Request::Register(session) => format!("Register {}", session.transaction_id),
-        Request::Query(session) => format!("Query {}", session.transaction_id),
-        Request::Verify(session) => format!("Process VERIFY {}", session.transaction_id),
-        Request::Notify(notification) => format!("notification {}", notification.id()),
+        Request::Call(Call::Register(session)) => format!("Register {}", session.transaction_id),
+        Request::Call(Call::Query(session)) => format!("Query {}", session.transaction_id),
+        Request::Call(Call::Verify(session)) => {
+            format!("Process VERIFY {}", session.transaction_id)
+        }
+        Request::Call(Call::Notify(notification)) => format!("notification {}", notification.id()),
     }
 }

@@ -3,39 +3,36 @@
 use std::hash::{Hash, Hasher};
 
 use chrono::{DateTime, Utc};
-use shared::domain::id::TransactionId;
 use shared::netaxept::Progress;
 
 use crate::event::Event;
 use crate::item::WriteId;
-use crate::operation::Operation;
-use crate::protocol::{self, Success};
+use crate::system::System;
+use crate::wallets::{Answer, Wallets};
 use crate::wire::{Failure, Reply, Request, RunSettings, Stop, Wire};
 
 /// An operation in progress.
 #[derive(Debug, Clone)]
-pub struct Run {
+pub struct Run<S: System> {
     /// The operation.
-    pub operation: Operation,
+    pub operation: S::Operation,
     /// Its instant, from API Gateway or from the event of the schedule.
     pub now: DateTime<Utc>,
     /// The replies so far.
-    pub replies: Vec<Reply>,
+    pub replies: Vec<Reply<S>>,
     /// The request that waits for a reply. It follows from `replies`.
-    pub request: Request,
+    pub request: Request<S>,
     /// Whether that request was executed before, its reply was lost, and the SDK sends it again.
     pub repeated: bool,
-    /// The version in the table when the run began.
-    pub version_at_begin: u64,
-    /// The transactions that were verified when the run began.
-    pub verified_at_begin: Vec<TransactionId>,
+    /// The facts at its beginning, for the properties.
+    pub at_begin: S::AtBegin,
 }
 
 /// The progress of a run.
 #[derive(Debug)]
-pub struct RunProgress {
+pub struct RunProgress<S: System> {
     /// Whether it waits or has ended.
-    pub state: RunState,
+    pub state: RunState<S>,
     /// The events since the last reply.
     pub events: Vec<Event>,
     /// The newest version that it has seen.
@@ -48,21 +45,28 @@ pub struct RunProgress {
 
 /// The state of a run.
 #[derive(Debug)]
-pub enum RunState {
+pub enum RunState<S: System> {
     /// It waits for the reply to this request.
-    Waiting(Request),
+    Waiting(Request<S>),
     /// It succeeded.
-    Succeeded(Success),
+    Succeeded(S::Success),
     /// It failed.
-    Failed(Failure),
+    Failed(Failure<S::Refusal>),
 }
 
-impl Run {
+impl<S: System> Run<S> {
+    /// An operation that begins with these replies.
+    #[must_use]
+    pub fn new(operation: S::Operation, now: DateTime<Utc>, replies: Vec<Reply<S>>) -> Self {
+        let at_begin = S::AtBegin::default();
+        Self { operation, now, replies, request: Request::Get, repeated: false, at_begin }
+    }
+
     /// Runs the operation again from its beginning, with the replies so far.
     #[must_use]
-    pub fn replay(&self, settings: RunSettings) -> RunProgress {
+    pub fn replay(&self, settings: RunSettings) -> RunProgress<S> {
         let mut wire = Wire::new(settings, &self.replies);
-        let state = match protocol::run(&mut wire, self.operation, self.now) {
+        let state = match S::run(&mut wire, self.operation, self.now) {
             Ok(success) => RunState::Succeeded(success),
             Err(Stop::Waiting(request)) => RunState::Waiting(*request),
             Err(Stop::Failed(failure)) => RunState::Failed(failure),
@@ -73,39 +77,36 @@ impl Run {
 }
 
 /// The fields of a run that its equality depends on.
-type Identity<'a> = (Operation, DateTime<Utc>, bool, u64, &'a [Reply], &'a [TransactionId]);
+type Identity<'a, S> =
+    (<S as System>::Operation, DateTime<Utc>, bool, &'a [Reply<S>], &'a <S as System>::AtBegin);
 
-impl Run {
-    /// Whether a reply of Nets contained a verified card.
-    #[must_use]
-    pub fn has_verified_card(&self) -> bool {
-        let card = |reply: &Reply| matches!(reply, Reply::Progress(Progress::Verified(_)));
-        self.replies.iter().any(card)
-    }
-
-    fn identity(&self) -> Identity<'_> {
-        let Self {
-            operation,
-            now,
-            replies,
-            version_at_begin,
-            verified_at_begin,
-            request: _,
-            repeated,
-        } = self;
-        (*operation, *now, *repeated, *version_at_begin, replies, verified_at_begin)
+impl<S: System> Run<S> {
+    fn identity(&self) -> Identity<'_, S> {
+        let Self { operation, now, replies, repeated, at_begin, request: _ } = self;
+        (*operation, *now, *repeated, replies, at_begin)
     }
 }
 
-impl PartialEq for Run {
+impl Run<Wallets> {
+    /// Whether a reply of Nets contained a verified card.
+    #[must_use]
+    pub fn has_verified_card(&self) -> bool {
+        let card = |reply: &Reply<Wallets>| {
+            matches!(reply, Reply::Answered(Answer::Progress(Progress::Verified(_))))
+        };
+        self.replies.iter().any(card)
+    }
+}
+
+impl<S: System> PartialEq for Run<S> {
     fn eq(&self, other: &Self) -> bool {
         self.identity() == other.identity()
     }
 }
 
-impl Eq for Run {}
+impl<S: System> Eq for Run<S> {}
 
-impl Hash for Run {
+impl<S: System> Hash for Run<S> {
     fn hash<H: Hasher>(&self, state: &mut H) {
         self.identity().hash(state);
     }

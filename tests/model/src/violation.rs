@@ -1,22 +1,27 @@
-//! The properties, each with a name and a sentence. Their source is api.md §6, not the code that they check.
+//! The properties, each with a name and a sentence. Their source is api.md §6 for wallets and payments.md §4.4 for payments, not the
+//! code that they check.
 
 macro_rules! violations {
-    ($($name:ident = $description:literal,)*) => {
+    ($($list:ident: { $($name:ident = $description:literal,)* })*) => {
         /// A violated property. The description states the property as it should hold.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub enum Violation {
-            $(#[doc = $description] $name,)*
+            $($(#[doc = $description] $name,)*)*
         }
 
         impl Violation {
             /// All properties.
-            pub const ALL: &'static [Self] = &[$(Self::$name),*];
+            pub const ALL: &'static [Self] = &[$($(Self::$name),*),*];
+            $(
+                #[doc = concat!("The properties of the list ", stringify!($list), ".")]
+                pub const $list: &'static [Self] = &[$(Self::$name),*];
+            )*
 
             /// The property, as a sentence.
             #[must_use]
             pub fn description(self) -> &'static str {
                 match self {
-                    $(Self::$name => $description,)*
+                    $($(Self::$name => $description,)*)*
                 }
             }
         }
@@ -24,6 +29,7 @@ macro_rules! violations {
 }
 
 violations! {
+WALLETS: {
     TwoPrimaries = "at most one recurring payment is primary",
     NoPrimary = "one is primary whenever any is CREATED or ACTIVE",
     EndedPrimary = "an EXPIRED or CANCELLED recurring payment is never primary",
@@ -31,14 +37,9 @@ violations! {
     DiffersFromSpecification = "callers see the result of all writes, in the order of the versions, and nothing else",
     StatusMovedBack = "a status never returns to an earlier one",
     PanHashWithoutCard = "only an ACTIVE recurring payment has a pan hash",
-    Overwritten = "a write replaces only the version that its writer read",
-    VersionSkipped = "every write increases the version by one",
-    WrittenTwice = "no change is written twice",
     KeyUsedTwice = "one idempotency key creates at most one resource",
     IdReused = "an id is never assigned twice",
-    WrongResponse = "a response agrees with what was written",
     WrongRefusal = "a request is refused if and only if the contract refuses it",
-    RefusedButWritten = "a request that is refused, or fails with Busy, changes nothing",
     StaleResponse = "a response includes every write before its request",
     CardLost = "a completed card is stored, or a reconciliation of its session is due",
     CardNotRecovered = "after a crash at any time, the schedules store every completed card",
@@ -51,10 +52,34 @@ violations! {
     AttemptRepeated = "no delivery attempt is made twice",
     WrongNotification = "a notification agrees with the state of the recurring payment",
 }
+WRITES: {
+    Overwritten = "a write replaces only the version that its writer read",
+    VersionSkipped = "every write increases the version by one",
+    WrittenTwice = "no change is written twice",
+    WrongResponse = "a response agrees with what was written",
+    RefusedButWritten = "a request that is refused, or fails with Busy, changes nothing",
+}
+PAYMENTS: {
+    CapturedTwice = "an order is captured at most once",
+    CapturedTooMuch = "no more than the authorized amount of its transaction is captured",
+    CreditedTooMuch = "no more than the captured sum is credited",
+    CreditedTwice = "no more is credited than the largest total that a client asked for, and the refunds at Nets",
+    UnchosenAuthorization = "AUTH is requested only for a registration that is stored as chosen",
+    ChargedAfterEnd = "after the end of the card was answered, no request authorizes, or captures what was not stored as authorized",
+    MoneyWithoutRequest = "without a request of a client, money is taken only for autoSale",
+    FalseStatus = "CAPTURED, CREDITED and REJECTED are stored only when they are true",
+    FalseAnswer = "a response says only what is true",
+    AnswerTakenBack = "what was answered stays true",
+    NotReleased = "after a crash at any time, every authorization is captured or annulled in the end",
+    CreditNotResolved = "after a crash at any time, no credit stays in progress in the end",
+    WrongSums = "after a crash at any time, the stored sums are those of Nets in the end",
+    AutoSaleNotTaken = "after a crash at any time, an auto sale that Nets has authorized in time and never declined is captured in the end",
+}
+}
 
 /// The violated properties of a state.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
-pub struct Violations(u32);
+pub struct Violations(u64);
 
 impl Violations {
     /// Adds a violation.

@@ -7,30 +7,39 @@ pub mod properties;
 pub mod recovery;
 pub mod steps;
 
-use std::sync::Arc;
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex};
 
 use chrono::{DateTime, Utc};
 use shared::domain::id::TransactionId;
 
 use crate::defect::Defect;
 use crate::event::{Event, EventCounts};
-use crate::item::{Item, WriteIds};
 use crate::nets::Nets;
 use crate::run::Run;
 use crate::specification::Specification;
+use crate::system::System;
+use crate::table::Table;
 use crate::violation::Violations;
-use crate::wire::{MAX_WRITES_PER_RUN, Request, RunSettings};
+use crate::wallets::{Request, Wallets};
+use crate::wire::{MAX_WRITES_PER_RUN, RunSettings};
 
 /// A process executes the operations of its script in sequence. It is a client, Nets' callback, or a schedule.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
-pub struct Process {
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Process<S: System> {
     /// How many operations of its script have ended.
     pub done: u8,
     /// The operation in progress.
-    pub run: Option<Arc<Run>>,
+    pub run: Option<Arc<Run<S>>>,
 }
 
-impl Process {
+impl<S: System> Process<S> {
+    /// Processes that have not begun.
+    #[must_use]
+    pub fn several(count: usize) -> Vec<Self> {
+        vec![Self { done: 0, run: None }; count]
+    }
+
     /// Whether its first operation has begun.
     #[must_use]
     pub fn has_begun(&self) -> bool {
@@ -59,26 +68,20 @@ pub struct World {
     pub scenario: u16,
     /// The clock.
     pub now: DateTime<Utc>,
-    /// The item in the table.
-    pub table: Option<Arc<Item>>,
-    /// The item before the last write. Only for stale reads.
-    pub previous: Option<Arc<Item>>,
+    /// The table.
+    pub table: Table<Wallets>,
     /// Nets' transactions.
     pub nets: Nets,
     /// The sessions whose page address was returned to a client.
     pub pages: Vec<TransactionId>,
     /// The processes.
-    pub processes: Vec<Process>,
+    pub processes: Vec<Process<Wallets>>,
     /// Requests whose senders have stopped waiting, and that may still arrive.
     pub late: Vec<Request>,
     /// The faults and clock steps that are still possible.
     pub remaining: Remaining,
     /// The expected state.
     pub specification: Arc<Specification>,
-    /// Writes that were executed.
-    pub written: WriteIds,
-    /// Writes that a function reported as not done.
-    pub reported_not_done: WriteIds,
     /// Delivery attempts that were made.
     pub attempts: Vec<DeliveryAttempt>,
     /// The violated properties.
@@ -96,7 +99,12 @@ pub struct StepContext<'a> {
     pub defect: Option<Defect>,
     /// The counts of events. None during the setup of a scenario and during recovery.
     pub counts: Option<&'a EventCounts>,
+    /// The states whose recovery was checked before. Only for payments.
+    pub recovered: Option<&'a CheckedStates>,
 }
+
+/// The hashes of states that were checked before. Not part of a state.
+pub type CheckedStates = Mutex<HashSet<u64>>;
 
 impl StepContext<'_> {
     /// Counts an event.
@@ -126,13 +134,5 @@ impl StepContext<'_> {
             defect: self.defect,
             first_id: ordinal * MAX_WRITES_PER_RUN,
         }
-    }
-}
-
-impl World {
-    /// The version in the table, or 0 if it is empty.
-    #[must_use]
-    pub fn version(&self) -> u64 {
-        self.table.as_ref().map_or(0, |item| item.version)
     }
 }

@@ -3,24 +3,25 @@
 
 #![expect(clippy::unwrap_used, reason = "a panic fails the test")]
 
-use model::configuration::{Size, configuration};
+use model::configuration::Size;
 use model::defect::Defect;
-use model::exploration::{SearchOptions, explore, find_shortest_violation};
+use model::exploration::{SearchOptions, explore};
 use model::report;
 use model::violation::Violation::{
-    self, AttemptRepeated, CardLost, CardNotRecovered, DiffersFromSpecification,
-    ExpiryNotRecovered, NotificationNotRecovered, Overwritten, PageWithoutTransaction,
-    RefusedButWritten, RegisteredUnstored, StaleResponse, VerifiedAgain, WrittenTwice,
-    WrongResponse,
+    self, AnswerTakenBack, AttemptRepeated, CapturedTwice, CardLost, CardNotRecovered,
+    ChargedAfterEnd, CreditedTwice, DiffersFromSpecification, ExpiryNotRecovered, FalseStatus,
+    MoneyWithoutRequest, NotificationNotRecovered, Overwritten, PageWithoutTransaction,
+    RefusedButWritten, RegisteredUnstored, StaleResponse, UnchosenAuthorization, VerifiedAgain,
+    WrittenTwice, WrongResponse,
 };
 
-const OPTIONS: SearchOptions = SearchOptions { threads: 1, depth: None, defect: None };
+const OPTIONS: SearchOptions =
+    SearchOptions { threads: 1, depth: None, defect: None, shortest: false };
 
 /// Explores all states of these configurations, and checks that every property holds.
 fn check(names: &[&str]) {
     for name in names {
-        let configuration = configuration(name, Size::Small).unwrap();
-        let exploration = explore(&configuration, OPTIONS);
+        let exploration = explore(name, Size::Small, OPTIONS).unwrap();
         assert!(exploration.is_success(), "{name}\n{}", report::details(&exploration, true));
     }
 }
@@ -60,6 +61,26 @@ fn properties_hold_when_time_passes() {
     check(&["expiry", "expired-card", "abandonment"]);
 }
 
+#[test]
+fn properties_hold_when_an_order_is_paid() {
+    check(&["payment-create", "payment-two-captures", "payment-second-terminal"]);
+}
+
+#[test]
+fn properties_hold_when_a_payment_ends() {
+    check(&["payment-capture-and-cancel", "payment-end-of-card", "payment-hold"]);
+}
+
+#[test]
+fn properties_hold_for_auto_sales() {
+    check(&["payment-auto-sale"]);
+}
+
+#[test]
+fn properties_hold_for_credits() {
+    check(&["payment-two-credits", "payment-credit-in-doubt"]);
+}
+
 /// Each defect, the configuration in which it is detected, and the property that detects it.
 const DEFECTS: &[(Defect, &str, Violation)] = &[
     (Defect::NoCondition, "primary", Overwritten),
@@ -82,6 +103,19 @@ const DEFECTS: &[(Defect, &str, Violation)] = &[
     (Defect::TaskNotIndexed, "card", CardNotRecovered),
     (Defect::AttemptsNotWritten, "notifications", AttemptRepeated),
     (Defect::RemovesUndelivered, "notifications", NotificationNotRecovered),
+    (Defect::AuthorizesBeforeChoice, "payment-two-captures", UnchosenAuthorization),
+    (Defect::UnclearAuthorizationCountsAsDecline, "payment-two-captures", FalseStatus),
+    (Defect::UnclearCaptureCountsAsCaptured, "payment-two-captures", FalseStatus),
+    (Defect::ScheduleCaptures, "payment-capture-and-cancel", MoneyWithoutRequest),
+    (Defect::CardNotRead, "payment-end-of-card", ChargedAfterEnd),
+    (Defect::CancelsWithoutAnnulment, "payment-capture-and-cancel", AnswerTakenBack),
+    (Defect::OpensBesideChosen, "payment-second-terminal", CapturedTwice),
+    (Defect::CreditsFromStoredSums, "payment-two-credits", CreditedTwice),
+    (Defect::CreditsBeforeIntent, "payment-two-credits", CreditedTwice),
+    (Defect::CreditRepeatedAtOnce, "payment-credit-in-doubt", CreditedTwice),
+    (Defect::CreditInProgressIgnored, "payment-two-credits", CreditedTwice),
+    (Defect::CreditResentWithoutQuery, "payment-credit-in-doubt", CreditedTwice),
+    (Defect::UnclearCreditCountsAsCredited, "payment-credit-in-doubt", FalseStatus),
 ];
 
 #[test]
@@ -90,9 +124,8 @@ fn each_seeded_defect_violates_its_property() {
         let Some((_, name, violation)) = DEFECTS.iter().find(|(known, ..)| known == defect) else {
             panic!("{defect:?} is missing in DEFECTS");
         };
-        let configuration = configuration(name, Size::Small).unwrap();
-        let options = SearchOptions { defect: Some(*defect), ..OPTIONS };
-        let exploration = find_shortest_violation(&configuration, options);
+        let options = SearchOptions { defect: Some(*defect), shortest: true, ..OPTIONS };
+        let exploration = explore(name, Size::Small, options).unwrap();
         let found: Vec<_> = exploration.violations.iter().map(|(found, _)| *found).collect();
         assert!(found.contains(violation), "{defect:?} in {name}: {found:?}");
     }

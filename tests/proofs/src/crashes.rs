@@ -3,6 +3,7 @@
 
 mod fixture;
 mod outcome;
+mod payments;
 mod scenario;
 mod trial;
 mod world;
@@ -29,7 +30,7 @@ pub struct Row {
     /// Whether the client sent the request again.
     pub retried: bool,
     /// How the run ended: `done once`, …
-    pub result: &'static str,
+    pub result: String,
 }
 
 /// The crashes of one or all scenarios.
@@ -95,21 +96,30 @@ async fn crashes(world: &mut World, scenario: &'static Scenario) -> Result<Vec<R
                 let crash = Crash { index, moment, side_effect: side_effect.clone() };
                 let client = if retried { Client::RETRIES } else { Client::DISCONNECTS };
                 let (outcome, _) = trial::run(world, scenario, Some(&crash), client).await?;
-                let row = |result| Row {
+                let result = expectations.classify(scenario, &outcome, retried);
+                let row = Row {
                     scenario: scenario.name,
                     side_effect: format!("{} {side_effect}", index + 1),
                     moment: moment_name,
                     retried,
-                    result,
+                    result: with_charges(result.unwrap_or("not allowed"), &outcome),
                 };
-                match expectations.classify(scenario, &outcome, retried) {
-                    Some(result) => rows.push(row(result)),
-                    None => return Err(expectations.violation(&row("not allowed"), &outcome)),
+                if result.is_none() {
+                    return Err(expectations.violation(&row, &outcome));
                 }
+                rows.push(row);
             }
         }
     }
     Ok(rows)
+}
+
+/// Adds the money of a payment to a result.
+fn with_charges(result: &str, outcome: &Outcome) -> String {
+    match outcome.charges.last() {
+        Some(charge) => format!("{result}: {charge}"),
+        None => result.to_owned(),
+    }
 }
 
 impl Expectations {
@@ -129,6 +139,9 @@ impl Expectations {
         }
         if *outcome == self.not_requested {
             return Some("never requested");
+        }
+        if self.not_requested.cancelled_with_notification().as_ref() == Some(outcome) {
+            return Some("stored, never registered");
         }
         (*outcome == self.disconnected).then_some("done, client disconnected")
     }

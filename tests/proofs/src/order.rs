@@ -8,6 +8,7 @@ mod lambda;
 mod load;
 mod nets;
 pub mod operation;
+pub mod payments;
 mod report;
 mod segment;
 pub mod slots;

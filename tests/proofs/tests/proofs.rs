@@ -8,15 +8,18 @@ use proofs::{Failure, Functions, crashes, order};
 #[test]
 fn concurrent_operations_have_one_sequential_order() {
     let functions = Functions::default();
-    let (operations, seed, clients, services, inject_faults) = (1500, 4711, 8, 1, true);
+    let (operations, seed, clients, services, inject_faults) = (900, 4711, 8, 1, true);
     let options = Options { operations, seed, clients, services, inject_faults, functions };
     let report = order::run(&options, &|_, _| ()).unwrap();
     println!("{report}");
-    assert!(report.responses() >= 1500, "{report}");
-    assert!(report.faults.values().sum::<u64>() > 10 && report.totals.versions > 300, "{report}");
+    assert!(report.responses() >= 900, "{report}");
+    assert!(report.faults.values().sum::<u64>() > 10 && report.totals.versions > 200, "{report}");
+    let payments = &report.totals.payments;
+    let [captured, credited, _, held] = payments.ledger;
+    assert!(payments.versions > 100 && captured > 0 && credited > 0 && held == 0, "{report}");
 }
 
-/// The scenario with most side effects. There are four crashes for each of them. `proofs crashes` runs all scenarios.
+/// One scenario, with four crashes for each of its side effects. `proofs crashes` runs all scenarios.
 #[test]
 fn every_crash_of_authorize_converges() {
     let report = crashes::run(&Functions::default(), Some("authorize")).unwrap();
@@ -25,7 +28,7 @@ fn every_crash_of_authorize_converges() {
         crashes::SCENARIOS.iter().find(|scenario| scenario.name == "authorize").unwrap();
     assert_eq!((report.rows.len(), authorize.side_effects.len()), (4 * 4, 4));
     let all: usize = crashes::SCENARIOS.iter().map(|scenario| scenario.side_effects.len()).sum();
-    assert_eq!(all, 42);
+    assert_eq!(all, 98);
 }
 
 #[test]

@@ -8,7 +8,7 @@ use crate::domain::id::{PaymentId, RegistrationId};
 use crate::domain::money::{Currency, Money};
 use crate::domain::order::{Order, OrderId, OrderVersion};
 use crate::domain::owner::{OrderHash, Owner};
-use crate::domain::payment::{Charge, ChargedCard, Initiator, Reconciliation};
+use crate::domain::payment::{Charge, ChargedCard, Initiator, NewRegistration, Reconciliation};
 use crate::error::Decline;
 
 const HOLD: TimeDelta = TimeDelta::hours(24);
@@ -48,11 +48,21 @@ fn newest(payment: &payment::Payment) -> PaymentTransactionId {
     payment.history().next().unwrap().0
 }
 
+/// A terminal that needs a capture.
+fn terminal(initiator: Initiator) -> NewRegistration {
+    NewRegistration { initiator, auto_sale: false, callback_url: None }
+}
+
+/// Nets has captured the amount, and has credited this sum.
+fn reconciled(credited_minor: u64) -> Reconciliation {
+    Reconciliation::Captured { captured: AMOUNT, credited_minor, credited_target: None }
+}
+
 /// A terminal was opened at 10:01 and the registration was chosen at 10:05.
 fn chosen() -> (payment::Payment, RegistrationId) {
     let mut payment = new_payment().at(instant("2026-11-23T10:01:00Z"));
     let id = newest(&payment);
-    let registration = payment.open_terminal(id, Initiator::Customer).unwrap().id;
+    let registration = payment.open_terminal(id, terminal(Initiator::Customer)).unwrap().id;
     let mut payment = payment.at(instant("2026-11-23T10:05:00Z"));
     payment.choose(registration).unwrap();
     (payment, registration)
@@ -61,7 +71,7 @@ fn chosen() -> (payment::Payment, RegistrationId) {
 fn captured() -> payment::Payment {
     let (mut payment, registration) = chosen();
     payment.apply(registration, Reconciliation::Authorized(AMOUNT), HOLD).unwrap();
-    let captured = Reconciliation::Captured { captured: AMOUNT, credited_minor: 0 };
+    let captured = reconciled(0);
     payment.apply(registration, captured, HOLD).unwrap();
     payment
 }
@@ -178,6 +188,35 @@ fn a_captured_transaction_has_its_sums_and_operations() {
     assert_eq!(body(&payment(&captured, false).unwrap())["status"], "CAPTURED");
 }
 
+/// The log has one CREDIT: the whole credited sum, at the time of its last change.
+#[test]
+fn a_credited_transaction_has_the_credited_sum() {
+    let registration = chosen().1;
+    let mut payment = captured();
+    for (hour, credited_minor, status, credited, remaining) in [
+        (11, 3_000, "CAPTURED", "30.00", "70.00"),
+        (12, 9_999, "CAPTURED", "99.99", "0.01"),
+        (13, 10_000, "CREDITED", "100.00", "0.00"),
+    ] {
+        let at = format!("2026-11-23T{hour}:00:00.000Z");
+        payment = payment.at(instant(&at));
+        payment.apply(registration, reconciled(credited_minor), HOLD).unwrap();
+        let body = transaction_body(&payment);
+        assert_eq!(body["status"], status);
+        let summary = json!({
+            "capturedAmount": "100.00",
+            "creditedAmount": credited,
+            "remainingAmountToCapture": "0.00",
+            "remainingAmountToCredit": remaining,
+        });
+        assert_eq!(body["summary"], summary);
+        let log = body["operationLog"].as_array().unwrap();
+        assert_eq!(log.len(), 4, "{log:?}");
+        let credit = json!({ "operation": "CREDIT", "amount": credited, "createdAt": at });
+        assert_eq!(log[3], credit);
+    }
+}
+
 #[test]
 fn a_transaction_that_is_over_has_a_reason() {
     let declined = |decline| {
@@ -199,7 +238,7 @@ fn a_transaction_that_is_over_has_a_reason() {
     let off_session = || {
         let mut payment = new_payment();
         let id = newest(&payment);
-        let registration = payment.open_terminal(id, Initiator::Merchant).unwrap().id;
+        let registration = payment.open_terminal(id, terminal(Initiator::Merchant)).unwrap().id;
         payment.choose(registration).unwrap();
         let decline = Reconciliation::Declined(Decline::AuthenticationRequired);
         payment.apply(registration, decline, HOLD).unwrap();

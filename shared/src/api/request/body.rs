@@ -48,6 +48,11 @@ impl Request {
         Ok(Fields { members, errors: Vec::new() })
     }
 
+    /// Whether the request has no body.
+    pub(super) fn has_no_body(&self) -> bool {
+        self.http.body().is_empty()
+    }
+
     /// The values of a header. A value that is not text is read as the empty text.
     fn header_values(&self, name: &http::HeaderName) -> impl Iterator<Item = &str> {
         let values = self.http.headers().get_all(name).into_iter();
@@ -61,6 +66,30 @@ impl Request {
 pub struct Fields {
     members: Map<String, Value>,
     errors: Vec<FieldError>,
+}
+
+/// The transaction at Nets that a callback is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NetsTransaction {
+    /// A terminal session of a card setup.
+    Setup(TransactionId),
+    /// A registration of a payment.
+    Charge(RegistrationId),
+    /// A transaction of another system.
+    Unknown,
+}
+
+impl NetsTransaction {
+    fn parse(text: &str) -> Self {
+        if let Ok(id) = text.parse::<RegistrationId>() {
+            invocation::record(|invocation| {
+                invocation.payment_id = Some(id.transaction.payment_id().number());
+                invocation.transaction_id = Some(id.transaction.number());
+            });
+            return Self::Charge(id);
+        }
+        text.parse().map_or(Self::Unknown, Self::Setup)
+    }
 }
 
 impl Fields {
@@ -184,20 +213,11 @@ impl Fields {
         }
     }
 
-    /// `TransactionId` of Nets' callback: `Some(None)` if it is not the id of a card setup. The id of a payment's registration is
-    /// recorded for the log.
-    pub fn transaction_id(&mut self) -> Option<Option<TransactionId>> {
+    /// `TransactionId` of Nets' callback. The ids of a payment are recorded for the log.
+    pub fn nets_transaction(&mut self) -> Option<NetsTransaction> {
         self.required_text("TransactionId", |text| match text.trim() {
             "" => Err(Violation::new("empty", "must not be empty")),
-            text => {
-                if let Ok(RegistrationId { transaction, .. }) = text.parse() {
-                    invocation::record(|invocation| {
-                        invocation.payment_id = Some(transaction.payment_id().number());
-                        invocation.transaction_id = Some(transaction.number());
-                    });
-                }
-                Ok(text.parse().ok())
-            }
+            text => Ok(NetsTransaction::parse(text)),
         })
     }
 

@@ -1,12 +1,30 @@
-//! The body that creates a payment of an order with a stored card (payments.md §1.2, §4.2).
+//! The bodies that create a payment of an order with a stored card, and that credit a transaction (payments.md §1.2, §4.2).
 
-use super::NOT_AN_ID;
 use super::body::Fields;
+use super::{NOT_AN_ID, Request};
 use crate::domain::id::RecurringPaymentId;
 use crate::domain::money::{Currency, Money};
 use crate::domain::order::OrderVersion;
 use crate::domain::payment::Charge;
-use crate::error::Violation;
+use crate::error::{Error, Violation};
+
+impl Request {
+    /// `creditedAmount`: the sum that shall have been credited in total. `None` without a body, which means everything that was
+    /// captured.
+    ///
+    /// A body has to name the amount: a misspelt or empty member must not credit everything.
+    ///
+    /// # Errors
+    /// Fails like [`Request::body`], and with `Invalid` if the body has no valid amount.
+    pub fn credited_amount(&self, currency: Currency) -> Result<Option<Money>, Error> {
+        if self.has_no_body() {
+            return Ok(None);
+        }
+        let mut body = self.body()?;
+        let amount = body.required_text("creditedAmount", |text| Money::parse(text, currency));
+        body.finish_with(amount).map(Some)
+    }
+}
 
 impl Fields {
     /// `orderVersion`, a number. Absent means the first version.

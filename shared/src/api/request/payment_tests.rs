@@ -3,7 +3,6 @@ use lambda_http::request::LambdaRequest;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::domain::id::TransactionId;
 use crate::domain::money::{Currency, Money};
 use crate::domain::order::{OrderId, OrderVersion};
 use crate::domain::payment::Charge;
@@ -282,25 +281,63 @@ fn the_options_of_a_terminal_have_defaults() {
 
 /// A callback about a payment is not a callback about a card setup. Its ids are in the log.
 #[tokio::test]
-async fn the_ids_of_a_callback_about_a_payment_are_only_recorded() {
-    for (text, session, recorded) in [
-        ("114741", Some(114_741), (None, None)),
-        ("p114741-12", None, (Some(7171), Some(114_741))),
-        (" p114741-0 ", None, (Some(7171), Some(114_741))),
-        ("p114741-16", None, (None, None)),
-        ("p114741", None, (None, None)),
-        ("another", None, (None, None)),
+async fn a_callback_is_about_a_card_setup_or_a_payment() {
+    let setup = NetsTransaction::Setup("114741".parse().unwrap());
+    let charge = |id: &str| NetsTransaction::Charge(id.parse().unwrap());
+    let of_payment = (Some(7171), Some(114_741));
+    for (text, expected, recorded) in [
+        ("114741", setup, (None, None)),
+        ("p114741-12", charge("p114741-12"), of_payment),
+        (" p114741-0 ", charge("p114741-0"), of_payment),
+        ("p114741-16", NetsTransaction::Unknown, (None, None)),
+        ("p114741", NetsTransaction::Unknown, (None, None)),
+        ("another", NetsTransaction::Unknown, (None, None)),
     ] {
         let body = json!({ "TransactionId": text });
         let work = async {
             let mut body = request(&json!({}), &body).body().unwrap();
-            let id = body.transaction_id();
+            let transaction = body.nets_transaction();
             body.finish().unwrap();
-            id.unwrap()
+            transaction.unwrap()
         };
-        let (id, invocation) = invocation::run("receive-netaxept-callback", work).await;
-        assert_eq!(id.map(TransactionId::number), session, "{text}");
-        let found = (invocation.payment_id, invocation.transaction_id);
-        assert_eq!(found, recorded, "{text}");
+        let (found, invocation) = invocation::run("receive-netaxept-callback", work).await;
+        assert_eq!(found, expected, "{text}");
+        assert_eq!((invocation.payment_id, invocation.transaction_id), recorded, "{text}");
+    }
+}
+
+/// Only a request without a body credits everything.
+#[test]
+fn a_credit_names_its_amount_unless_it_has_no_body() {
+    let of_text = |text: Option<&str>| {
+        let event = json!({
+            "rawPath": "/v1/payments",
+            "rawQueryString": "",
+            "headers": { "content-type": "application/json" },
+            "body": text,
+            "requestContext": { "http": { "method": "PUT" }, "timeEpoch": 1 },
+        });
+        let event: LambdaRequest = serde_json::from_value(event).unwrap();
+        Request::new(event.into(), || "1".to_owned()).credited_amount(Currency::Sek)
+    };
+    assert_eq!(of_text(None).unwrap(), None);
+    assert_eq!(of_text(Some("")).unwrap(), None);
+    for (amount, minor) in [("30.00", 3_000), ("30", 3_000), ("0.01", 1), ("7.50000", 750)] {
+        let body = json!({ "creditedAmount": amount, "unknown": 1 }).to_string();
+        let expected = Some(Money::new(minor, Currency::Sek));
+        assert_eq!(of_text(Some(&body)).unwrap(), expected, "{amount}");
+    }
+    for (body, field, code) in [
+        ("{}", "creditedAmount", "required"),
+        (r#"{"creditedAmount":null}"#, "creditedAmount", "required"),
+        (r#"{"creditAmount":"30.00"}"#, "creditedAmount", "required"),
+        (r#"{"creditedAmount":30}"#, "creditedAmount", "type"),
+        (r#"{"creditedAmount":"0.00"}"#, "creditedAmount", "zero"),
+        (r#"{"creditedAmount":"-1"}"#, "creditedAmount", "syntax"),
+        (r#"{"creditedAmount":"0.001"}"#, "creditedAmount", "decimals"),
+        (" ", "body", "json"),
+        ("null", "body", "json"),
+    ] {
+        assert_eq!(violations(of_text(Some(body))), [(field, code)], "{body}");
     }
 }

@@ -63,6 +63,29 @@ pub(super) fn row(refusal: PaymentRefusal) -> Row {
         PaymentRefusal::AlreadyCaptured => {
             conflict("already-captured", "The transaction is already captured.")
         }
+        PaymentRefusal::NotCaptured => conflict(
+            "not-captured",
+            "The transaction is not captured, so there is nothing to credit.",
+        ),
+        PaymentRefusal::CreditAboveCaptured => conflict(
+            "credit-above-captured",
+            "The amount to credit is more than the captured amount. Send at most the captured amount.",
+        ),
+        PaymentRefusal::CreditBelowCredited => conflict(
+            "credit-below-credited",
+            "A larger amount is already credited or being credited. A credit cannot be taken back.",
+        ),
+        PaymentRefusal::CreditInProgress { retry_after_seconds } => busy(
+            conflict(
+                "credit-in-progress",
+                "Another credit of the transaction is in progress. Try again later.",
+            ),
+            retry_after_seconds,
+        ),
+        PaymentRefusal::CreditRefused => conflict(
+            "credit-refused",
+            "The payment service provider refused the credit. No amount was credited by this request.",
+        ),
         PaymentRefusal::Cancelled(reason) => cancelled(reason),
         PaymentRefusal::Declined(decline) => {
             decline_row(decline, "Capture again later.", "Pay with another card.")

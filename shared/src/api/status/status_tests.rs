@@ -32,6 +32,11 @@ fn refusals() -> Vec<PaymentRefusal> {
         PaymentRefusal::TerminalTimedOut,
         PaymentRefusal::AuthorizationInProgress,
         PaymentRefusal::AlreadyCaptured,
+        PaymentRefusal::NotCaptured,
+        PaymentRefusal::CreditAboveCaptured,
+        PaymentRefusal::CreditBelowCredited,
+        PaymentRefusal::CreditInProgress { retry_after_seconds: 300 },
+        PaymentRefusal::CreditRefused,
         PaymentRefusal::TooManyDeclines { retry_after_seconds: 3600 },
         PaymentRefusal::CardNotActive,
         PaymentRefusal::NoAgreement,
@@ -68,6 +73,13 @@ fn expected(refusal: PaymentRefusal) -> Expected {
             (409, "authorization-in-progress", Some("RESOURCE_BUSY"), Some(5))
         }
         PaymentRefusal::AlreadyCaptured => (409, "already-captured", None, None),
+        PaymentRefusal::NotCaptured => (409, "not-captured", None, None),
+        PaymentRefusal::CreditAboveCaptured => (409, "credit-above-captured", None, None),
+        PaymentRefusal::CreditBelowCredited => (409, "credit-below-credited", None, None),
+        PaymentRefusal::CreditInProgress { .. } => {
+            (409, "credit-in-progress", Some("RESOURCE_BUSY"), Some(300))
+        }
+        PaymentRefusal::CreditRefused => (409, "credit-refused", None, None),
         PaymentRefusal::Cancelled(CancelReason::CardNotActive) => (409, "not-active", None, None),
         PaymentRefusal::Cancelled(CancelReason::AtTerminal) => {
             (409, "terminal-cancelled", None, None)

@@ -13,7 +13,8 @@ use crate::error::{CancelReason, Decline, PaymentRefusal};
 pub struct Initiated {
     /// The registrations at Nets so far, 1 to 16, oldest first. The index is the [`Attempt`].
     pub registrations: Vec<Registration>,
-    /// The only registration for which AUTH may be requested. Stored before the first AUTH, and removed only after a clear decline.
+    /// The only registration for which AUTH may be requested. Stored before the first AUTH, and removed only when Nets says that
+    /// nothing is authorized.
     pub chosen: Option<Chosen>,
     /// When to reconcile, counted from the last registration.
     pub schedule: Schedule,
@@ -26,8 +27,12 @@ pub struct Registration {
     pub opened_at: DateTime<Utc>,
     /// Who started it.
     pub initiator: Initiator,
-    /// Whether AUTH was ever requested. If so, a late authorization has to be annulled, also after a decline.
+    /// Whether AUTH was ever requested, by this service or by Nets itself. If so, a late authorization has to be annulled, also after
+    /// a decline.
     pub auth_requested: bool,
+    /// Whether the service captures it without a request of the client (`autoSale`). With the customer, Nets authorizes it when the
+    /// customer leaves the page.
+    pub auto_sale: bool,
     /// The outcome, as far as it is known.
     pub outcome: RegistrationOutcome,
 }
@@ -83,19 +88,17 @@ impl Chosen {
 }
 
 impl Initiated {
-    /// The first registration.
-    pub(super) fn new(registration: Registration) -> Self {
-        Self {
-            registrations: vec![registration],
-            chosen: None,
-            schedule: Schedule::starting(registration.opened_at),
-        }
-    }
-
-    /// Adds a registration. The timeout and the reconciliations are counted from it.
-    pub(super) fn registered(mut self, registration: Registration) -> Self {
-        self.registrations.push(registration);
-        Self { schedule: Schedule::starting(registration.opened_at), ..self }
+    /// Adds a registration to those so far. The timeout and the reconciliations are counted from it. One that Nets authorizes by
+    /// itself is chosen.
+    pub(super) fn registered(
+        mut registrations: Vec<Registration>,
+        number: Attempt,
+        registration: Registration,
+    ) -> Self {
+        let opened_at = registration.opened_at;
+        registrations.push(registration);
+        let chosen = registration.is_auto_auth().then(|| Chosen::when_opened(number, opened_at));
+        Self { registrations, chosen, schedule: Schedule::starting(opened_at) }
     }
 
     /// Returns whether Nets authorized the amount.
@@ -107,6 +110,15 @@ impl Initiated {
     /// Returns whether this is the chosen registration.
     pub(super) fn is_chosen(&self, number: Attempt) -> bool {
         self.chosen.is_some_and(|chosen| chosen.registration == number)
+    }
+
+    /// Returns whether a decline of this registration is one of the AUTH in progress. Nets shows the decline of its own AUTH again and
+    /// again.
+    pub(super) fn is_new_decline(&self, number: Attempt) -> bool {
+        self.chosen.is_some_and(|chosen| {
+            let is_known = chosen.decline.is_some() && self.is_auto_auth(number);
+            chosen.registration == number && chosen.hold_until.is_none() && !is_known
+        })
     }
 
     /// Returns whether another request than the last one may still authorize the chosen registration.
@@ -225,12 +237,22 @@ impl Initiated {
     }
 
     /// The refusal of a capture if Nets has no authorization: the state of the chosen registration, else the outcome of the newest
-    /// one that Nets knows.
-    pub(super) fn refusal_of_capture(&self, now: DateTime<Utc>) -> PaymentRefusal {
+    /// one that Nets knows. `declined_at` is the instant of the last decline with [`Decline::Soft`].
+    pub(super) fn refusal_of_capture(
+        &self,
+        declined_at: Option<DateTime<Utc>>,
+        now: DateTime<Utc>,
+    ) -> PaymentRefusal {
         if let Some(chosen) = self.chosen {
-            return chosen
-                .decline
-                .map_or(PaymentRefusal::AuthorizationInProgress, PaymentRefusal::Declined);
+            let is_at_page = self.is_auto_auth_in_progress();
+            let has_ended =
+                self.get(chosen.registration).is_some_and(|one| one.has_auto_auth_ended(now));
+            return match (chosen.decline, is_at_page) {
+                (Some(decline), _) => PaymentRefusal::Declined(decline),
+                (None, true) if has_ended => PaymentRefusal::TerminalTimedOut,
+                (None, true) => PaymentRefusal::TerminalOpen,
+                (None, false) => PaymentRefusal::AuthorizationInProgress,
+            };
         }
         let is_known = |registration: &&Registration| {
             registration.outcome != RegistrationOutcome::NeverRegistered
@@ -238,7 +260,10 @@ impl Initiated {
         let Some(newest) = self.registrations.iter().rev().find(is_known) else {
             return PaymentRefusal::NoTerminal;
         };
+        let is_declined = newest.is_auto_auth() && declined_at >= Some(newest.opened_at);
         match newest.outcome {
+            // Nets requests AUTH only once by itself.
+            RegistrationOutcome::Open if is_declined => PaymentRefusal::Declined(Decline::Soft),
             RegistrationOutcome::Open if newest.opened_at + Terminal::LIFETIME <= now => {
                 PaymentRefusal::TerminalTimedOut
             }
@@ -262,7 +287,11 @@ impl Initiated {
             .filter_map(|index| Attempt::try_from(index).ok())
     }
 
-    fn update(&mut self, number: Attempt, update: impl FnOnce(Registration) -> Registration) {
+    pub(super) fn update(
+        &mut self,
+        number: Attempt,
+        update: impl FnOnce(Registration) -> Registration,
+    ) {
         if let Some(registration) = self.registrations.get_mut(usize::from(number.number())) {
             *registration = update(*registration);
         }

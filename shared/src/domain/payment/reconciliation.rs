@@ -20,6 +20,8 @@ pub enum Reconciliation {
         captured: Money,
         /// The credited sum, in minor units of the same currency.
         credited_minor: u64,
+        /// The largest target of this service's credits in Nets' history, in minor units. `None` if there is none.
+        credited_target: Option<u64>,
     },
     /// The authorization is annulled.
     Annulled,
@@ -49,6 +51,8 @@ pub enum NextStep {
     /// Money was captured that this payment did not expect: after it was over, with another registration, or another amount. The
     /// status says CAPTURED, and an operator has to decide.
     Alarm,
+    /// A credit was not confirmed until its last reconciliation. It is not in progress any more, and an operator has to decide.
+    CreditFailed,
 }
 
 impl Transaction {
@@ -66,14 +70,19 @@ impl Transaction {
         now: DateTime<Utc>,
     ) -> (Self, NextStep) {
         let amount = self.charge.amount;
-        if let Reconciliation::Captured { captured, credited_minor } = reconciliation {
+        if let Reconciliation::Captured { captured, credited_minor, credited_target } =
+            reconciliation
+        {
+            // This service credits what is missing to a target. So what Nets has credited is at least each target in its history.
+            let credited_minor = credited_minor.max(credited_target.unwrap_or_default());
             return self.captured_at_nets(number, captured, credited_minor, now);
         }
         let (state, step) = match self.state {
             State::Created => (State::Created, NextStep::Nothing),
             State::Initiated(initiated) => {
-                let is_decline = initiated.is_chosen(number) && !initiated.is_authorized();
-                if is_decline && reconciliation == Reconciliation::Declined(Decline::Soft) {
+                if initiated.is_new_decline(number)
+                    && reconciliation == Reconciliation::Declined(Decline::Soft)
+                {
                     self.soft_declines.retain(|at| now < *at + Self::DECLINE_PERIOD);
                     self.soft_declines.push(now);
                 }
@@ -127,8 +136,13 @@ impl Transaction {
             credited_at,
             ..captured
         };
+        let (captured, has_credit_failed) = captured.with_credit_reconciled(now);
         let is_expected = is_expected && sum == self.charge.amount;
-        let step = if is_expected { NextStep::Nothing } else { NextStep::Alarm };
+        let step = match (has_credit_failed, is_expected) {
+            (true, _) => NextStep::CreditFailed,
+            (false, false) => NextStep::Alarm,
+            (false, true) => NextStep::Nothing,
+        };
         (Self { state: captured.into_state(), ..self }, step)
     }
 }
@@ -140,13 +154,14 @@ fn new_capture(number: Attempt, annulment: Option<Annulment>, now: DateTime<Utc>
         captured_minor: 0,
         credited_minor: 0,
         credited_at: None,
+        crediting: None,
         annulment: annulment.and_then(|annulment| annulment.without(number)),
     }
 }
 
 impl Captured {
-    /// Applies a reply that does not say captured. Only authorizations of other registrations matter: for the captured one it is an
-    /// older reply.
+    /// Applies a reply that does not say captured. For the captured registration it is an older reply, which says nothing about a
+    /// credit. Authorizations of other registrations are annulled.
     fn reconciled(
         self,
         number: Attempt,
@@ -154,7 +169,12 @@ impl Captured {
         now: DateTime<Utc>,
     ) -> (State, NextStep) {
         if number == self.registration {
-            return (self.into_state(), NextStep::Nothing);
+            if reconciliation == Reconciliation::Unclear {
+                return (self.with_credit_rescheduled_soon(now).into_state(), NextStep::Nothing);
+            }
+            let (captured, has_failed) = self.with_credit_rescheduled(now);
+            let step = if has_failed { NextStep::CreditFailed } else { NextStep::Nothing };
+            return (captured.into_state(), step);
         }
         let (annulment, step) = over(self.annulment, number, reconciliation, now);
         (Self { annulment, ..self }.into_state(), step)
@@ -170,10 +190,8 @@ impl Initiated {
         hold: TimeDelta,
         now: DateTime<Utc>,
     ) -> (State, NextStep) {
-        let initiated = |initiated: Self| {
-            let schedule = initiated.schedule.rescheduled(now);
-            (State::Initiated(Self { schedule, ..initiated }), NextStep::Nothing)
-        };
+        let initiated =
+            |initiated: Self| (State::Initiated(initiated.rescheduled(now)), NextStep::Nothing);
         match reconciliation {
             Reconciliation::Authorized(found) => {
                 self.authorized(number, found == amount, hold, now)
@@ -195,7 +213,14 @@ impl Initiated {
             {
                 initiated(self)
             }
-            Reconciliation::Declined(decline) => self.declined(number, decline, now),
+            Reconciliation::Declined(decline) => match self.declined(number, decline, now) {
+                State::Initiated(left) => initiated(left),
+                over @ (State::Created
+                | State::Captured(_)
+                | State::Credited(_)
+                | State::Rejected { .. }
+                | State::Cancelled { .. }) => (over, NextStep::Nothing),
+            },
             Reconciliation::Cancelled if !self.is_open(number) => initiated(self),
             Reconciliation::Cancelled => {
                 let closed = self.closed(number, RegistrationOutcome::Cancelled);
@@ -217,8 +242,9 @@ impl Initiated {
                 let schedule = self.schedule.rescheduled_soon(now);
                 (State::Initiated(Self { schedule, ..self }), NextStep::Nothing)
             }
+            Reconciliation::Pending => initiated(self.pending(number, now)),
             // `Captured` has its own function.
-            Reconciliation::Pending | Reconciliation::Captured { .. } => initiated(self),
+            Reconciliation::Captured { .. } => initiated(self),
         }
     }
 
@@ -243,12 +269,8 @@ impl Initiated {
         let hold_until = chosen.at + hold;
         let last_annulment = self.get(number).map(|one| one.opened_at + Transaction::MAX_HOLD);
         let hold_until = last_annulment.map_or(hold_until, |last| last.min(hold_until));
-        let schedule = self.schedule.rescheduled(now);
-        let initiated = Self {
-            chosen: Some(Chosen { hold_until: Some(hold_until), decline: None, ..chosen }),
-            schedule,
-            ..self
-        };
+        let chosen = Chosen { hold_until: Some(hold_until), decline: None, ..chosen };
+        let initiated = Self { chosen: Some(chosen), ..self }.rescheduled(now);
         if hold_until <= now {
             (initiated.cancelled(CancelReason::HoldEnded, hold_until), NextStep::Annul)
         } else {
@@ -258,16 +280,15 @@ impl Initiated {
 
     /// A decline of another registration than the chosen one is an older reply. If another request may still authorize the chosen
     /// one, the decline takes effect when that request is over.
-    fn declined(self, number: Attempt, decline: Decline, now: DateTime<Utc>) -> (State, NextStep) {
-        let state = match self.chosen.filter(|chosen| chosen.registration == number) {
+    fn declined(self, number: Attempt, decline: Decline, now: DateTime<Utc>) -> State {
+        match self.chosen.filter(|chosen| chosen.registration == number) {
             None => State::Initiated(self),
             Some(chosen) if chosen.is_shared && now < chosen.requests_end_at() => {
                 let chosen = Some(Chosen { decline: Some(decline), ..chosen });
                 State::Initiated(Self { chosen, ..self })
             }
             Some(_) => self.declined_finally(number, decline, now),
-        };
-        (state, NextStep::Nothing)
+        }
     }
 
     /// The state after a decline of the chosen registration that no other request can change.

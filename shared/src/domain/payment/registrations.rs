@@ -1,13 +1,25 @@
 //! The registrations of a payment at Nets: opening them, choosing one for AUTH, and what Nets says about them.
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 
-use super::initiated::{Initiated, Initiator, Registration, RegistrationOutcome};
+use super::initiated::{Chosen, Initiated, Initiator, Registration, RegistrationOutcome};
 use super::reconciliation::{NextStep, Reconciliation};
 use super::transaction::{Charge, State, Transaction};
 use super::{Payment, refusal_if_over, seconds_until};
 use crate::domain::id::{Attempt, PaymentTransactionId, RegistrationId};
+use crate::domain::text::CallbackUrl;
 use crate::error::PaymentRefusal;
+
+/// A terminal to open.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewRegistration {
+    /// Who starts the charge.
+    pub initiator: Initiator,
+    /// Whether the service captures the transaction without a request of the client.
+    pub auto_sale: bool,
+    /// The address for notifications about the transaction. `None` keeps that of an earlier terminal.
+    pub callback_url: Option<CallbackUrl>,
+}
 
 /// The registration to send to Nets, and whether it is new.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,7 +53,8 @@ impl Payment {
         }
     }
 
-    /// Stores a registration before it is sent to Nets: CREATED becomes INITIATED. The merchant's open registration is used again.
+    /// Stores a registration before it is sent to Nets: CREATED becomes INITIATED. A merchant's open registration is used again, and
+    /// a customer's one that Nets authorizes by itself.
     ///
     /// # Errors
     /// `NotFound`; `AlreadyCaptured`, `Cancelled` or `Declined` if it is over; `AuthorizationInProgress`; `TooManyDeclines`;
@@ -49,39 +62,35 @@ impl Payment {
     pub fn open_terminal(
         &mut self,
         id: PaymentTransactionId,
-        initiator: Initiator,
+        terminal: NewRegistration,
     ) -> Result<OpenedRegistration, PaymentRefusal> {
-        let index = self.find(id)?;
-        let transaction = &self.contents.transactions[index];
-        let registration = Registration {
-            opened_at: self.now,
-            initiator,
-            auth_requested: false,
-            outcome: RegistrationOutcome::Open,
-        };
-        let (number, is_new, initiated) = match &transaction.state {
-            State::Created => (0, true, Initiated::new(registration)),
+        let now = self.now;
+        let transaction = self.transaction(id)?;
+        let registrations = match &transaction.state {
+            State::Created => &[][..],
             State::Initiated(initiated) => {
-                if let Some(number) = open_merchant_registration(initiated, initiator) {
+                if let Some((number, initiated)) = initiated.clone().reused(&terminal, now) {
+                    self.update(id.attempt(), |one| (one.opened(initiated, terminal, now), ()));
                     let id = RegistrationId { transaction: id, number };
                     return Ok(OpenedRegistration { id, is_new: false });
                 }
                 if initiated.chosen.is_some() {
                     return Err(PaymentRefusal::AuthorizationInProgress);
                 }
-                (initiated.registrations.len(), true, initiated.clone().registered(registration))
+                &initiated.registrations
             }
             State::Captured(_)
             | State::Credited(_)
             | State::Rejected { .. }
             | State::Cancelled { .. } => return Err(refusal_if_over(&transaction.state)),
         };
-        let number = Attempt::try_from(number).map_err(|_| PaymentRefusal::NoTerminalLeft)?;
+        let number =
+            Attempt::try_from(registrations.len()).map_err(|_| PaymentRefusal::NoTerminalLeft)?;
         self.check_declines(&transaction.charge)?;
-        let transaction = &mut self.contents.transactions[index];
-        transaction.state = State::Initiated(initiated);
-        transaction.initiated_at.get_or_insert(self.now);
-        Ok(OpenedRegistration { id: RegistrationId { transaction: id, number }, is_new })
+        let initiated =
+            Initiated::registered(registrations.to_vec(), number, terminal.registration(now));
+        self.update(id.attempt(), |one| (one.opened(initiated, terminal, now), ()));
+        Ok(OpenedRegistration { id: RegistrationId { transaction: id, number }, is_new: true })
     }
 
     /// Chooses the registration for which AUTH may be requested. Has to be stored before AUTH is requested. A registration that is
@@ -92,8 +101,7 @@ impl Payment {
     /// `NotFound`; `NoTerminal`; `Cancelled` or `Declined` if the transaction is over; the outcome of the newest registration if
     /// this one is not open; `TooManyDeclines`.
     pub fn choose(&mut self, id: RegistrationId) -> Result<Capture, PaymentRefusal> {
-        let index = self.find(id.transaction)?;
-        let transaction = &self.contents.transactions[index];
+        let transaction = self.transaction(id.transaction)?;
         let initiated = match &transaction.state {
             State::Initiated(initiated) => initiated,
             State::Captured(_) | State::Credited(_) => return Ok(Capture::Completed),
@@ -101,31 +109,25 @@ impl Payment {
                 return Err(refusal_if_over(&transaction.state));
             }
         };
-        if let Some(chosen) = initiated.chosen {
-            if let Some(decline) = chosen.decline {
+        let number = match initiated.chosen {
+            Some(Chosen { decline: Some(decline), .. }) => {
                 return Err(PaymentRefusal::Declined(decline));
             }
-            let initiated = initiated.clone();
-            if !initiated.is_authorized() {
-                let chosen_again = initiated.choosing(chosen.registration, self.now);
-                self.contents.transactions[index].state = State::Initiated(chosen_again);
+            Some(chosen) => chosen.registration,
+            None if initiated.get(id.number).is_none() => return Err(PaymentRefusal::NotFound),
+            None if initiated.to_capture().contains(&id.number) => {
+                self.check_declines(&transaction.charge)?;
+                id.number
             }
-            return Ok(Capture::Authorize(RegistrationId { number: chosen.registration, ..id }));
+            None => return Err(transaction.refusal_of_capture(initiated, self.now)),
+        };
+        if !initiated.is_authorized() {
+            let chosen = initiated.clone().choosing(number, self.now);
+            self.update(id.transaction.attempt(), |one| {
+                (Transaction { state: State::Initiated(chosen), ..one }, ())
+            });
         }
-        match initiated.get(id.number).map(|registration| registration.outcome) {
-            None => return Err(PaymentRefusal::NotFound),
-            Some(RegistrationOutcome::Open) => {}
-            Some(
-                RegistrationOutcome::NeverRegistered
-                | RegistrationOutcome::Cancelled
-                | RegistrationOutcome::AuthenticationRequired
-                | RegistrationOutcome::Annulled,
-            ) => return Err(initiated.refusal_of_capture(self.now)),
-        }
-        self.check_declines(&transaction.charge)?;
-        let chosen = initiated.clone().choosing(id.number, self.now);
-        self.contents.transactions[index].state = State::Initiated(chosen);
-        Ok(Capture::Authorize(id))
+        Ok(Capture::Authorize(RegistrationId { number, ..id }))
     }
 
     /// Applies what Nets says about a registration. `hold` is how long an authorization is kept without a capture
@@ -139,13 +141,13 @@ impl Payment {
         reconciliation: Reconciliation,
         hold: TimeDelta,
     ) -> Result<NextStep, PaymentRefusal> {
-        let index = self.find(id.transaction)?;
-        if !self.contents.transactions[index].may_have_registration(id.number) {
+        if !self.transaction(id.transaction)?.may_have_registration(id.number) {
             return Err(PaymentRefusal::NotFound);
         }
-        let before = self.contents.transactions.remove(index);
-        let (after, step) = before.reconciled(id.number, reconciliation, hold, self.now);
-        self.contents.transactions.insert(index, after);
+        let now = self.now;
+        let step = self.update(id.transaction.attempt(), |transaction| {
+            transaction.reconciled(id.number, reconciliation, hold, now)
+        });
         self.apply_time();
         Ok(step)
     }
@@ -155,9 +157,10 @@ impl Payment {
     /// # Errors
     /// Always, except if the transaction is captured.
     pub fn check_captured(&self, id: PaymentTransactionId) -> Result<(), PaymentRefusal> {
-        match &self.transaction(id)?.state {
+        let transaction = self.transaction(id)?;
+        match &transaction.state {
             State::Captured(_) | State::Credited(_) => Ok(()),
-            State::Initiated(initiated) => Err(initiated.refusal_of_capture(self.now)),
+            State::Initiated(initiated) => Err(transaction.refusal_of_capture(initiated, self.now)),
             over @ (State::Created | State::Rejected { .. } | State::Cancelled { .. }) => {
                 Err(refusal_if_over(over))
             }
@@ -177,22 +180,38 @@ impl Payment {
         Ok(numbers.into_iter().map(|number| RegistrationId { transaction: id, number }).collect())
     }
 
-    /// The registrations of the transactions that are due.
+    /// The registrations of a transaction to try for a capture, newest first: the chosen one, or without one every open one that this
+    /// service may authorize. None if it is not INITIATED.
+    ///
+    /// # Errors
+    /// `NotFound`.
+    pub fn registrations_to_capture(
+        &self,
+        id: PaymentTransactionId,
+    ) -> Result<Vec<RegistrationId>, PaymentRefusal> {
+        let numbers = match &self.transaction(id)?.state {
+            State::Initiated(initiated) => initiated.to_capture(),
+            State::Created
+            | State::Captured(_)
+            | State::Credited(_)
+            | State::Rejected { .. }
+            | State::Cancelled { .. } => Vec::new(),
+        };
+        Ok(numbers.into_iter().map(|number| RegistrationId { transaction: id, number }).collect())
+    }
+
+    /// The registrations whose reconciliation is due.
     #[must_use]
     pub fn due_registrations(&self) -> Vec<RegistrationId> {
-        let is_due = |transaction: &Transaction| {
-            transaction.due_at().is_some_and(|due_at| due_at <= self.now)
-        };
-        let due = self.history().filter(|(_, transaction)| is_due(transaction));
-        due.flat_map(|(id, transaction)| {
-            let numbers = transaction.registrations_to_reconcile();
+        let due = self.history().flat_map(|(id, transaction)| {
+            let numbers = transaction.due_registrations(self.now);
             numbers.into_iter().map(move |number| RegistrationId { transaction: id, number })
-        })
-        .collect()
+        });
+        due.collect()
     }
 
     /// Limits the attempts with a card that was declined for now (payments.md §4.3).
-    fn check_declines(&self, charge: &Charge) -> Result<(), PaymentRefusal> {
+    pub(super) fn check_declines(&self, charge: &Charge) -> Result<(), PaymentRefusal> {
         let same_card = |transaction: &&Transaction| {
             transaction.charge.recurring_payment_id == charge.recurring_payment_id
         };
@@ -211,12 +230,58 @@ impl Payment {
     }
 }
 
-/// The newest open registration of the merchant, or the chosen one: a repeated off-session terminal does not need another one.
-fn open_merchant_registration(initiated: &Initiated, initiator: Initiator) -> Option<Attempt> {
-    let is_merchant = |number: &Attempt| {
-        initiated.get(*number).is_some_and(|one| one.initiator == Initiator::Merchant)
-    };
-    let chosen = initiated.chosen.map(|chosen| chosen.registration);
-    let number = chosen.or_else(|| initiated.open().next()).filter(is_merchant);
-    number.filter(|_| initiator == Initiator::Merchant)
+impl NewRegistration {
+    /// The registration at Nets.
+    fn registration(&self, now: DateTime<Utc>) -> Registration {
+        let Self { initiator, auto_sale, .. } = *self;
+        let outcome = RegistrationOutcome::Open;
+        let new =
+            Registration { opened_at: now, initiator, auth_requested: false, auto_sale, outcome };
+        Registration { auth_requested: new.is_auto_auth(), ..new }
+    }
+}
+
+impl Transaction {
+    /// INITIATED, after a terminal was opened.
+    fn opened(self, initiated: Initiated, terminal: NewRegistration, now: DateTime<Utc>) -> Self {
+        Self {
+            initiated_at: self.initiated_at.or(Some(now)),
+            callback_url: terminal.callback_url.or(self.callback_url),
+            state: State::Initiated(initiated),
+            ..self
+        }
+    }
+
+    fn refusal_of_capture(&self, initiated: &Initiated, now: DateTime<Utc>) -> PaymentRefusal {
+        initiated.refusal_of_capture(self.soft_declines.last().copied(), now)
+    }
+}
+
+impl Initiated {
+    /// The registration that a terminal uses again. Of the merchant it is the chosen one or the newest open one: a repeated
+    /// off-session terminal does not need another one, except that `autoSale` requests AUTH only once for each. `None` if the terminal
+    /// needs a new registration.
+    fn reused(mut self, terminal: &NewRegistration, now: DateTime<Utc>) -> Option<(Attempt, Self)> {
+        let is_merchant = |one: &Registration| one.initiator == Initiator::Merchant;
+        match (terminal.initiator, terminal.auto_sale) {
+            (Initiator::Customer, false) => None,
+            (Initiator::Customer, true) => {
+                let number = self.reusable_auto_auth(now)?;
+                Some((number, self.postponed(now)))
+            }
+            (Initiator::Merchant, auto_sale) => {
+                let is_usable = |one: &Registration| {
+                    is_merchant(one) && (self.chosen.is_some() || !auto_sale || !one.auth_requested)
+                };
+                let chosen = self.chosen.map(|chosen| chosen.registration);
+                let number = chosen.or_else(|| self.open().next())?;
+                self.get(number).filter(|one| is_usable(one))?;
+                self.update(number, |one| Registration {
+                    auto_sale: one.auto_sale || auto_sale,
+                    ..one
+                });
+                Some((number, self))
+            }
+        }
+    }
 }

@@ -2,11 +2,13 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+use super::credit::Crediting;
 use super::initiated::Initiated;
 use super::schedule::Annulment;
 use crate::domain::card::{LastFour, PaymentType};
 use crate::domain::id::{Attempt, RecurringPaymentId};
 use crate::domain::money::Money;
+use crate::domain::text::CallbackUrl;
 use crate::error::{CancelReason, Decline};
 
 /// A transaction as its payment stores it.
@@ -22,6 +24,8 @@ pub struct Transaction {
     pub initiated_at: Option<DateTime<Utc>>,
     /// When the card was declined with [`Decline::Soft`] within the 24 hours before the last of these declines, oldest first.
     pub soft_declines: Vec<DateTime<Utc>>,
+    /// The address for notifications: that of the newest terminal that has one.
+    pub callback_url: Option<CallbackUrl>,
     /// The state, with the data that exists in that state.
     pub state: State,
 }
@@ -88,6 +92,8 @@ pub struct Captured {
     pub credited_minor: u64,
     /// When this service last learned of a credit. `None` if nothing is credited.
     pub credited_at: Option<DateTime<Utc>>,
+    /// The credit that was sent to Nets and is not confirmed yet.
+    pub crediting: Option<Crediting>,
     /// The obligation to annul authorizations of other registrations. `None` if AUTH was requested for no other one.
     pub annulment: Option<Annulment>,
 }
@@ -158,6 +164,7 @@ impl Transaction {
             card,
             initiated_at: None,
             soft_declines: Vec::new(),
+            callback_url: None,
             state: State::Created,
         }
     }
@@ -253,6 +260,20 @@ impl Transaction {
         }
     }
 
+    /// The same transaction with another credit in progress, if it is captured.
+    #[must_use]
+    pub(super) fn with_crediting(self, crediting: Option<Crediting>) -> Self {
+        let state = match self.state {
+            State::Captured(captured) => State::Captured(Captured { crediting, ..captured }),
+            State::Credited(captured) => State::Credited(Captured { crediting, ..captured }),
+            other @ (State::Created
+            | State::Initiated(_)
+            | State::Rejected { .. }
+            | State::Cancelled { .. }) => other,
+        };
+        Self { state, ..self }
+    }
+
     /// Returns whether it can have a registration with this number. A transaction that is over does not store all its registrations.
     #[must_use]
     pub(super) fn may_have_registration(&self, number: Attempt) -> bool {
@@ -307,36 +328,6 @@ impl Transaction {
             | State::Credited(_)
             | State::Rejected { .. }
             | State::Cancelled { .. } => None,
-        }
-    }
-
-    /// When the service next has to do something at Nets: a reconciliation, or an annulment at the end of the hold.
-    #[must_use]
-    pub(super) fn due_at(&self) -> Option<DateTime<Utc>> {
-        match &self.state {
-            State::Initiated(initiated) => initiated.due_at(),
-            State::Created
-            | State::Captured(_)
-            | State::Credited(_)
-            | State::Rejected { .. }
-            | State::Cancelled { .. } => self.annulment()?.schedule.reconcile_at,
-        }
-    }
-
-    /// The registrations to query at Nets. While INITIATED the chosen one, or without one every open one, newest first. Later those
-    /// whose authorizations have to be annulled.
-    #[must_use]
-    pub(super) fn registrations_to_reconcile(&self) -> Vec<Attempt> {
-        match &self.state {
-            State::Initiated(initiated) => initiated.to_reconcile(),
-            State::Created
-            | State::Captured(_)
-            | State::Credited(_)
-            | State::Rejected { .. }
-            | State::Cancelled { .. } => self
-                .annulment()
-                .map(|annulment| annulment.registrations.clone())
-                .unwrap_or_default(),
         }
     }
 }

@@ -5,7 +5,7 @@ use chrono::{DateTime, Months, TimeDelta, Utc};
 use super::Wallet;
 use crate::domain::card::VerifiedCard;
 use crate::domain::id::{Attempt, RecurringPaymentId, TransactionId};
-use crate::domain::notification::{Event, Notification};
+use crate::domain::notification::Event;
 use crate::domain::recurring_payment::{RecurringPayment, RecurringStatus, State, View};
 use crate::domain::terminal::{
     CloseReason, IdempotencyRecord, Outcome, Reconciliation, Terminal, TerminalSession,
@@ -227,7 +227,7 @@ impl Wallet {
             self.awaiting_card_mut(session.transaction_id.recurring_payment_id())?
         {
             let callback_url = callback_url.clone();
-            self.enqueue(Notification::new(callback_url, session.transaction_id, event, now));
+            self.enqueue(callback_url, session.transaction_id, event, now);
         }
         Ok(())
     }
@@ -277,9 +277,8 @@ impl Wallet {
                     return Err(Refusal::CardExpired);
                 }
                 if let (_, Some(callback_url)) = self.awaiting_card_mut(id)? {
-                    let activated =
-                        Notification::new(callback_url.clone(), session, Event::Activated, now);
-                    self.enqueue(activated);
+                    let callback_url = callback_url.clone();
+                    self.enqueue(callback_url, session, Event::Activated, now);
                 }
                 self.update_payment(id, |payment| {
                     payment.activated(session.attempt(), card, at, lifetime)

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 
 use super::Wallet;
 use crate::domain::id::Sequence;
-use crate::domain::notification::Notification;
+use crate::domain::notification::queue;
 use crate::domain::recurring_payment::{RecurringPayment, RecurringStatus, StatusReason};
 
 /// When the service next has to process a wallet without a request, for each kind of work.
@@ -25,10 +25,9 @@ impl Wallet {
             .iter()
             .flat_map(|payment| self.open_sessions(payment))
             .filter_map(|session| session.terminal.reconcile_at);
-        let attempts = self.contents.notifications.iter().map(Notification::due_at);
         Due {
             expiry: payments.iter().filter_map(RecurringPayment::due_at).min(),
-            task: reconciliations.chain(attempts).min(),
+            task: reconciliations.chain(queue::due_at(&self.contents.notifications)).min(),
         }
     }
 

@@ -3,7 +3,7 @@
 use roxmltree::Node;
 
 use super::ParseError;
-use super::xml::{flag_at, required_text};
+use super::xml::{children, flag_at, required_text, single, text_at};
 use crate::domain::money::{Currency, Money};
 
 /// What the reply says about the money of a transaction.
@@ -15,6 +15,8 @@ pub(in super::super) struct Amounts {
     pub(in super::super) captured: Money,
     /// The credited sum.
     pub(in super::super) credited_minor: u64,
+    /// The largest target of this service's credits in the history, in minor units. `None` if there is none.
+    pub(in super::super) credited_target: Option<u64>,
     /// Whether the authorization is annulled.
     pub(in super::super) is_annulled: bool,
 }
@@ -34,9 +36,37 @@ impl Amounts {
             registered: Money::new(registered, currency),
             captured: Money::new(captured_minor, currency),
             credited_minor,
+            credited_target: credited_target(root, captured_minor)?,
             is_annulled: is_annulled(root)?,
         })
     }
+}
+
+/// The `transactionReconRef` of a credit: Nets' history has it, so that a credit with an unclear reply can be found there.
+pub(in super::super) fn credit_reference(target_minor: u64) -> String {
+    format!("CREDIT-{target_minor}")
+}
+
+/// The target in a reference of [`credit_reference`]. `None` for any other text, such as that of a credit in Netaxept Admin.
+fn credit_target(reference: &str) -> Option<u64> {
+    let target = reference.strip_prefix("CREDIT-")?.parse().ok()?;
+    Some(target).filter(|target| credit_reference(*target) == reference)
+}
+
+/// Reads the history, which contains only operations that succeeded (netaxept.md §5). A target above the captured sum is not from
+/// this service.
+fn credited_target(root: Node<'_, '_>, captured_minor: u64) -> Result<Option<u64>, ParseError> {
+    let mut largest = None;
+    let history = single(root, "History")?;
+    for line in history.iter().flat_map(|history| children(*history, "TransactionLogLine")) {
+        let operation = text_at(line, &["Operation"])?.unwrap_or_default();
+        if operation.eq_ignore_ascii_case("credit") {
+            let reference = text_at(line, &["TransactionReconRef"])?.unwrap_or_default();
+            let target = credit_target(&reference).filter(|target| *target <= captured_minor);
+            largest = largest.max(target);
+        }
+    }
+    Ok(largest)
 }
 
 /// Nets writes the name with one l and with two (netaxept.md §5). One of them is enough.

@@ -36,6 +36,14 @@ const WRONG_STATE: [&str; 4] = [
     "The authorization has expired",
 ];
 
+/// The messages of Nets that refuse CREDIT because of the state of the transaction (netaxept.md §4.3: the first was recorded, a
+/// public client depends on the second). Nets' texts for other refusals are not known, such as the one of a credit after 365 days.
+/// With another text the reply is unclear.
+const NOT_CREDITED: [&str; 2] = [
+    "You cannot run credit on a transaction that has not been captured",
+    "Unable to credit more than captured amount",
+];
+
 /// The shortest number in a text that is treated as a card number.
 const MIN_CARD_NUMBER_LENGTH: usize = 12;
 
@@ -127,8 +135,17 @@ impl Exception {
 
     /// Whether Nets refused CAPTURE or ANNUL because of the state of the transaction.
     pub(in super::super) fn is_wrong_state(&self) -> bool {
+        self.is_generic(&WRONG_STATE)
+    }
+
+    /// Whether Nets refused CREDIT because of the state of the transaction.
+    pub(in super::super) fn is_not_credited(&self) -> bool {
+        self.is_generic(&NOT_CREDITED)
+    }
+
+    fn is_generic(&self, messages: &[&str]) -> bool {
         self.kind == ExceptionKind::Generic
-            && WRONG_STATE.iter().any(|message| self.message.contains(message))
+            && messages.iter().any(|message| self.message.contains(message))
     }
 
     /// Whether Nets certainly did not carry out the call. With these types it refuses a call before that.

@@ -4,9 +4,10 @@ use roxmltree::Node;
 
 use super::ParseError;
 use super::amounts::Amounts;
-use super::codes::{ResponseClass, classify};
+use super::codes::{ResponseClass, classify, classify_and_log};
 use super::xml::{children, flag_at, required_text, single, text_at};
 use crate::domain::card::{Card, CardExpiry, LastFour, PaymentType, VerifiedCard};
+use crate::error::Decline;
 use crate::secret::Secret;
 
 /// The parts of the reply that are needed.
@@ -19,11 +20,50 @@ pub(in super::super) struct PaymentInfo {
     pub(in super::super) verified: bool,
     /// `Summary/Authorized`.
     pub(in super::super) authorized: bool,
-    /// Whether the latest error says that the customer cancelled. `ErrorLog` is not read: it proves nothing (netaxept.md §5).
-    pub(in super::super) cancelled: bool,
+    /// Empty if there is none. `ErrorLog` is not read: it proves nothing (netaxept.md §5).
+    pub(in super::super) latest_error: LatestError,
     pub(in super::super) card: Option<VerifiedCard>,
     /// The amounts, or why they cannot be used. The setup of a card does not need them.
     pub(in super::super) amounts: Result<Amounts, ParseError>,
+}
+
+/// The source and the code of the latest error of a transaction.
+#[derive(Debug, Default)]
+pub(in super::super) struct LatestError {
+    source: String,
+    code: String,
+}
+
+impl LatestError {
+    fn read(error: Node<'_, '_>) -> Result<Self, ParseError> {
+        let text = |name| Ok::<_, ParseError>(text_at(error, &[name])?.unwrap_or_default());
+        Ok(Self { source: text("ResponseSource")?, code: text("ResponseCode")? })
+    }
+
+    fn class(&self) -> ResponseClass {
+        classify(&self.source, &self.code).0
+    }
+
+    /// Whether it says that the customer cancelled.
+    pub(in super::super) fn is_cancelled(&self) -> bool {
+        self.class() == ResponseClass::Cancelled
+    }
+
+    /// The decline that it says. Logs the code, which is one of the table of codes.
+    pub(in super::super) fn decline(&self) -> Option<Decline> {
+        match self.class() {
+            ResponseClass::Declined(decline) => {
+                classify_and_log(&self.source, &self.code);
+                Some(decline)
+            }
+            ResponseClass::Accepted
+            | ResponseClass::Cancelled
+            | ResponseClass::NoCard
+            | ResponseClass::AlreadyProcessed
+            | ResponseClass::Undetermined
+            | ResponseClass::Unclear => None,
+        }
+    }
 }
 
 impl PaymentInfo {
@@ -36,20 +76,16 @@ impl PaymentInfo {
             verified |= text_at(line, &["Operation"])?
                 .is_some_and(|operation| operation.eq_ignore_ascii_case("verify"));
         }
-        let cancelled = match single(root, "Error")? {
-            None => false,
-            Some(error) => {
-                let text = |name| Ok::<_, ParseError>(text_at(error, &[name])?.unwrap_or_default());
-                classify(&text("ResponseSource")?, &text("ResponseCode")?).0
-                    == ResponseClass::Cancelled
-            }
+        let latest_error = match single(root, "Error")? {
+            None => LatestError::default(),
+            Some(error) => LatestError::read(error)?,
         };
         Ok(Self {
             transaction_id: text_at(root, &["TransactionId"])?,
             order_number: required_text(root, &["OrderInformation", "OrderNumber"])?,
             verified: authorized || verified,
             authorized,
-            cancelled,
+            latest_error,
             card: card(root)?,
             amounts: Amounts::read(root),
         })

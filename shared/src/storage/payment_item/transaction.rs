@@ -4,13 +4,15 @@ use chrono::DateTime;
 use serde::{Deserialize, Serialize};
 
 use super::super::item::instant;
+use super::captured::{StoredAnnulment, StoredCaptured};
 use crate::domain::card::{LastFour, PaymentType};
 use crate::domain::id::{Attempt, RecurringPaymentId};
 use crate::domain::money::{Currency, Money};
 use crate::domain::payment::{
-    Annulment, Captured, Charge, ChargedCard, Chosen, Initiated, Initiator, Registration,
+    Annulment, Charge, ChargedCard, Chosen, Initiated, Initiator, Registration,
     RegistrationOutcome, Schedule, State, Transaction,
 };
+use crate::domain::text::CallbackUrl;
 use crate::error::{CancelReason, Cause, Decline};
 
 #[derive(Serialize, Deserialize)]
@@ -27,6 +29,8 @@ pub(super) struct StoredTransaction {
     initiated_at: Option<i64>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     soft_declines: Vec<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    callback: Option<String>,
     state: StoredState,
 }
 
@@ -65,6 +69,8 @@ struct StoredRegistration {
     by: StoredInitiator,
     #[serde(default, skip_serializing_if = "is_false")]
     auth_requested: bool,
+    #[serde(default, skip_serializing_if = "is_false")]
+    auto_sale: bool,
     outcome: StoredOutcome,
 }
 
@@ -79,33 +85,6 @@ struct StoredChosen {
     decline: Option<StoredDecline>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     hold_until: Option<i64>,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct StoredCaptured {
-    registration: u8,
-    at: i64,
-    /// In minor units.
-    captured: u64,
-    /// In minor units.
-    #[serde(default, skip_serializing_if = "is_zero")]
-    credited: u64,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    credited_at: Option<i64>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    annulment: Option<StoredAnnulment>,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct StoredAnnulment {
-    registrations: Vec<u8>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    unconfirmed: Option<u8>,
-    since: i64,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    reconcile_at: Option<i64>,
 }
 
 /// Defines the stored form of an enum without data, and both conversions.
@@ -139,20 +118,15 @@ stored_enum!(StoredReason is CancelReason {
 });
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
-fn is_false(value: &bool) -> bool {
+pub(super) fn is_false(value: &bool) -> bool {
     !value
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
-fn is_zero(value: &u64) -> bool {
-    *value == 0
-}
-
-fn attempt(number: u8) -> Result<Attempt, Cause> {
+pub(super) fn attempt(number: u8) -> Result<Attempt, Cause> {
     Ok(Attempt::try_from(usize::from(number))?)
 }
 
-fn schedule(since: i64, reconcile_at: Option<i64>) -> Result<Schedule, Cause> {
+pub(super) fn schedule(since: i64, reconcile_at: Option<i64>) -> Result<Schedule, Cause> {
     Ok(Schedule { since: instant(since)?, reconcile_at: reconcile_at.map(instant).transpose()? })
 }
 
@@ -169,6 +143,7 @@ impl From<&Transaction> for StoredTransaction {
             last_four: transaction.card.last_four.as_str().to_owned(),
             initiated_at: transaction.initiated_at.map(|at| at.timestamp_millis()),
             soft_declines: declines.collect(),
+            callback: transaction.callback_url.as_ref().map(|url| url.as_url().to_string()),
             state: StoredState::from(&transaction.state),
         }
     }
@@ -192,6 +167,7 @@ impl TryFrom<&StoredTransaction> for Transaction {
             },
             initiated_at: stored.initiated_at.map(instant).transpose()?,
             soft_declines: declines.collect::<Result<_, _>>()?,
+            callback_url: stored.callback.as_deref().map(CallbackUrl::from_stored).transpose()?,
             state: State::try_from(&stored.state)?,
         })
     }
@@ -259,6 +235,7 @@ impl From<&Registration> for StoredRegistration {
             at: registration.opened_at.timestamp_millis(),
             by: registration.initiator.into(),
             auth_requested: registration.auth_requested,
+            auto_sale: registration.auto_sale,
             outcome: registration.outcome.into(),
         }
     }
@@ -272,6 +249,7 @@ impl TryFrom<&StoredRegistration> for Registration {
             opened_at: instant(stored.at)?,
             initiator: stored.by.into(),
             auth_requested: stored.auth_requested,
+            auto_sale: stored.auto_sale,
             outcome: stored.outcome.into(),
         })
     }
@@ -299,58 +277,6 @@ impl TryFrom<&StoredChosen> for Chosen {
             is_shared: stored.is_shared,
             decline: stored.decline.map(From::from),
             hold_until: stored.hold_until.map(instant).transpose()?,
-        })
-    }
-}
-
-impl From<&Captured> for StoredCaptured {
-    fn from(captured: &Captured) -> Self {
-        Self {
-            registration: captured.registration.number(),
-            at: captured.at.timestamp_millis(),
-            captured: captured.captured_minor,
-            credited: captured.credited_minor,
-            credited_at: captured.credited_at.map(|at| at.timestamp_millis()),
-            annulment: captured.annulment.as_ref().map(From::from),
-        }
-    }
-}
-
-impl TryFrom<&StoredCaptured> for Captured {
-    type Error = Cause;
-
-    fn try_from(stored: &StoredCaptured) -> Result<Self, Cause> {
-        Ok(Self {
-            registration: attempt(stored.registration)?,
-            at: instant(stored.at)?,
-            captured_minor: stored.captured,
-            credited_minor: stored.credited,
-            credited_at: stored.credited_at.map(instant).transpose()?,
-            annulment: stored.annulment.as_ref().map(Annulment::try_from).transpose()?,
-        })
-    }
-}
-
-impl From<&Annulment> for StoredAnnulment {
-    fn from(annulment: &Annulment) -> Self {
-        Self {
-            registrations: annulment.registrations.iter().copied().map(Attempt::number).collect(),
-            unconfirmed: annulment.unconfirmed.map(Attempt::number),
-            since: annulment.schedule.since.timestamp_millis(),
-            reconcile_at: annulment.schedule.reconcile_at.map(|at| at.timestamp_millis()),
-        }
-    }
-}
-
-impl TryFrom<&StoredAnnulment> for Annulment {
-    type Error = Cause;
-
-    fn try_from(stored: &StoredAnnulment) -> Result<Self, Cause> {
-        let registrations = stored.registrations.iter().map(|number| attempt(*number));
-        Ok(Self {
-            registrations: registrations.collect::<Result<_, _>>()?,
-            unconfirmed: stored.unconfirmed.map(attempt).transpose()?,
-            schedule: schedule(stored.since, stored.reconcile_at)?,
         })
     }
 }

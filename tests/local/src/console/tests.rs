@@ -88,7 +88,7 @@ async fn the_page_has_forms_and_links_that_work() {
     for path in ["/clock", "/requests", "/logs", "/netaxept/transactions"] {
         assert_eq!(http.get(format!("{address}{path}")).send().await.unwrap().status(), 200);
     }
-    for path in ["/inbox", "/netaxept/faults", "/netaxept/late-calls"] {
+    for path in ["/inbox", "/netaxept/faults", "/netaxept/late-calls", "/netaxept/ledgers"] {
         assert!(page.contains(&format!("href=\"{path}\"")), "{page}");
         assert_eq!(http.get(format!("{address}{path}")).send().await.unwrap().status(), 200);
     }

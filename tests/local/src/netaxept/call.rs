@@ -62,6 +62,7 @@ impl Netaxept {
     /// Answers a call, with the next fault of its operation if there is one.
     pub(super) async fn call(&self, call: Call) -> Response {
         self.execute_due_calls();
+        self.report_call(&call);
         let kind = call.kind;
         let response = async move {
             match self.inner.faults.next(&call.operations()) {
@@ -75,6 +76,21 @@ impl Netaxept {
                 self.inner.side_effects.execute(side_effect, response).await
             }
             CallKind::Query => response.await,
+        }
+    }
+
+    /// Calls `observer` with the operation and the transaction id of every later call, when it is received and before it is
+    /// executed. There is one observer: a second one is ignored.
+    pub fn observe(&self, observer: impl Fn(Operation, &str) + Send + Sync + 'static) {
+        self.inner.observer.set(Box::new(observer)).unwrap_or_default();
+    }
+
+    fn report_call(&self, call: &Call) {
+        let id = call.parameters.get("transactionid");
+        if let (Some(observer), Some(operation), Some(id)) =
+            (self.inner.observer.get(), call.operations().last(), id)
+        {
+            observer(*operation, id);
         }
     }
 

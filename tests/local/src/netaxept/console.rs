@@ -1,4 +1,5 @@
-//! The sandbox at the console: the transactions as JSON and as a table, and the routes and the page section for faults and late calls.
+//! The sandbox at the console: the transactions and the ledgers as JSON and as tables, and the routes and the page section for
+//! faults and late calls.
 
 use axum::body::Bytes;
 use axum::extract::State;
@@ -28,8 +29,9 @@ const OPERATIONS: [(&str, &str); 10] = [
 ];
 
 /// The kinds of the form, and their descriptions.
-const KINDS: [(&str, &str); 9] = [
+const KINDS: [(&str, &str); 10] = [
     ("drop-reply", "Execute the call, then break the connection without an answer"),
+    ("drop-request", "Do not execute the call, and break the connection without an answer"),
     ("arrive-late", "Break the connection without an answer, and execute the call later"),
     ("delay", "Execute the call, and answer 10 seconds late"),
     ("stale", "Answer Query without the operations of the last seconds"),
@@ -44,6 +46,7 @@ const KINDS: [(&str, &str); 9] = [
 pub(super) fn router(sandbox: Netaxept) -> Router {
     Router::new()
         .route("/netaxept/transactions", get(transactions))
+        .route("/netaxept/ledgers", get(ledgers))
         .route("/netaxept/faults", get(list).post(add).delete(clear))
         .route("/netaxept/faults/clear", post(clear_from_page))
         .route("/netaxept/late-calls", get(late_calls).post(execute_late_calls))
@@ -53,18 +56,30 @@ pub(super) fn router(sandbox: Netaxept) -> Router {
 /// All transactions, or with `?orderNumber=` those of one order, such as the registrations of a payment.
 async fn transactions(State(sandbox): State<Netaxept>, uri: Uri) -> Json<Value> {
     let mut transactions = sandbox.transactions();
-    let mut query = form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes());
-    let order = query.find(|(name, _)| name == "orderNumber").map(|(_, value)| value.into_owned());
-    if let (Some(order), Value::Array(all)) = (order, &mut transactions) {
+    if let (Some(order), Value::Array(all)) = (order_number(&uri), &mut transactions) {
         all.retain(|one| one["transaction"]["orderNumber"] == order);
     }
     Json(transactions)
 }
 
-/// The address of the transactions with an order number.
-fn transactions_of_order(order: &str) -> String {
+/// The ledgers of all orders, or with `?orderNumber=` those of one order.
+async fn ledgers(State(sandbox): State<Netaxept>, uri: Uri) -> Json<Value> {
+    let order = order_number(&uri);
+    let mut ledgers = sandbox.ledgers();
+    ledgers.retain(|ledger| order.as_ref().is_none_or(|order| *order == ledger.order_number));
+    Json(json!(ledgers))
+}
+
+/// The parameter `orderNumber`, if there is one.
+fn order_number(uri: &Uri) -> Option<String> {
+    let mut query = form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes());
+    query.find(|(name, _)| name == "orderNumber").map(|(_, value)| value.into_owned())
+}
+
+/// The address of the transactions or of the ledgers with an order number.
+fn address_of_order(list: &str, order: &str) -> String {
     let encoded: String = form_urlencoded::byte_serialize(order.as_bytes()).collect();
-    format!("/netaxept/transactions?orderNumber={encoded}")
+    format!("/netaxept/{list}?orderNumber={encoded}")
 }
 
 async fn list(State(sandbox): State<Netaxept>) -> Response {
@@ -169,6 +184,24 @@ impl Netaxept {
         }
     }
 
+    /// Returns the table of orders on the console's page.
+    pub(crate) fn orders_table(&self) -> Markup {
+        html! {
+            table {
+                tr { @for name in ["order", "registrations", "authorized", "held", "captured", "credited", "annulled", "calls"] { th { (name) } } }
+                @for ledger in self.ledgers() {
+                    @let amounts = [ledger.authorized_minor, ledger.held_minor, ledger.captured_minor, ledger.credited_minor, ledger.annulled_minor];
+                    tr {
+                        td { a href=(address_of_order("ledgers", &ledger.order_number)) { (ledger.order_number) } }
+                        td { (ledger.registrations.len()) }
+                        @for minor in amounts { td { (amount(minor, &ledger.currency)) } }
+                        td { code { (json!(ledger.calls).to_string()) } }
+                    }
+                }
+            }
+        }
+    }
+
     /// Returns the table of transactions on the console's page. `address` is the sandbox's address.
     pub(crate) fn transactions_table(&self, address: &str) -> Markup {
         let transactions = self.transactions();
@@ -181,7 +214,7 @@ impl Netaxept {
                     tr {
                         td { a href=(format!("{address}/Terminal/default.aspx?merchantId={MERCHANT_ID}&transactionId={id}")) { (id) } }
                         @let order = data["orderNumber"].as_str().unwrap_or_default();
-                        td { a href=(transactions_of_order(order)) { (order) } }
+                        td { a href=(address_of_order("transactions", order)) { (order) } }
                         @for name in ["amountMinor", "capturedMinor", "creditedMinor"] { td { (money(data, name)) } }
                         td { (data["annulled"].to_string()) }
                         td { (data["cardEntered"].to_string()) }
@@ -207,11 +240,15 @@ fn description(options: &[(&'static str, &'static str)], value: &Value) -> &'sta
     options.iter().find(|(name, _)| value == name).map(|(_, text)| *text).unwrap_or_default()
 }
 
-/// Formats an amount of a transaction, such as `10.00 NOK`. All currencies of the sandbox have two decimals. Returns an empty text
-/// if the transaction only stores a card.
+/// Formats an amount of a transaction. Returns an empty text if the transaction only stores a card.
 fn money(data: &Value, name: &str) -> String {
     match (data[name].as_u64(), data["currency"].as_str()) {
-        (Some(minor), Some(currency)) => format!("{}.{:02} {currency}", minor / 100, minor % 100),
+        (Some(minor), Some(currency)) => amount(minor, currency),
         _ => String::new(),
     }
+}
+
+/// Formats an amount, such as `10.00 NOK`. All currencies of the sandbox have two decimals.
+fn amount(minor: u64, currency: &str) -> String {
+    format!("{}.{:02} {currency}", minor / 100, minor % 100)
 }

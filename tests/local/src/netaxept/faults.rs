@@ -82,6 +82,8 @@ impl Operation {
 pub enum FaultKind {
     /// Executes the operation, then breaks the connection without an answer.
     DropReply,
+    /// Does not execute the operation, and breaks the connection without an answer.
+    DropRequest,
     /// Executes the operation and answers 10 s late.
     Delay,
     /// Does not execute the operation. Answers 500 with an HTML page.
@@ -137,6 +139,7 @@ impl Fault {
             FaultKind::Stale if !is_query => Some("stale is for Query"),
             FaultKind::ArriveLate | FaultKind::Stale => None,
             FaultKind::DropReply
+            | FaultKind::DropRequest
             | FaultKind::Delay
             | FaultKind::Http500
             | FaultKind::Html
@@ -209,7 +212,7 @@ impl Faults {
                 crate::close_without_response()
             }
             FaultKind::Delay | FaultKind::Pass | FaultKind::Stale => perform(),
-            FaultKind::ArriveLate => crate::close_without_response(),
+            FaultKind::DropRequest | FaultKind::ArriveLate => crate::close_without_response(),
             FaultKind::Http500 => {
                 (StatusCode::INTERNAL_SERVER_ERROR, Html(ERROR_PAGE)).into_response()
             }

@@ -1,9 +1,12 @@
 mod amounts;
 mod authentication;
+mod auto_auth;
 mod callbacks;
 mod console;
+mod credits;
 mod faults;
 mod late_calls;
+mod ledger;
 mod operations;
 mod outcomes;
 mod query;

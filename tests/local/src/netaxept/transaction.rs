@@ -1,6 +1,7 @@
 //! A transaction: its state, the operations on it, and its XML in replies.
 
 mod card;
+mod ledger;
 mod operations;
 mod query;
 mod registration;
@@ -51,6 +52,8 @@ pub(super) struct Transaction {
     errors: Vec<Failure>,
     /// The number of successful operations, by name.
     successes: BTreeMap<&'static str, u32>,
+    /// The number of executed calls of Process, also of those that were refused, by operation.
+    calls: BTreeMap<&'static str, u32>,
     /// Whether an operation has succeeded since the last callback.
     has_changed: bool,
 }
@@ -162,6 +165,7 @@ impl Transaction {
             history,
             errors: Vec::new(),
             successes: BTreeMap::new(),
+            calls: BTreeMap::new(),
             has_changed: false,
         }
     }
@@ -183,6 +187,7 @@ impl Transaction {
             "cancelled": self.is_cancelled,
             "authorized": self.state != State::Registered,
             "done": self.successes,
+            "calls": self.calls,
         })
     }
 

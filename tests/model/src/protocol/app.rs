@@ -10,11 +10,11 @@ use shared::error::Refusal;
 use super::LIFETIME;
 use super::notification_sender::{annotate_attempts, deliver};
 use super::reconciliation::{Reconciled, error_without_card, reconcile};
-use super::storage::{self, ChangeResult, WalletKey};
 use crate::annotation::{Annotation, Effect};
 use crate::defect::Defect;
 use crate::event::Event;
-use crate::wire::{Failure, Stop, Wire};
+use crate::storage::{self, Changed};
+use crate::wallets::{Failure, Stop, WalletKey, Wire};
 
 /// `App::complete`.
 ///
@@ -27,7 +27,7 @@ pub fn complete(
     now: DateTime<Utc>,
 ) -> Result<(), Stop> {
     let found = storage::load(wire, key, now)?;
-    let sessions = match found.wallet.setup_progress(id)? {
+    let sessions = match found.aggregate.setup_progress(id)? {
         SetupProgress::Completed(_) => return Ok(()),
         SetupProgress::AwaitingCard(sessions) => sessions,
     };
@@ -53,7 +53,7 @@ pub fn complete(
             Annotation { attempts: annotated, ..Annotation::with_response(effect, &view) },
         ))
     });
-    let ChangeResult { outcome: (attempts, status), written } = changed?;
+    let Changed { outcome: (attempts, status), written, .. } = changed?;
     let has_card =
         reconciled.iter().any(|one| matches!(one.reconciliation, Reconciliation::Card(_)));
     let is_stored = status != RecurringStatus::Created;
@@ -75,11 +75,11 @@ pub fn complete(
 /// Fails with an error of the store.
 pub fn finish(wire: &mut Wire<'_>, now: DateTime<Utc>) -> Result<(), Stop> {
     let found = storage::load(wire, WalletKey::Slot, now)?;
-    if found.wallet.due().task.is_none_or(|at| now < at) && !found.has_stale_index_entry(now) {
+    if found.aggregate.due().task.is_none_or(|at| now < at) && !found.has_stale_index_entry(now) {
         return Ok(());
     }
     let mut reconciled = Vec::new();
-    for session in found.wallet.due_sessions() {
+    for session in found.aggregate.due_sessions() {
         reconciled.push(reconcile(wire, session)?);
     }
     let attempts_unwritten = wire.has(Defect::AttemptsNotWritten);
@@ -99,7 +99,7 @@ pub fn finish(wire: &mut Wire<'_>, now: DateTime<Utc>) -> Result<(), Stop> {
             Effect::ApplyReconciliations(reconciled.iter().map(Reconciled::summary).collect());
         Ok(((expired.len(), attempts.clone()), annotate_attempts(effect, &attempts)))
     });
-    let ChangeResult { outcome: (expired, attempts), written } = changed?;
+    let Changed { outcome: (expired, attempts), written, .. } = changed?;
     if expired > 0 {
         wire.record(Event::NotificationExpired);
     }

@@ -1,13 +1,13 @@
 //! `shared/src/storage/due.rs`: stores the expiries and abandonments of a wallet that are due.
 
 use chrono::{DateTime, Utc};
-use shared::domain::notification::Notification;
+use shared::domain::notification::{Notification, SetupEvent};
 
 use super::notification_sender::{annotate_attempts, deliver};
-use super::storage::{ChangeResult, WalletKey, change_loaded, get, open_item};
 use crate::annotation::Effect;
 use crate::event::Event;
-use crate::wire::{Stop, Wire};
+use crate::storage::{Changed, change_loaded, get, open_item};
+use crate::wallets::{Stop, WalletKey, Wire};
 
 /// `NotificationSender::expire`: stores what is due, and delivers the notifications.
 ///
@@ -19,7 +19,10 @@ pub fn expire(wire: &mut Wire<'_>, now: DateTime<Utc>) -> Result<(), Stop> {
 }
 
 /// `Store::expire`.
-fn store_expire(wire: &mut Wire<'_>, now: DateTime<Utc>) -> Result<Vec<Notification>, Stop> {
+fn store_expire(
+    wire: &mut Wire<'_>,
+    now: DateTime<Utc>,
+) -> Result<Vec<Notification<SetupEvent>>, Stop> {
     let Some(item) = get(wire)?.filter(|item| item.expires_by(now)) else {
         wire.record(Event::NothingDue);
         return Ok(Vec::new());
@@ -33,6 +36,6 @@ fn store_expire(wire: &mut Wire<'_>, now: DateTime<Utc>) -> Result<Vec<Notificat
         let annotation = annotate_attempts(Effect::TimeOnly, &attempts);
         Ok((attempts, annotation))
     });
-    let ChangeResult { outcome: attempts, written } = changed?;
+    let Changed { outcome: attempts, written, .. } = changed?;
     Ok(if written { attempts } else { Vec::new() })
 }

@@ -5,18 +5,19 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use shared::domain::notification::Notification;
+use shared::domain::notification::{Notification, SetupEvent};
 
-use super::storage::{self, WalletKey};
 use crate::annotation::{Annotation, Effect};
 use crate::defect::Defect;
 use crate::event::Event;
-use crate::wire::{Failure, Reply, Request, Stop, Wire};
+use crate::storage;
+use crate::wallets::{Answer, Call, Failure, Stop, WalletKey, Wire};
 
 /// The annotation of a write that stores delivery attempts.
 #[must_use]
-pub fn annotate_attempts(effect: Effect, attempts: &[Notification]) -> Annotation {
-    let attempts = attempts.iter().map(|attempt| (attempt.transaction_id, attempt.event)).collect();
+pub fn annotate_attempts(effect: Effect, attempts: &[Notification<SetupEvent>]) -> Annotation {
+    let subject = |SetupEvent { transaction_id, event }| (transaction_id, event);
+    let attempts = attempts.iter().map(|attempt| subject(attempt.subject)).collect();
     Annotation { attempts, ..Annotation::without_response(effect) }
 }
 
@@ -27,7 +28,7 @@ pub fn annotate_attempts(effect: Effect, attempts: &[Notification]) -> Annotatio
 pub fn deliver(
     wire: &mut Wire<'_>,
     key: WalletKey,
-    attempts: &[Notification],
+    attempts: &[Notification<SetupEvent>],
     now: DateTime<Utc>,
 ) -> Result<(), Stop> {
     let mut delivered = Vec::new();
@@ -35,7 +36,7 @@ pub fn deliver(
         if notification.attempts.is_some_and(|attempts| attempts.count > 1) {
             wire.record(Event::DeliveryRetried);
         }
-        if *wire.send(Request::Notify(Arc::new(notification.clone())))? == Reply::Delivered
+        if wire.call(Call::Notify(Arc::new(notification.clone())))? == Some(&Answer::Delivered)
             || wire.has(Defect::RemovesUndelivered)
         {
             delivered.push(notification.id());

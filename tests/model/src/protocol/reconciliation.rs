@@ -9,7 +9,7 @@ use crate::annotation::ReconciliationSummary;
 use crate::defect::Defect;
 use crate::event::Event;
 use crate::nets::EXPIRING_CARD_MONTH;
-use crate::wire::{Failure, Reply, Request, Stop, Wire};
+use crate::wallets::{Answer, Call, Failure, Stop, Wire};
 
 /// A session with the result of its reconciliation.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -100,7 +100,7 @@ fn query_and_verify(
 }
 
 fn verify(wire: &mut Wire<'_>, session: &TerminalSession) -> Result<Reconciliation, Stop> {
-    let Reply::Verification(verification) = wire.send(Request::Verify(*session))? else {
+    let Some(Answer::Verification(verification)) = wire.call(Call::Verify(*session))? else {
         return Err(Stop::Failed(Failure::Unavailable));
     };
     match *verification {
@@ -134,7 +134,7 @@ fn verify(wire: &mut Wire<'_>, session: &TerminalSession) -> Result<Reconciliati
 /// # Errors
 /// `Unavailable` if Nets gives no clear answer.
 pub fn query(wire: &mut Wire<'_>, session: &TerminalSession) -> Result<Progress, Stop> {
-    let Reply::Progress(progress) = wire.send(Request::Query(*session))? else {
+    let Some(Answer::Progress(progress)) = wire.call(Call::Query(*session))? else {
         return Err(Stop::Failed(Failure::Unavailable));
     };
     Ok(progress.clone())

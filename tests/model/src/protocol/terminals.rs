@@ -7,13 +7,13 @@ use shared::error::Refusal;
 use shared::netaxept::{Progress, Registered};
 
 use super::reconciliation::query;
-use super::storage::{self, WalletKey};
 use super::{callback_url, hash, id};
 use crate::annotation::{Annotation, Effect};
 use crate::defect::Defect;
 use crate::event::Event;
 use crate::operation::SequenceNumber;
-use crate::wire::{Failure, Reply, Request, Stop, Wire};
+use crate::storage;
+use crate::wallets::{Answer, Call, Failure, Stop, WalletKey, Wire};
 
 /// How many transaction ids are tried if Nets already knows them.
 const MAX_IDS: u32 = 3;
@@ -100,7 +100,7 @@ fn is_registered(wire: &mut Wire<'_>, session: &TerminalSession) -> Result<bool,
 
 /// Has Nets register a session. Returns false if its id belongs to another transaction.
 fn register(wire: &mut Wire<'_>, session: &TerminalSession) -> Result<bool, Stop> {
-    if let Reply::Registered(registered) = wire.send(Request::Register(*session))? {
+    if let Some(Answer::Registered(registered)) = wire.call(Call::Register(*session))? {
         return match registered {
             Registered::Yes => Ok(true),
             Registered::IdTaken => {
@@ -129,7 +129,8 @@ fn open_after_registration(
     now: DateTime<Utc>,
 ) -> Result<TerminalSession, Stop> {
     let found = storage::load(wire, WalletKey::Payment, now)?;
-    let (OpenedTerminal { session, .. }, _) = opened(&mut found.wallet.clone(), of, key, notify)?;
+    let (OpenedTerminal { session, .. }, _) =
+        opened(&mut found.aggregate.clone(), of, key, notify)?;
     register(wire, &session)?;
     storage::change(wire, WalletKey::Payment, now, |wallet| opened(wallet, of, key, notify))?;
     Ok(session)

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use shared::domain::notification::Notification;
+use shared::domain::notification::{Notification, SetupEvent};
 use shared::domain::terminal::TerminalSession;
 use shared::netaxept::{Registered, Verification};
 
@@ -11,23 +11,28 @@ use super::{StepContext, World, event_counting};
 use crate::annotation::Annotation;
 use crate::defect::Defect;
 use crate::event::Event;
-use crate::item::{Item, WriteId};
 use crate::nets::Transaction;
 use crate::violation::Violation;
-use crate::wire::{Put, Reply, Request};
+use crate::wallets::{Answer, Call, Put, Reply, Request};
 
 impl World {
     /// Executes a request. The caller decides whether the reply arrives.
     pub fn execute(&mut self, request: &Request, context: &StepContext<'_>) -> Reply {
         match request {
-            Request::Get => Reply::Read(self.table.clone()),
+            Request::Get => Reply::Read(self.table.item.clone()),
             Request::Put(put) => self.put(put, context),
-            Request::Register(session) => self.register(session, context),
-            Request::Query(session) => self.nets.query(session),
-            Request::Verify(session) => self.verify(session, context),
-            Request::Notify(notification) => {
+            Request::Call(call) => Reply::Answered(self.answer(call, context)),
+        }
+    }
+
+    fn answer(&mut self, call: &Call, context: &StepContext<'_>) -> Answer {
+        match call {
+            Call::Register(session) => self.register(session, context),
+            Call::Query(session) => self.nets.query(session),
+            Call::Verify(session) => self.verify(session, context),
+            Call::Notify(notification) => {
                 self.notify(notification, true);
-                Reply::Delivered
+                Answer::Delivered
             }
         }
     }
@@ -36,56 +41,27 @@ impl World {
     #[must_use]
     pub fn can_have_effect(&self, request: &Request, context: &StepContext<'_>) -> bool {
         match request {
-            Request::Put(put) => self.condition_holds(put) || context.has(Defect::NoCondition),
-            Request::Register(session) => {
+            Request::Put(put) => {
+                self.table.condition_holds(put) || context.has(Defect::NoCondition)
+            }
+            Request::Call(Call::Register(session)) => {
                 !self.nets.transactions().any(|one| one.id == session.transaction_id)
             }
-            Request::Verify(session) => {
+            Request::Call(Call::Verify(session)) => {
                 self.nets.of(session).is_none_or(Transaction::can_be_verified)
             }
-            Request::Get | Request::Query(_) | Request::Notify(_) => false,
+            Request::Get | Request::Call(Call::Query(_) | Call::Notify(_)) => false,
         }
-    }
-
-    /// Whether the request is a put whose condition holds now.
-    #[must_use]
-    pub fn is_executable_put(&self, request: &Request) -> bool {
-        match request {
-            Request::Put(put) => self.condition_holds(put),
-            Request::Get
-            | Request::Register(_)
-            | Request::Query(_)
-            | Request::Verify(_)
-            | Request::Notify(_) => false,
-        }
-    }
-
-    /// Whether the condition of a put holds.
-    fn condition_holds(&self, put: &Put) -> bool {
-        self.table.as_ref().map(|item| item.version) == put.replaces
     }
 
     fn put(&mut self, put: &Put, context: &StepContext<'_>) -> Reply {
-        if !self.condition_holds(put) && !context.has(Defect::NoCondition) {
-            return Reply::Conflict(self.table.clone().filter(|_| context.returns_winner), false);
-        }
-        self.violations.add_unless(self.condition_holds(put), Violation::Overwritten);
-        self.violations
-            .add_unless(put.item.version == self.version() + 1, Violation::VersionSkipped);
-        self.write(put.change_id, &put.item, context);
+        let before = match self.table.put(put, &mut self.violations, context) {
+            Ok(before) => before,
+            Err(conflict) => return conflict,
+        };
+        self.check_status(before.as_deref(), &put.item);
         self.apply_annotation(&put.annotation, put.now, context);
         Reply::Written
-    }
-
-    /// Replaces the item in the table.
-    fn write(&mut self, change_id: WriteId, item: &Arc<Item>, context: &StepContext<'_>) {
-        self.violations.add_unless(!self.written.has(change_id), Violation::WrittenTwice);
-        self.violations
-            .add_unless(!self.reported_not_done.has(change_id), Violation::RefusedButWritten);
-        self.written.add(change_id);
-        let before = self.table.replace(item.clone());
-        self.check_status(before.as_deref(), item);
-        self.previous = before.filter(|_| context.has(Defect::StaleRead));
     }
 
     /// Applies the effect of a write to the specification, and compares the table with it.
@@ -108,29 +84,29 @@ impl World {
         self.check(context);
     }
 
-    fn register(&mut self, session: &TerminalSession, context: &StepContext<'_>) -> Reply {
+    fn register(&mut self, session: &TerminalSession, context: &StepContext<'_>) -> Answer {
         self.violations
             .add_unless(self.specification.has_session(session), Violation::RegisteredUnstored);
         let reply = self.nets.register(session);
-        if reply == Reply::Registered(Registered::Yes) {
+        if reply == Answer::Registered(Registered::Yes) {
             self.check(context);
         }
         reply
     }
 
-    fn verify(&mut self, session: &TerminalSession, context: &StepContext<'_>) -> Reply {
+    fn verify(&mut self, session: &TerminalSession, context: &StepContext<'_>) -> Answer {
         let reply = self.nets.verify(session);
         let once = self.nets.transactions().all(|one| one.verified <= 1);
         self.violations.add_unless(once, Violation::VerifiedTwice);
-        if reply == Reply::Verification(Verification::Verified) {
+        if reply == Answer::Verification(Verification::Verified) {
             self.check(context);
         }
         reply
     }
 
     /// Makes a delivery attempt. `delivered`: whether the receiver gets it.
-    pub fn notify(&mut self, notification: &Notification, delivered: bool) {
-        let (session, event) = (notification.transaction_id, notification.event);
+    pub fn notify(&mut self, notification: &Notification<SetupEvent>, delivered: bool) {
+        let SetupEvent { transaction_id: session, event } = notification.subject;
         let number = notification.attempts.map_or(0, |attempts| attempts.count);
         let attempt = (session, event.name(), number);
         self.violations.add_unless(!self.attempts.contains(&attempt), Violation::AttemptRepeated);

@@ -8,7 +8,7 @@ use crate::configuration::Bounds;
 use crate::defect::Defect;
 use crate::nets::PageState;
 use crate::operation::Operation;
-use crate::wire::Request;
+use crate::wallets::{Call, Request, Wallets};
 
 /// The longest duration of a request. API Gateway ends it after 29 seconds.
 const REQUEST_LIMIT: TimeDelta = TimeDelta::seconds(29);
@@ -67,7 +67,7 @@ impl World {
             steps.push(Step::Begin { process, clock_behind: true, stale_read: false });
         }
         if context.has(Defect::StaleRead)
-            && self.previous.is_some()
+            && self.table.previous.is_some()
             && *operation != Operation::Expire
         {
             steps.push(Step::Begin { process, clock_behind: false, stale_read: true });
@@ -100,10 +100,10 @@ impl World {
         steps.push(Step::Execute(process));
         let is_write = matches!(run.request, Request::Put(_));
         let is_change =
-            is_write || matches!(run.request, Request::Register(_) | Request::Verify(_));
-        let is_notification = matches!(run.request, Request::Notify(_));
+            is_write || matches!(run.request, Request::Call(Call::Register(_) | Call::Verify(_)));
+        let is_notification = matches!(run.request, Request::Call(Call::Notify(_)));
         if self.remaining.losses > 0 {
-            if is_write && self.is_executable_put(&run.request) {
+            if is_write && self.table.is_executable_put(&run.request) {
                 steps.push(Step::RepeatWrite(process));
             }
             if is_notification {
@@ -119,16 +119,18 @@ impl World {
 
     /// The instant after a clock step. None if it is not later than now, or if a run in progress would exceed its limit.
     fn instant_after(&self, step: ClockStep, scripts: &[Vec<Operation>]) -> Option<DateTime<Utc>> {
-        let item = self.table.as_ref();
+        let item = self.table.item.as_ref();
         let at = match step {
             ClockStep::By(duration) => Some(self.now + duration),
-            ClockStep::ToTask => item?.task_at,
-            ClockStep::ToExpiry => item?.expiry_at,
-            ClockStep::ToBeforeExpiry => item?.expiry_at.map(|at| at - TimeDelta::milliseconds(1)),
+            ClockStep::ToTask => item?.entries.task,
+            ClockStep::ToExpiry => item?.entries.expiry,
+            ClockStep::ToBeforeExpiry => {
+                item?.entries.expiry.map(|at| at - TimeDelta::milliseconds(1))
+            }
         };
         let at = at.filter(|at| self.now < *at)?;
         let duration = at - self.now;
-        let exceeds_limit = |(process, script): (&Process, &Vec<Operation>)| {
+        let exceeds_limit = |(process, script): (&Process<Wallets>, &Vec<Operation>)| {
             let operation = script.get(usize::from(process.done)).filter(|_| process.run.is_some());
             let limit = |operation: &Operation| {
                 if operation.is_request() { REQUEST_LIMIT } else { SCHEDULE_LIMIT }

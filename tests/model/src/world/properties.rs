@@ -1,5 +1,7 @@
 //! Compares what callers see with the specification.
 
+use std::sync::Arc;
+
 use shared::domain::id::Sequence;
 use shared::domain::recurring_payment::{RecurringPayment, RecurringStatus, State, View};
 use shared::domain::terminal::{Outcome, Terminal};
@@ -7,17 +9,17 @@ use shared::domain::wallet::Wallet;
 
 use super::{StepContext, World};
 use crate::annotation::Annotation;
-use crate::item::Item;
 use crate::nets::{PageState, Transaction, expiring_card_expires_at};
 use crate::operation::SequenceNumber;
 use crate::protocol::{id, nickname, slot};
 use crate::specification::{ExpectedPayment, ExpectedState, Specification};
 use crate::violation::Violation;
+use crate::wallets::Item;
 
 impl World {
     /// Checks the properties that depend only on the state. Called after each change of the table, of Nets or of the clock.
     pub fn check(&mut self, context: &StepContext<'_>) {
-        let Some(item) = self.table.clone() else { return };
+        let Some(item) = self.table.item.clone() else { return };
         let wallet = Wallet::new(slot(), item.contents.clone(), self.now);
         let mut specification = (*self.specification).clone();
         specification.apply_time(self.now);
@@ -70,7 +72,7 @@ impl World {
             let expected = self.specification.payment(sequence.number());
             expected.is_some_and(|expected| matches!(expected.state, ExpectedState::Active(_)))
         };
-        let only_active = self.table.iter().flat_map(|item| item.with_pan_hash()).all(is_active);
+        let only_active = self.table.item.iter().flat_map(with_pan_hash).all(is_active);
         self.violations.add_unless(only_active, Violation::PanHashWithoutCard);
     }
 
@@ -117,6 +119,12 @@ impl World {
                 && self.pages.contains(&one.id)
         })
     }
+}
+
+/// The recurring payments that have a pan hash.
+fn with_pan_hash(item: &Arc<Item>) -> impl Iterator<Item = Sequence> {
+    let has_pan_hash = |payment: &&RecurringPayment| matches!(payment.state, State::Active { .. });
+    item.contents.payments.iter().filter(has_pan_hash).map(|payment| payment.sequence)
 }
 
 /// Whether the reconciliation of a transaction is due at some time.

@@ -2,23 +2,20 @@
 //!
 //! This is how the model checks what must hold eventually. It does so from every state, not only from final states.
 
-use std::sync::Arc;
-
 use chrono::{DateTime, Utc};
 
 use super::{Process, StepContext, World};
 use crate::operation::Operation;
 use crate::protocol::Success;
-use crate::run::{Run, RunState};
+use crate::run::RunState;
 use crate::specification::{ExpectedState, Specification};
 use crate::violation::Violation;
-use crate::wire::{MAX_WRITES_PER_RUN, Request};
+use crate::wallets::Run;
+use crate::wire::MAX_OPERATIONS;
 
 /// More runs than a recovery ever needs: reconciliations after 1, 5 and 16 minutes, an hour and a day, abandonment, a repetition of
 /// each, and the delivery attempts.
 const MAX_RUNS: usize = 40;
-/// The ordinal of operations that do not belong to a process. It determines their write ids.
-const SEQUENTIAL_ORDINAL: u8 = 20;
 
 impl World {
     /// Checks the recovery from this state, if the schedules have something to do.
@@ -30,7 +27,7 @@ impl World {
         let is_card_waiting = specification.payments.iter().any(|expected| {
             expected.state == ExpectedState::Created && self.completed(expected).next().is_some()
         });
-        let is_overdue = self.table.as_ref().is_some_and(|item| item.expires_by(self.now))
+        let is_overdue = self.table.item.as_ref().is_some_and(|item| item.expires_by(self.now))
             || specification != &*self.specification;
         if !is_card_waiting && !is_overdue && !specification.has_pending_notification(self.now)
             || !self.violations.is_none()
@@ -74,7 +71,7 @@ impl World {
     /// Runs both schedules as the indexes demand: expiries that are due now, and all present and future background tasks.
     fn run_schedules(&mut self, context: &StepContext<'_>) {
         for _ in 0..MAX_RUNS {
-            let Some(item) = self.table.clone() else { return };
+            let Some(item) = self.table.item.clone() else { return };
             if item.expires_by(self.now) {
                 self.run_operation(Operation::Expire, context);
                 continue;
@@ -82,7 +79,7 @@ impl World {
             if self.violations.is_none() {
                 self.check_nothing_is_overdue();
             }
-            let Some(at) = item.task_at else { return };
+            let Some(at) = item.entries.task else { return };
             self.now = self.now.max(at);
             self.run_operation(Operation::Finish, context);
         }
@@ -91,7 +88,7 @@ impl World {
 
     /// Checks that each stored status is as expected when the index has no overdue expiry.
     fn check_nothing_is_overdue(&mut self) {
-        let Some(item) = &self.table else { return };
+        let Some(item) = &self.table.item else { return };
         let mut specification = (*self.specification).clone();
         specification.apply_time(self.now);
         let agrees = item.contents.payments.iter().all(|payment| {
@@ -107,17 +104,9 @@ impl World {
         operation: Operation,
         context: &StepContext<'_>,
     ) -> Option<Success> {
-        let mut run = Run {
-            operation,
-            now: self.now,
-            replies: Vec::new(),
-            request: Request::Get,
-            repeated: false,
-            version_at_begin: 0,
-            verified_at_begin: Vec::new(),
-        };
+        let mut run = Run::new(operation, self.now, Vec::new());
         let result = loop {
-            match run.replay(context.run_settings(SEQUENTIAL_ORDINAL)).state {
+            match run.replay(context.run_settings(MAX_OPERATIONS)).state {
                 RunState::Waiting(request) => {
                     let reply = self.execute(&request, context);
                     run.replies.push(reply);
@@ -126,7 +115,7 @@ impl World {
                 RunState::Failed(_) => break None,
             }
         };
-        self.reset_sequential_ids();
+        self.table.reset_sequential_ids();
         result
     }
 
@@ -137,23 +126,13 @@ impl World {
         }
     }
 
-    /// Removes the write ids of this operation, because the next sequential operation uses the same ones.
-    fn reset_sequential_ids(&mut self) {
-        let first = SEQUENTIAL_ORDINAL * MAX_WRITES_PER_RUN;
-        (self.written, self.reported_not_done) =
-            (self.written.before(first), self.reported_not_done.before(first));
-        if let Some(item) = &mut self.table {
-            *item = Arc::new(item.without_writes_from(first));
-        }
-    }
-
     /// The instant of the due index entry for a schedule. `None` if no entry is due.
     #[must_use]
     pub fn due_at(&self, operation: Operation) -> Option<DateTime<Utc>> {
-        let item = self.table.as_ref()?;
+        let item = self.table.item.as_ref()?;
         match operation {
-            Operation::Expire => item.expiry_at.filter(|at| *at <= self.now),
-            Operation::Finish => item.task_at.filter(|at| *at <= self.now),
+            Operation::Expire => item.entries.expiry.filter(|at| *at <= self.now),
+            Operation::Finish => item.entries.task.filter(|at| *at <= self.now),
             Operation::List
             | Operation::Create { .. }
             | Operation::SetPrimary(_)
@@ -169,6 +148,6 @@ impl World {
 
     /// Sets the number of processes. None of them has begun.
     pub fn set_processes(&mut self, count: usize) {
-        self.processes = vec![Process::default(); count];
+        self.processes = Process::several(count);
     }
 }

@@ -9,14 +9,13 @@ use shared::error::Refusal;
 
 use super::{StepContext, World};
 use crate::event::Event;
-use crate::item::WriteId;
 use crate::nets::PageState;
 use crate::operation::Operation;
 use crate::protocol::Success;
-use crate::run::{Run, RunProgress, RunState};
+use crate::run::{RunProgress, RunState};
 use crate::specification::ExpectedResult;
 use crate::violation::Violation;
-use crate::wire::{Failure, Reply, Request};
+use crate::wallets::{Answer, AtBegin, Call, Failure, Reply, Request, Run};
 
 /// A step. Processes and late requests have an index.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -92,7 +91,7 @@ impl World {
             Step::LoseRequest(process) => {
                 self.remaining.losses -= 1;
                 let request = self.request(process);
-                if let Request::Notify(notification) = &request {
+                if let Request::Call(Call::Notify(notification)) = &request {
                     self.notify(notification, false);
                 }
                 self.late.push(request);
@@ -117,7 +116,7 @@ impl World {
             Step::AdvanceClock(now) => {
                 self.remaining.clock_steps -= 1;
                 if self.now + REGISTER_DELAY < now {
-                    self.late.retain(|late| !matches!(late, Request::Register(_)));
+                    self.late.retain(|late| !matches!(late, Request::Call(Call::Register(_))));
                 }
                 self.now = now;
                 self.check(context);
@@ -141,23 +140,14 @@ impl World {
         stale_read: bool,
     ) {
         let verified = self.nets.transactions().filter(|one| one.verified > 0).map(|one| one.id);
-        let verified_at_begin =
-            if operation.reconciles() { verified.collect() } else { Vec::new() };
-        let first = if stale_read { self.previous.clone() } else { self.table.clone() };
-        self.processes[process].run = Some(Arc::new(Run {
-            operation,
-            now,
-            // The expiry schedule was started by an index entry. Other steps are possible before its read.
-            replies: if operation == Operation::Expire {
-                Vec::new()
-            } else {
-                vec![Reply::Read(first)]
-            },
-            request: Request::Get,
-            repeated: false,
-            version_at_begin: self.version(),
-            verified_at_begin,
-        }));
+        let verified = if operation.reconciles() { verified.collect() } else { Vec::new() };
+        let first = if stale_read { self.table.previous.clone() } else { self.table.item.clone() };
+        // The expiry schedule was started by an index entry. Other steps are possible before its read.
+        let replies =
+            if operation == Operation::Expire { Vec::new() } else { vec![Reply::Read(first)] };
+        let at_begin = AtBegin { version: self.table.version(), verified };
+        let run = Run { at_begin, ..Run::new(operation, now, replies) };
+        self.processes[process].run = Some(Arc::new(run));
     }
 
     /// Counts a card that the schedule stored.
@@ -202,9 +192,9 @@ impl World {
         for event in events {
             context.count(event);
         }
-        self.check_reported(&reported_done, reported_not_done);
-        let is_current = version >= run.version_at_begin || !run.operation.is_request();
-        let is_decided_on_current = version == self.version() && reported_done.is_empty();
+        self.table.check_reported(&reported_done, reported_not_done, &mut self.violations);
+        let is_current = version >= run.at_begin.version || !run.operation.is_request();
+        let is_decided_on_current = version == self.table.version() && reported_done.is_empty();
         match state {
             RunState::Waiting(request) => {
                 self.check_request(&request, &run);
@@ -230,16 +220,6 @@ impl World {
         self.processes[process].done += 1;
     }
 
-    /// Checks that the writes that a function reports as done are done, and that the one reported as not done is not.
-    fn check_reported(&mut self, done: &[WriteId], not_done: Option<WriteId>) {
-        let all_written = done.iter().all(|id| self.written.has(*id));
-        self.violations.add_unless(all_written, Violation::WrongResponse);
-        if let Some(id) = not_done {
-            self.reported_not_done.add(id);
-            self.violations.add_unless(!self.written.has(id), Violation::RefusedButWritten);
-        }
-    }
-
     /// Checks the result against the contract, if the run decided on the current version and wrote nothing.
     fn check_refusal(&mut self, run: &Run, refusal: Option<Refusal>, is_decided_on_current: bool) {
         let is_expected = match self.specification.expected_result(run.operation, run.now) {
@@ -251,8 +231,8 @@ impl World {
     }
 
     fn check_request(&mut self, request: &Request, run: &Run) {
-        if let Request::Verify(session) = request {
-            let is_verified_again = run.verified_at_begin.contains(&session.transaction_id);
+        if let Request::Call(Call::Verify(session)) = request {
+            let is_verified_again = run.at_begin.verified.contains(&session.transaction_id);
             self.violations.add_unless(!is_verified_again, Violation::VerifiedAgain);
         }
     }
@@ -276,7 +256,11 @@ impl World {
         self.processes[process].done += 1;
         if matches!(run.request, Request::Put(_)) {
             context.count(Event::KilledWithWrite);
-            if run.replies.iter().any(|reply| matches!(reply, Reply::Verification(_))) {
+            if run
+                .replies
+                .iter()
+                .any(|reply| matches!(reply, Reply::Answered(Answer::Verification(_))))
+            {
                 context.count(Event::KilledAfterNets);
             }
         }
@@ -287,8 +271,8 @@ impl World {
         let reply = self.execute(request, context);
         match (request, reply) {
             (Request::Put(_), Reply::Written) => context.count(Event::LateWrite),
-            (Request::Register(_), _) => context.count(Event::LateRegister),
-            (Request::Verify(_), _) => context.count(Event::LateVerify),
+            (Request::Call(Call::Register(_)), _) => context.count(Event::LateRegister),
+            (Request::Call(Call::Verify(_)), _) => context.count(Event::LateVerify),
             _ => {}
         }
     }

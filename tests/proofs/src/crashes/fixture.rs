@@ -18,11 +18,13 @@ pub(super) struct Fixture {
     pub(super) ids: Vec<u64>,
     /// The transaction id of the newest terminal session.
     pub(super) transaction: u64,
+    /// The id of the transaction of the customer's payment.
+    pub(super) charge: u64,
 }
 
 impl Fixture {
     pub(super) fn new(customer: String) -> Self {
-        Self { customer, ids: Vec::new(), transaction: 0 }
+        Self { customer, ids: Vec::new(), transaction: 0, charge: 0 }
     }
 
     /// The id of the newest recurring payment.
@@ -30,7 +32,7 @@ impl Fixture {
         self.ids.last().copied().unwrap_or_default()
     }
 
-    async fn send(world: &World, request: &Request) -> Result<Response, Failure> {
+    pub(super) async fn send(world: &World, request: &Request) -> Result<Response, Failure> {
         let failed = |what: String| violation(format!("before the crash: {what}"));
         let response =
             world.send(request).await.map_err(|error| error.failure("before the crash"))?;

@@ -1,7 +1,10 @@
 //! The outcome of a run, without what may differ between runs: instants, ids and the number of repeated deliveries.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
+use crate::order::payments::amount;
+use crate::order::payments::item::{Payment, Transaction};
 use crate::order::spec::{State, Wallet};
 
 /// The outcome of a run.
@@ -15,6 +18,43 @@ pub(super) struct Outcome {
     pub(super) notifications: BTreeMap<String, usize>,
     /// How many terminal sessions Nets verified.
     pub(super) verified: usize,
+    /// The transactions of the payment at the end, oldest first.
+    pub(super) charges: Vec<ChargeView>,
+}
+
+impl Outcome {
+    /// The outcome of a terminal of a payment that is stored, and that Nets does not know: only its notification differs from a
+    /// request that was never sent.
+    pub(super) fn cancelled_with_notification(&self) -> Option<Self> {
+        let notifications = [("payment.cancelled".to_owned(), 1)].into();
+        let is_cancelled = self.charges.iter().all(|charge| charge.status == "CANCELLED");
+        (is_cancelled && !self.charges.is_empty()).then(|| Self { notifications, ..self.clone() })
+    }
+}
+
+/// The compared properties of a transaction. The instants, and the reason of a cancellation, depend on the crash.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct ChargeView {
+    status: &'static str,
+    captured: u64,
+    credited: u64,
+}
+
+/// Returns the transactions of a payment, oldest first.
+pub(super) fn charge_views(payment: &Payment) -> Vec<ChargeView> {
+    let view = |transaction: &Transaction| {
+        let (captured, credited) = transaction.sums();
+        ChargeView { status: transaction.state.status(), captured, credited }
+    };
+    payment.transactions.iter().map(view).collect()
+}
+
+impl fmt::Display for ChargeView {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { status, captured, credited } = self;
+        let [captured, credited] = [*captured, *credited].map(amount);
+        write!(f, "{status}, captured {captured}, credited {credited}")
+    }
 }
 
 /// The compared properties of a recurring payment.

@@ -5,6 +5,7 @@ use local::netaxept::{FaultKind, Operation as AtNets};
 use reqwest::StatusCode;
 
 use super::fixture::{DECLINED_CARD, Fixture, VALID_CARD};
+use super::payments::PaymentCase;
 use super::world::{Request, World};
 use crate::Failure;
 use crate::order::operation::{Caller, Operation};
@@ -45,6 +46,7 @@ pub(super) enum Case {
     FinishRedelivery,
     FinishExpiredNotification,
     Unidentified,
+    Payment(PaymentCase),
 }
 
 const PUT: &str = "PutItem Wallets";
@@ -52,6 +54,9 @@ const RATE_LIMIT: &str = "UpdateItem RateLimits";
 const REGISTER: &str = "Netaxept Register";
 const VERIFY: &str = "Netaxept Process";
 const DELIVER: &str = "POST inbox";
+const PAY: &str = "PutItem Payments";
+/// AUTH, CAPTURE, ANNUL or CREDIT.
+const PROCESS: &str = "Netaxept Process";
 
 /// An authorized or declined card: verify, store, deliver the notification, remove the notification.
 const CARD_SIDE_EFFECTS: &[&str] = &[VERIFY, PUT, DELIVER, PUT];
@@ -64,8 +69,16 @@ const fn scenario(
     Scenario { name, side_effects, may_repeat: false, case }
 }
 
+const fn payment(
+    name: &'static str,
+    case: PaymentCase,
+    side_effects: &'static [&'static str],
+) -> Scenario {
+    scenario(name, Case::Payment(case), side_effects)
+}
+
 /// All scenarios.
-pub const SCENARIOS: [Scenario; 21] = [
+pub const SCENARIOS: [Scenario; 40] = [
     scenario("list", Case::List, &[]),
     scenario("get", Case::Get, &[]),
     Scenario { may_repeat: true, ..scenario("create", Case::Create, &[PUT]) },
@@ -97,12 +110,60 @@ pub const SCENARIOS: [Scenario; 21] = [
         may_repeat: true,
         ..scenario("create, unidentified", Case::Unidentified, &[RATE_LIMIT, PUT])
     },
+    payment("get-payment", PaymentCase::GetPayment, &[]),
+    payment("get-transaction", PaymentCase::GetTransaction, &[]),
+    payment("create-payment", PaymentCase::Create, &[PAY]),
+    payment("create-payment-terminal", PaymentCase::Terminal, &[PAY, REGISTER]),
+    payment("create-payment-terminal: merchant", PaymentCase::TerminalOfMerchant, &[PAY, REGISTER]),
+    payment(
+        "create-payment-terminal: autoSale",
+        PaymentCase::TerminalWithAutoSale,
+        &[PAY, REGISTER],
+    ),
+    payment(
+        "create-payment-terminal: autoSale of the merchant",
+        PaymentCase::TerminalOfMerchantWithAutoSale,
+        &[PAY, REGISTER],
+    ),
+    payment("capture-transaction", PaymentCase::Capture, &[PAY, PROCESS, PROCESS, PAY]),
+    payment("capture-transaction: declined", PaymentCase::CaptureDeclined, &[PAY, PROCESS, PAY]),
+    payment("cancel-transaction: CREATED", PaymentCase::CancelCreated, &[PAY]),
+    payment("cancel-transaction: authorized", PaymentCase::CancelAuthorized, &[PAY, PROCESS, PAY]),
+    payment("credit-transaction: a part", PaymentCase::CreditPart, &[PAY, PROCESS, PAY]),
+    payment("credit-transaction: the rest", PaymentCase::CreditRest, &[PAY, PROCESS, PAY]),
+    payment(
+        "settle-payments: the hold ended",
+        PaymentCase::SettleHoldEnded,
+        &[PROCESS, PAY, DELIVER, PAY],
+    ),
+    payment(
+        "settle-payments: autoSale",
+        PaymentCase::SettleAutoSale,
+        &[PROCESS, PAY, PAY, DELIVER, PAY],
+    ),
+    payment(
+        "settle-payments: autoSale of the merchant",
+        PaymentCase::SettleAutoSaleOfMerchant,
+        &[PAY, PROCESS, PROCESS, PAY, PAY, DELIVER, PAY],
+    ),
+    payment(
+        "settle-payments: sends a credit again",
+        PaymentCase::SettleCreditAgain,
+        &[PAY, PROCESS, PAY, PAY, DELIVER, PAY],
+    ),
+    payment(
+        "settle-payments: delivers a notification",
+        PaymentCase::SettleNotification,
+        &[PAY, DELIVER, PAY],
+    ),
+    payment("Nets' callback: autoSale", PaymentCase::Callback, &[PROCESS, PAY, PAY, DELIVER, PAY]),
 ];
 
 impl Case {
     /// Creates the state before the operation.
     pub(super) async fn prepare(self, world: &World, fixture: &mut Fixture) -> Result<(), Failure> {
         match self {
+            Self::Payment(case) => case.prepare(world, fixture).await?,
             Self::Create | Self::CreateWithKey | Self::Unidentified => {}
             Self::List | Self::Get | Self::Erase | Self::Rename | Self::End => {
                 fixture.create(world).await?;
@@ -163,6 +224,7 @@ impl Case {
     pub(super) fn request(self, world: &World, fixture: &Fixture) -> Request {
         let id = fixture.id();
         match self {
+            Self::Payment(case) => case.request(world, fixture),
             Self::List => Request::partner(Operation::List(fixture.customer.clone(), true)),
             Self::Get => Request::partner(Operation::Get(id)),
             Self::Create => fixture.create_request(None),

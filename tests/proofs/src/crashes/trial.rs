@@ -3,12 +3,16 @@
 use local::side_effects::{HoldPoint, SideEffect};
 
 use super::fixture::{Fixture, VALID_CARD};
-use super::outcome::{Outcome, payment_views};
-use super::scenario::Scenario;
+use super::outcome::{Outcome, charge_views, payment_views};
+use super::scenario::{Case, Scenario};
 use super::world::{NoResponse, Request, World, violation};
 use crate::Failure;
 use crate::order::Response;
 use crate::order::operation::Operation;
+use crate::order::payments::check_payment;
+
+/// How often a client sends a request about a payment again.
+const MAX_RETRIES: usize = 8;
 
 /// The point at which a function is killed.
 #[derive(Debug, Clone)]
@@ -67,17 +71,52 @@ pub(super) async fn run(
     }
     let recorded = side_effects.recorded();
     if client.retries {
-        world.advance_clock("PT1S")?;
-        response = Some(send(world, &request).await?);
+        response = Some(retry(world, scenario, &fixture, &request).await?);
+    }
+    if let (Case::Payment(case), Some(response), true) =
+        (scenario.case, &response, client.follows_response)
+    {
+        case.follow(world, &mut fixture, response).await?;
+        return finish(world, &fixture, recorded).await;
     }
     // A client that receives the address of a terminal redirects the customer to it.
     let uri = response.as_ref().and_then(|response| response.body["terminalUri"].as_str());
     if let Some(uri) = uri.filter(|_| client.follows_response) {
         world.enter_card(uri, VALID_CARD).await?;
     }
-    let outcome = final_outcome(world, &fixture).await?;
+    finish(world, &fixture, recorded).await
+}
+
+/// Lets the schedules do their work, and removes what the run stored. Returns the outcome and the side effects.
+async fn finish(
+    world: &World,
+    fixture: &Fixture,
+    side_effects: Vec<SideEffect>,
+) -> Result<(Outcome, Vec<SideEffect>), Failure> {
+    let outcome = final_outcome(world, fixture).await?;
     world.delete(&fixture.customer).await?;
-    Ok((outcome, recorded))
+    Ok((outcome, side_effects))
+}
+
+/// Sends the request again. For a payment, until the response is neither 503 nor busy, at the time that the response names.
+async fn retry(
+    world: &World,
+    scenario: &Scenario,
+    fixture: &Fixture,
+    request: &Request,
+) -> Result<Response, Failure> {
+    for _ in 0..MAX_RETRIES {
+        world.advance_clock("PT1S")?;
+        let response = send(world, request).await?;
+        let is_unclear = response.status == 503 || response.body["errorReason"] == "RESOURCE_BUSY";
+        if !(is_unclear && matches!(scenario.case, Case::Payment(_))) {
+            return Ok(response);
+        }
+        let seconds = response.headers["retry-after"].as_str().unwrap_or("1");
+        world.advance_clock(&format!("PT{seconds}S"))?;
+        fixture.run_schedules(world).await?;
+    }
+    Err(violation(format!("{request:?} has no clear response after {MAX_RETRIES} retries")))
 }
 
 async fn send(world: &World, request: &Request) -> Result<Response, Failure> {
@@ -126,6 +165,11 @@ async fn final_outcome(world: &World, fixture: &Fixture) -> Result<Outcome, Fail
         world.run_due_schedules(&fixture.customer).await?;
     }
     outcome.after_a_day = check_payments(world, fixture).await?;
+    if let Some(payment) = world.settle_payment(&fixture.customer).await? {
+        let ledger = world.registrations(payment.id);
+        check_payment(&payment, &ledger.iter().collect::<Vec<_>>()).map_err(violation)?;
+        outcome.charges = charge_views(&payment);
+    }
     outcome.verified = world.verified(&fixture.customer)?;
     for (_, kind) in world.notifications()? {
         *outcome.notifications.entry(kind).or_default() += 1;

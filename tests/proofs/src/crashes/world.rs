@@ -5,13 +5,24 @@ use local::Local;
 use local::inbox::Signature;
 use local::lambda::InvocationError;
 use reqwest::StatusCode;
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
+use crate::ledger::{self, Registration};
 use crate::order::Response;
 use crate::order::item::Item;
 use crate::order::operation::{Call, Caller, Operation};
+use crate::order::payments::item::Payment;
+use crate::order::payments::operation::PaymentOperation;
 use crate::order::{self, slots};
 use crate::{Failure, Functions};
+
+/// The schedule of payments.
+const SETTLE: Operation = Operation::Payment(PaymentOperation::Settle);
+/// Number of tasks after which nothing is planned for a payment any more.
+const MAX_TASKS: usize = 16;
+/// A day, in seconds.
+const A_DAY: i64 = 86_400;
 
 /// A running local service.
 pub(super) struct World {
@@ -76,8 +87,9 @@ impl World {
             headers.remove("et-client-name");
         }
         if let Some(callback_url) = callback_url {
-            let body =
-                json!({ "redirectUrl": "https://shop.example/done", "callbackUrl": callback_url });
+            let body = event["body"].as_str().unwrap_or_default();
+            let mut body: Value = serde_json::from_str(body).map_err(|error| failed(&error))?;
+            body["callbackUrl"] = callback_url.into();
             event["body"] = body.to_string().into();
         }
         match self.local.lambda().invoke(function, event.to_string().into_bytes()).await {
@@ -117,10 +129,34 @@ impl World {
         }
     }
 
-    /// Returns the stored item of a customer.
+    /// Enters the security code of the stored card on the page of a charge.
+    pub(super) async fn enter_code(&self, uri: &str) -> Result<(), Failure> {
+        let form = [("securityCode", "123"), ("okButton", "x")];
+        let page = self.http.post(uri).form(&form).send().await;
+        match page.map(|page| page.status()) {
+            Ok(StatusCode::FOUND) => Ok(()),
+            other => Err(Failure::CannotRun(format!("the page of a charge responded {other:?}"))),
+        }
+    }
+
+    /// Returns the stored wallet of a customer.
     pub(super) async fn stored(&self, customer: &str) -> Result<Option<Item>, Failure> {
-        let key = json!({ "slot": { "N": slots::slot(1, customer, 0).to_string() } });
-        let get = json!({ "TableName": "Wallets", "Key": key, "ConsistentRead": true });
+        self.item("Wallets", "slot", slots::slot(1, customer, 0)).await
+    }
+
+    /// Returns the stored payment of a customer. The order has the customer's number.
+    async fn payment(&self, customer: &str) -> Result<Option<Payment>, Failure> {
+        self.item("Payments", "payment", slots::payment_id(1, customer, 1)).await
+    }
+
+    async fn item<T: DeserializeOwned>(
+        &self,
+        table: &str,
+        name: &str,
+        key: u64,
+    ) -> Result<Option<T>, Failure> {
+        let key = json!({ name: { "N": key.to_string() } });
+        let get = json!({ "TableName": table, "Key": key, "ConsistentRead": true });
         let response = self.local.dynamodb().call("GetItem", &get).await;
         let response = response.map_err(|error| Failure::cannot_run(&error))?;
         if response["Item"].is_null() {
@@ -130,12 +166,18 @@ impl World {
         item.map(Some).map_err(|error| Failure::cannot_run(&error))
     }
 
-    /// Deletes a customer's wallet, the injected faults of Nets, and the notifications in the inbox.
+    /// Deletes a customer's wallet and payment, the injected faults of Nets, and the notifications in the inbox.
     pub(super) async fn delete(&self, customer: &str) -> Result<(), Failure> {
-        let key = json!({ "slot": { "N": slots::slot(1, customer, 0).to_string() } });
-        let delete = json!({ "TableName": "Wallets", "Key": key });
-        let deleted = self.local.dynamodb().call("DeleteItem", &delete).await;
-        deleted.map_err(|error| Failure::cannot_run(&error))?;
+        let items = [
+            ("Wallets", "slot", slots::slot(1, customer, 0)),
+            ("Payments", "payment", slots::payment_id(1, customer, 1)),
+        ];
+        for (table, name, key) in items {
+            let key = json!({ name: { "N": key.to_string() } });
+            let delete = json!({ "TableName": table, "Key": key });
+            let deleted = self.local.dynamodb().call("DeleteItem", &delete).await;
+            deleted.map_err(|error| Failure::cannot_run(&error))?;
+        }
         let faults = format!("{}/netaxept/faults", self.local.addresses().console);
         let cleared = self.http.delete(faults).send().await;
         cleared.map_err(|error| Failure::cannot_run(&error))?;
@@ -146,15 +188,22 @@ impl World {
     /// Runs the schedules until nothing of the customer is due. Fails with a violation after eight rounds.
     pub(super) async fn run_due_schedules(&self, customer: &str) -> Result<(), Failure> {
         for _ in 0..8 {
-            let Some(item) = self.stored(customer).await? else { return Ok(()) };
+            let wallet = self.stored(customer).await?;
+            let payment = self.payment(customer).await?;
             let now = self.now() / 1000 * 1000;
-            let due = |at: Option<i64>| at.is_some_and(|at| at <= now);
-            let kinds =
-                [(due(item.expiry_at), Operation::Expire), (due(item.task_at), Operation::Finish)];
-            if kinds.iter().all(|(due, _)| !due) {
+            let is_due = |at: Option<i64>| at.is_some_and(|at| at <= now);
+            let (expiry_at, task_at) =
+                wallet.map(|item| (item.expiry_at, item.task_at)).unwrap_or_default();
+            let mut kinds = vec![
+                (is_due(expiry_at), Operation::Expire),
+                (is_due(task_at), Operation::Finish),
+                (is_due(payment.and_then(|item| item.task_at)), SETTLE),
+            ];
+            kinds.retain(|(is_due, _)| *is_due);
+            if kinds.is_empty() {
                 return Ok(());
             }
-            for (_, operation) in kinds.into_iter().filter(|(due, _)| *due) {
+            for (_, operation) in kinds {
                 let run = self.send(&Request::scheduled(operation)).await;
                 let summary = run.map_err(|error| error.failure("a schedule"))?.body;
                 if summary["failed"] != 0 {
@@ -163,7 +212,33 @@ impl World {
             }
             self.advance_clock("PT1S")?;
         }
-        Err(violation(format!("work of {customer} stays due: {:?}", self.stored(customer).await?)))
+        let items = (self.stored(customer).await?, self.payment(customer).await?);
+        Err(violation(format!("work of {customer} stays due: {items:?}")))
+    }
+
+    /// Lets the schedule do all work that is planned for the customer's payment, also the work that is planned for later. Returns
+    /// the payment as of the end.
+    pub(super) async fn settle_payment(&self, customer: &str) -> Result<Option<Payment>, Failure> {
+        for _ in 0..MAX_TASKS {
+            let Some(payment) = self.payment(customer).await? else { return Ok(None) };
+            let payment = payment.at(self.now());
+            let has_end = payment.transactions.iter().all(|one| !one.is_live());
+            if payment.task_at.is_none() && has_end {
+                return Ok(Some(payment));
+            }
+            let wait = payment.task_at.map_or(A_DAY, |at| (at - self.now()).max(0) / 1000 + 1);
+            self.advance_clock(&format!("PT{wait}S"))?;
+            self.run_due_schedules(customer).await?;
+        }
+        let payment = self.payment(customer).await?;
+        Err(violation(format!("work is planned after {MAX_TASKS} tasks: {payment:?}")))
+    }
+
+    /// The registrations of a payment at Nets.
+    pub(super) fn registrations(&self, payment: u64) -> Vec<Registration> {
+        let mut all = ledger::registrations(self.local.netaxept());
+        all.retain(|registration| registration.id.transaction >> 4 == payment);
+        all
     }
 
     /// Returns the id and type of each notification in the inbox, without repetitions. Checks every signature.

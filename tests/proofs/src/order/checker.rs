@@ -1,6 +1,7 @@
 //! Checks the history of a run: each version of a wallet is the specification's result for the previous version, and each response
 //! is the specification's response at a version that the invocation read or wrote.
 
+mod cards;
 mod history;
 mod invocation;
 mod responses;
@@ -11,12 +12,17 @@ mod writes;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use local::netaxept::Operation as AtNets;
+
 use super::item::{Head, Item};
 use super::lambda::Response;
 use super::nets::{PageAction, TerminalSessions};
-use super::operation::Call;
+use super::operation::{Call, Operation};
+use super::payments::checker::{PaymentChecker, PaymentEvent, PaymentTotals};
+use super::payments::operation::RegistrationId;
 use super::slots;
 use super::spec::Wallet;
+use crate::ledger::Registration;
 use history::History;
 use invocation::{Invocation, Read, Returned};
 
@@ -41,6 +47,12 @@ pub enum Event {
     Idle(i64),
     /// A customer of an organisation is not used any more.
     CustomerRetired(u64, String),
+    /// An exchange of an invocation with the table of payments.
+    Payment(u64, PaymentEvent),
+    /// Nets received a call about a registration of a payment.
+    NetsCalled(AtNets, RegistrationId),
+    /// There is no load, and the schedules have done all their work for payments, also the work that was planned for later.
+    PaymentsSettled(i64, Vec<Registration>),
 }
 
 /// An item that an invocation read.
@@ -87,6 +99,8 @@ pub struct Totals {
     pub wallets: u64,
     /// Number of writes of invocations that had responded 503, or whose response is lost.
     pub committed_without_response: u64,
+    /// The figures of payments.
+    pub payments: PaymentTotals,
 }
 
 /// The checker. It keeps only the data that later events can refer to.
@@ -97,6 +111,11 @@ pub struct Checker {
     /// The slot of each customer's wallet.
     slots: HashMap<(u64, String), u64>,
     sessions: TerminalSessions,
+    payments: PaymentChecker,
+    /// The recurring payments whose end was answered, with the position of the response.
+    ended: HashMap<u64, u64>,
+    /// The wallets whose erasure was answered, with the position of the last response and the last sequence number before it.
+    erased: HashMap<u64, (u64, u16)>,
     /// Number of events so far.
     events: u64,
     /// The positions of the last two idle periods. Older invocations that are finished are removed.
@@ -114,6 +133,9 @@ impl Checker {
         self.events += 1;
         match event {
             Event::Invoked(id, call) => {
+                if let Operation::Payment(_) = call.operation {
+                    self.payments.invoked(id, call.clone(), self.events);
+                }
                 let min_version = self.slot_of(&call).and_then(|slot| self.wallets.get(&slot));
                 let min_version = min_version.map(|history| (history.slot, history.acknowledged));
                 self.invocations.insert(id, Invocation::new(call, self.events, min_version));
@@ -135,6 +157,8 @@ impl Checker {
             }
             Event::Written(id, item) => self.record_write(id, *item),
             Event::Returned(id, response) => {
+                self.record_card_end(id, response.as_ref())?;
+                self.payments.returned(id, response.clone(), self.events);
                 self.invocation(id)?.returned =
                     response.map_or(Returned::Unknown, Returned::Responded);
                 self.check(id)
@@ -147,10 +171,19 @@ impl Checker {
                 self.sessions.finish_action(transaction, self.events, accepted);
                 Ok(())
             }
-            Event::Idle(now) => self.check_idle(now),
+            Event::Idle(now) => {
+                self.check_payments(now)?;
+                self.check_idle(now)
+            }
             Event::CustomerRetired(organisation, customer) => {
                 self.retire(organisation, customer);
                 Ok(())
+            }
+            Event::Payment(id, event) => self.payments.exchanged(id, event, self.events),
+            Event::NetsCalled(operation, id) => self.check_call_of_nets(operation, id),
+            Event::PaymentsSettled(now, registrations) => {
+                self.check_payments(now)?;
+                self.payments.check_ledger(&registrations, now)
             }
         }
     }
@@ -159,7 +192,9 @@ impl Checker {
     ///
     /// # Errors
     /// Fails otherwise.
-    pub fn finish(&self) -> Result<(), Violation> {
+    pub fn finish(&mut self) -> Result<(), Violation> {
+        self.totals.payments = std::mem::take(&mut self.payments.totals);
+        self.payments.finish()?;
         for history in self.wallets.values() {
             if let Some(version) = history.missing_version() {
                 return Err(history.violation(&format!("version {version} was never written")));
@@ -235,7 +270,7 @@ impl Checker {
 }
 
 impl Violation {
-    fn new(what: String) -> Self {
+    pub(super) fn new(what: String) -> Self {
         Self { what, history: Vec::new() }
     }
 }

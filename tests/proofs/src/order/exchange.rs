@@ -5,6 +5,7 @@ use serde::Deserialize;
 
 use super::checker::{Event, Stored};
 use super::item::{Head, Item};
+use super::payments;
 
 /// The table of wallets.
 const TABLE: &str = "Wallets";
@@ -54,18 +55,25 @@ struct ItemResponse<T> {
     kind: Option<String>,
 }
 
-/// Returns the event of an exchange, or `None` if the exchange does not concern a wallet.
+/// Returns the event of an exchange, or `None` if the exchange does not concern a wallet or a payment.
 ///
 /// # Errors
 /// Fails if the request or response is not expected.
 pub(super) fn checker_event(exchange: &Exchange<'_>) -> Result<Option<Event>, String> {
     let request = exchange.request;
-    if request.table != TABLE || request.operation == "Query" {
+    let is_payment = request.table == payments::TABLE;
+    if (request.table != TABLE && !is_payment) || request.operation == "Query" {
         return Ok(None);
     }
     let id = invocation(exchange.trace_id).ok_or_else(|| {
         format!("{} without a known invocation: {:?}", request.operation, exchange.trace_id)
     })?;
+    if is_payment {
+        let event = payments::table_event(exchange);
+        let event =
+            event.map_err(|error| format!("{} of a payment: {error}", request.operation))?;
+        return Ok(event.map(|event| Event::Payment(id, event)));
+    }
     let event = match (request.operation.as_str(), exchange.status.is_success()) {
         ("GetItem", true) => get_item_event(id, exchange).map(Some),
         ("PutItem", true) => serde_json::from_slice(exchange.request_body)

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use super::operation::{Call, NewPayment, Operation};
+use super::payments;
 
 const PAYMENTS: &str = "/v1/recurring-payments";
 const PAYMENT: &str = "/v1/recurring-payments/{recurringPaymentId}";
@@ -49,13 +50,38 @@ impl Response {
 }
 
 /// The parts that differ between requests.
-struct Parts {
-    route: String,
-    path: String,
-    query: Vec<(&'static str, String)>,
-    parameters: Vec<(&'static str, String)>,
-    key: Option<String>,
-    body: Option<Value>,
+pub(super) struct Parts {
+    pub(super) route: String,
+    pub(super) path: String,
+    pub(super) query: Vec<(&'static str, String)>,
+    pub(super) parameters: Vec<(&'static str, String)>,
+    pub(super) key: Option<String>,
+    pub(super) body: Option<Value>,
+}
+
+impl Parts {
+    /// A request without parameters and body, whose path is that of the route.
+    pub(super) fn new(method: &str, path: &str) -> Self {
+        Self {
+            route: format!("{method} {path}"),
+            path: path.to_owned(),
+            query: Vec::new(),
+            parameters: Vec::new(),
+            key: None,
+            body: None,
+        }
+    }
+
+    /// A callback of Nets about a transaction.
+    pub(super) fn callback(transaction: &str) -> Self {
+        let secret = local::netaxept::CALLBACK_SECRET;
+        Self {
+            path: format!("/v1/netaxept/callback/{secret}"),
+            parameters: vec![("secret", secret.to_owned())],
+            body: Some(json!({ "TransactionId": transaction })),
+            ..Self::new("POST", "/v1/netaxept/callback/{secret}")
+        }
+    }
 }
 
 /// Encodes the event of a call.
@@ -69,18 +95,10 @@ pub(crate) fn lambda_event(call: &Call) -> Vec<u8> {
 }
 
 fn parts(operation: &Operation) -> Option<Parts> {
-    let common = |method: &str, path: &str| Parts {
-        route: format!("{method} {path}"),
-        path: path.to_owned(),
-        query: Vec::new(),
-        parameters: Vec::new(),
-        key: None,
-        body: None,
-    };
     let for_payment = |method: &str, id: u64, end: &str| Parts {
         path: format!("{PAYMENTS}/{id}{end}"),
         parameters: vec![("recurringPaymentId", id.to_string())],
-        ..common(method, &format!("{PAYMENT}{end}"))
+        ..Parts::new(method, &format!("{PAYMENT}{end}"))
     };
     Some(match operation {
         Operation::List(customer, include_expired) => Parts {
@@ -88,12 +106,14 @@ fn parts(operation: &Operation) -> Option<Parts> {
                 ("customerNumber", customer.clone()),
                 ("includeExpired", include_expired.to_string()),
             ],
-            ..common("GET", PAYMENTS)
+            ..Parts::new("GET", PAYMENTS)
         },
         Operation::Get(id) => for_payment("GET", *id, ""),
-        Operation::Create(new) => {
-            Parts { key: new.key.clone(), body: Some(create_body(new)), ..common("POST", PAYMENTS) }
-        }
+        Operation::Create(new) => Parts {
+            key: new.key.clone(),
+            body: Some(create_body(new)),
+            ..Parts::new("POST", PAYMENTS)
+        },
         Operation::Update(id, change) => {
             let mut body = Map::new();
             if let Some(nickname) = &change.nickname {
@@ -114,17 +134,10 @@ fn parts(operation: &Operation) -> Option<Parts> {
         Operation::Erase(customer) => Parts {
             path: format!("/v1/customers/{customer}/recurring-payments"),
             parameters: vec![("customerNumber", customer.clone())],
-            ..common("DELETE", "/v1/customers/{customerNumber}/recurring-payments")
+            ..Parts::new("DELETE", "/v1/customers/{customerNumber}/recurring-payments")
         },
-        Operation::Callback(transaction) => {
-            let secret = local::netaxept::CALLBACK_SECRET;
-            Parts {
-                path: format!("/v1/netaxept/callback/{secret}"),
-                parameters: vec![("secret", secret.to_owned())],
-                body: Some(json!({ "TransactionId": transaction.to_string() })),
-                ..common("POST", "/v1/netaxept/callback/{secret}")
-            }
-        }
+        Operation::Callback(transaction) => Parts::callback(&transaction.to_string()),
+        Operation::Payment(operation) => return payments::parts(operation),
         Operation::Expire | Operation::Finish => return None,
     })
 }

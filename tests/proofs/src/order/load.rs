@@ -2,6 +2,7 @@
 
 mod client;
 mod customer;
+mod payments;
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -31,6 +32,8 @@ pub(super) struct Load {
     killed_invocations: AtomicU64,
     /// Sessions whose page was used by a customer.
     used_pages: Mutex<HashSet<u64>>,
+    /// Whether calls of Nets fail.
+    pub(super) injects_faults: bool,
 }
 
 impl Load {
@@ -38,6 +41,7 @@ impl Load {
         local: Local,
         events: Sender<Event>,
         stopped: Arc<AtomicBool>,
+        injects_faults: bool,
     ) -> Result<Self, local::Error> {
         let (http, failures) = (local::http_client()?, Mutex::default());
         let (next_id, remaining) = (AtomicU64::new(1), AtomicU64::new(0));
@@ -52,6 +56,7 @@ impl Load {
             failures,
             killed_invocations,
             used_pages,
+            injects_faults,
         })
     }
 
@@ -84,6 +89,14 @@ impl Load {
     /// Returns true for the first call with a transaction: each page is used once.
     pub(super) fn claim_page(&self, transaction: u64) -> bool {
         self.used_pages.lock().unwrap_or_else(PoisonError::into_inner).insert(transaction)
+    }
+
+    /// Removes the faults of Nets that no call has used.
+    pub(super) async fn remove_nets_faults(&self) {
+        let faults = format!("{}/netaxept/faults", self.local.addresses().console);
+        if let Err(error) = self.http.delete(faults).send().await {
+            self.fail(error.to_string());
+        }
     }
 
     /// Number of invocations that ended because their instance was killed.

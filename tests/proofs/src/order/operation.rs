@@ -2,6 +2,12 @@
 
 use serde_json::{Value, json};
 
+use super::payments::operation::PaymentOperation;
+
+/// The permissions of every caller.
+const PERMISSIONS: &str = "recurring-payments:les recurring-payments:opprett recurring-payments:endre recurring-payments:slett \
+                           payments:les payments:opprett payments:endre";
+
 /// A caller, as the authorizer identifies it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Caller {
@@ -40,6 +46,8 @@ pub enum Operation {
     Expire,
     /// The schedule `finish-terminals`.
     Finish,
+    /// An operation on a payment, or the schedule of payments.
+    Payment(PaymentOperation),
 }
 
 /// The request to create a recurring payment.
@@ -91,6 +99,7 @@ impl Operation {
             Self::Callback(_) => "receive-netaxept-callback",
             Self::Expire => "expire-recurring-payments",
             Self::Finish => "finish-terminals",
+            Self::Payment(operation) => operation.function(),
         }
     }
 
@@ -104,6 +113,7 @@ impl Operation {
             | Self::Terminal(id, _)
             | Self::Authorize(id) => Some(*id),
             Self::Callback(transaction) => Some(transaction >> 4),
+            Self::Payment(operation) => operation.card(),
             Self::List(..) | Self::Create(_) | Self::Erase(_) | Self::Expire | Self::Finish => None,
         }
     }
@@ -121,14 +131,15 @@ impl Operation {
             | Self::Authorize(_)
             | Self::Callback(_)
             | Self::Expire
-            | Self::Finish => None,
+            | Self::Finish
+            | Self::Payment(_) => None,
         }
     }
 
     /// Whether it is the operation of a schedule.
     #[must_use]
     pub fn is_scheduled(&self) -> bool {
-        matches!(self, Self::Expire | Self::Finish)
+        matches!(self, Self::Expire | Self::Finish | Self::Payment(PaymentOperation::Settle))
     }
 }
 
@@ -165,7 +176,7 @@ impl Caller {
             "tenant": tenant,
             "organisation": self.organisation().to_string(),
             "client": "proofs",
-            "permissions": "recurring-payments:les recurring-payments:opprett recurring-payments:endre recurring-payments:slett",
+            "permissions": PERMISSIONS,
             "expiresAt": "253402300799",
         });
         if let Some(customer) = self.customer() {

@@ -1,6 +1,8 @@
 //! A segment: one local service, and phases of load with idle periods between them. In an idle period the schedules run and the
 //! clock advances.
 
+mod background;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, channel};
@@ -15,9 +17,11 @@ use tokio::task::JoinSet;
 use super::checker::{Checker, Event, Violation};
 use super::load::{Client, Customer, Load};
 use super::operation::Operation;
+use super::payments::operation::{PaymentOperation, RegistrationId};
 use super::report::Report;
 use super::{Options, exchange, slots};
-use crate::Failure;
+use crate::{Failure, ledger};
+use background::{kill_all_instances, kill_instances, run_schedules};
 
 /// Number of operations of most phases.
 const PHASE_OPERATIONS: u64 = 3000;
@@ -25,8 +29,6 @@ const PHASE_OPERATIONS: u64 = 3000;
 const HEAVY_FAULT_PHASE: u64 = 1;
 /// Number of customers at a time.
 const CUSTOMERS: usize = 24;
-/// Interval at which an instance is killed.
-const KILL_INTERVAL: Duration = Duration::from_secs(1);
 /// Number of operations that run concurrently with the expiry after a clock jump.
 const OPERATIONS_DURING_EXPIRY: u64 = 64;
 /// Number of schedule runs after which all due work must be done.
@@ -34,6 +36,8 @@ const MAX_SCHEDULE_RUNS: usize = 10;
 /// Clock jumps after a phase, with their weights; the weights add up to 20.
 const CLOCK_JUMPS: [(&str, u32); 7] =
     [("PT1S", 6), ("PT50M", 3), ("PT7H", 3), ("PT24H", 3), ("P8D", 2), ("P31D", 2), ("P3Y1D", 1)];
+/// The schedule of payments.
+const SETTLE: Operation = Operation::Payment(PaymentOperation::Settle);
 /// Upper limit for the longest jump: the sandbox accepts expiry years of one century.
 const MAX_LONGEST_JUMPS: u64 = 12;
 
@@ -91,9 +95,10 @@ pub(super) fn run(
     let done = runtime.block_on(async {
         let local = Local::start(options.functions.options()).await;
         let local = local.map_err(|error| Failure::cannot_run(&error))?;
-        let load = Load::new(local, sender, stopped.clone());
+        let load = Load::new(local, sender, stopped.clone(), options.inject_faults);
         let load = Arc::new(load.map_err(|error| Failure::cannot_run(&error))?);
         observe_table(&load);
+        observe_nets(&load);
         let rng = Rng::with_seed(options.seed ^ number << 32);
         let (customers, mut report) = (Vec::new(), Report::default());
         let mut segment = Segment {
@@ -153,6 +158,16 @@ fn observe_table(load: &Arc<Load>) {
     });
 }
 
+/// Sends every call of Nets about a payment to the checker.
+fn observe_nets(load: &Arc<Load>) {
+    let weak = Arc::downgrade(load);
+    load.local.netaxept().observe(move |operation, id| {
+        if let (Some(load), Some(id)) = (weak.upgrade(), RegistrationId::parse(id)) {
+            load.send(Event::NetsCalled(operation, id));
+        }
+    });
+}
+
 impl Segment<'_> {
     async fn run(&mut self, operations: u64, report: &mut Report) {
         let mut left = operations;
@@ -167,6 +182,7 @@ impl Segment<'_> {
             self.check_for_panics();
             self.idle_period(report).await;
         }
+        self.settle_payments(report).await;
         report.faults = self.load.local.dynamodb().injected_faults();
     }
 
@@ -210,6 +226,7 @@ impl Segment<'_> {
             self.load.fail(format!("the task of the schedules panicked: {failed}"));
         }
         self.load.local.dynamodb().inject_faults(Faults::default());
+        self.load.remove_nets_faults().await;
     }
 
     /// A panic ends the process like a kill does, so panics are found in the log.
@@ -224,14 +241,34 @@ impl Segment<'_> {
     /// the end, lets the planned reconciliations of the new sessions happen.
     async fn idle_period(&mut self, report: &mut Report) {
         self.advance_and_run_schedules("PT17M", report).await;
-        self.jump(report);
+        self.jump(report).await;
         let clients = self.start_clients(OPERATIONS_DURING_EXPIRY);
         self.load.run_schedule(Operation::Expire).await;
         self.wait_for(clients).await;
         self.advance_and_run_schedules("PT17M", report).await;
     }
 
-    fn jump(&mut self, report: &mut Report) {
+    /// Lets a day pass, and another one, and runs the schedule of payments: no authorization is held after that.
+    async fn release_authorizations(&self, report: &mut Report) {
+        for by in ["PT24H1M", "PT24H1M", "PT2M"] {
+            self.advance(by, report);
+            self.run_schedules(&[SETTLE]).await;
+        }
+    }
+
+    /// After the load, lets time pass until the schedule has nothing to do for any payment, and compares all payments with Nets.
+    async fn settle_payments(&self, report: &mut Report) {
+        for by in ["PT24H1M", "PT17M", "PT17M", "PT17M", "PT24H1M", "PT24H1M", "PT17M"] {
+            self.advance(by, report);
+            self.run_schedules(&[SETTLE]).await;
+        }
+        if !self.load.is_stopped() {
+            let registrations = ledger::registrations(self.load.local.netaxept());
+            self.load.send(Event::PaymentsSettled(self.load.now(), registrations));
+        }
+    }
+
+    async fn jump(&mut self, report: &mut Report) {
         let mut jump = self.rng.u32(..20);
         for (by, weight) in CLOCK_JUMPS {
             if jump >= weight {
@@ -243,6 +280,9 @@ impl Segment<'_> {
                 if self.longest_jumps > MAX_LONGEST_JUMPS {
                     return;
                 }
+            }
+            if by.starts_with('P') && !by.starts_with("PT") {
+                self.release_authorizations(report).await;
             }
             return self.advance(by, report);
         }
@@ -274,75 +314,35 @@ impl Segment<'_> {
         }
     }
 
+    /// Advances the clock, runs all schedules until nothing is due, and then lets the checker compare everything.
     async fn advance_and_run_schedules(&self, by: &str, report: &mut Report) {
         self.advance(by, report);
+        if let Some(now) = self.run_schedules(&[Operation::Expire, Operation::Finish, SETTLE]).await
+        {
+            self.load.send(Event::Idle(now));
+        }
+    }
+
+    /// Runs schedules until they have nothing to do. Returns the instant of the last run. `None` if the load is stopped.
+    async fn run_schedules(&self, schedules: &[Operation]) -> Option<i64> {
         for _ in 0..MAX_SCHEDULE_RUNS {
             // The events of schedules have whole seconds: wait for the next one.
             tokio::time::sleep(Duration::from_millis(5)).await;
             if self.load.local.clock().advance("PT2S").is_err() || self.load.is_stopped() {
-                return;
+                return None;
             }
             let now = self.load.now() / 1000 * 1000;
-            let (expire, finish) = (
-                self.load.run_schedule(Operation::Expire).await,
-                self.load.run_schedule(Operation::Finish).await,
-            );
-            let is_idle = |response: Option<super::lambda::Response>| {
+            let mut is_idle = true;
+            for schedule in schedules {
+                let response = self.load.run_schedule(schedule.clone()).await;
                 let summary = response.map(|response| response.body).unwrap_or_default();
-                ["changed", "failed", "unclear"].iter().all(|name| summary[*name] == 0)
-            };
-            if is_idle(expire) && is_idle(finish) {
-                return self.load.send(Event::Idle(now));
+                is_idle &= ["changed", "failed", "unclear"].iter().all(|name| summary[*name] == 0);
+            }
+            if is_idle {
+                return Some(now);
             }
         }
         self.load.fail(format!("work is still due after {MAX_SCHEDULE_RUNS} schedule runs"));
-    }
-}
-
-/// Kills every instance and waits for its end, so that the operating system counts its processor time.
-async fn kill_all_instances(load: &Load) {
-    let lambda = load.local.lambda();
-    let all = lambda.resident_kilobytes();
-    for instance in all.keys().flat_map(|function| lambda.instances(function)) {
-        lambda.kill(instance);
-    }
-    while all.keys().any(|function| !lambda.instances(function).is_empty()) {
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-}
-
-/// Kills random instances at regular intervals. Returns how many were killed.
-async fn kill_instances(
-    load: Arc<Load>,
-    mut rng: Rng,
-    stopped: Arc<AtomicBool>,
-    inject_faults: bool,
-) -> u64 {
-    const FUNCTIONS: [&str; 6] = [
-        "create-recurring-payment",
-        "update-recurring-payment",
-        "end-recurring-payment",
-        "create-terminal",
-        "authorize-recurring-payment",
-        "list-recurring-payments",
-    ];
-    let mut killed = 0;
-    while inject_faults && !stopped.load(Ordering::Relaxed) {
-        tokio::time::sleep(KILL_INTERVAL).await;
-        let instances = load.local.lambda().instances(FUNCTIONS[rng.usize(..FUNCTIONS.len())]);
-        if let Some(instance) = instances.get(rng.usize(..instances.len().max(1))) {
-            load.local.lambda().kill(*instance);
-            killed += 1;
-        }
-    }
-    killed
-}
-
-/// Runs the schedules concurrently with the clients.
-async fn run_schedules(load: Arc<Load>, stopped: Arc<AtomicBool>) {
-    while !stopped.load(Ordering::Relaxed) {
-        load.run_schedule(Operation::Expire).await;
-        load.run_schedule(Operation::Finish).await;
-        tokio::time::sleep(Duration::from_secs(1)).await;
+        None
     }
 }

@@ -1,11 +1,13 @@
-//! The slot of a customer's wallet, implemented a second time from shared/README.md: the first 39 bits of a keyed hash of
-//! organisation, probe and customer number.
+//! The slot of a customer's wallet and the id of an order's payment, implemented a second time from shared/README.md: the first 39 bits of a keyed hash of
+//! organisation, probe and customer number. The id of a payment is 49 bits of such a hash.
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
 
 /// Number of bits of a slot in an id.
 const SLOT_BITS: u32 = 39;
+/// Number of bits of the id of a payment.
+const PAYMENT_BITS: u32 = 49;
 
 /// Pairs of customers of organisation 1 with the same first slot, for the local service's key. Found with
 /// `proofs collisions 4000000`. Of each pair, the customer that is created second gets its next slot.
@@ -35,12 +37,26 @@ pub fn slot(organisation: u64, customer: &str, probe: u8) -> u64 {
 }
 
 fn hash(organisation: u64, customer: &str, probe: u8) -> [u8; 8] {
+    first_bytes(&[&organisation.to_be_bytes(), &[probe], customer.as_bytes()])
+}
+
+/// The id of the payment of an order: 49 bits of a keyed hash of organisation, probe, order id and order version. The probe is
+/// always 0 here: two orders of a run do not have the same id.
+#[must_use]
+pub fn payment_id(organisation: u64, order: &str, version: u32) -> u64 {
+    let (organisation, version) = (organisation.to_be_bytes(), version.to_be_bytes());
+    let parts: [&[u8]; 5] = [b"payment", &organisation, &[0], order.as_bytes(), &version];
+    u64::from_be_bytes(first_bytes(&parts)) >> (u64::BITS - PAYMENT_BITS)
+}
+
+/// The first bytes of the keyed hash of these parts.
+fn first_bytes(parts: &[&[u8]]) -> [u8; 8] {
     let mut key = [0; 64];
     key[..32].copy_from_slice(&Sha256::digest(local::ID_KEY));
     let mut mac = Hmac::<Sha256>::new(&key.into());
-    mac.update(&organisation.to_be_bytes());
-    mac.update(&[probe]);
-    mac.update(customer.as_bytes());
+    for part in parts {
+        mac.update(part);
+    }
     let mut first = [0; 8];
     first.copy_from_slice(&mac.finalize().into_bytes()[..8]);
     first

@@ -12,7 +12,7 @@ pub use changes::{decide, refused_by_request_parsing};
 pub use reconciliation::{
     PossibleReconciliations, Reconciliation, apply_reconciliation, authorize_responses,
 };
-pub use responses::{Expected, Problem};
+pub use responses::{Expected, Problem, instant};
 
 /// A second.
 pub const SECOND: i64 = 1000;

@@ -126,3 +126,39 @@ async fn without_an_address_no_callback_is_sent() {
     nets.process("3", "AUTH").await;
     assert_eq!(receiver.next().await, "3");
 }
+
+/// The id is the one of the registration, whatever its form. The customer does not have to return.
+#[tokio::test]
+async fn each_operation_of_a_charge_sends_a_callback() {
+    let (nets, mut receiver) = (Nets::new().await, Receiver::new(&[]).await);
+    let hash = nets.store_card("0", "4925000000000004").await;
+    nets.sandbox.set_callback_address(Some(receiver.address.clone()));
+    let confirmed = "recurringType=S&recurringUse3DS=true&serviceType=B&autoAuth=true";
+    nets.register_charge("p114736-0", "1000", &hash, confirmed).await;
+    nets.sandbox.inject_fault(Operation::Terminal, FaultKind::DropReply, 1);
+    let page = format!(
+        "{}/Terminal/default.aspx?merchantId={MERCHANT_ID}&transactionId=p114736-0",
+        nets.address
+    );
+    let form = [("securityCode", "123"), ("okButton", "x")];
+    assert!(nets.http.post(page).form(&form).send().await.is_err());
+    assert_eq!(receiver.next().await, "p114736-0", "authorized");
+    for operation in
+        ["CAPTURE", "CREDIT&transactionAmount=300", "CREDIT&transactionAmount=1", "CREDIT"]
+    {
+        nets.assert_steps("p114736-0", &[(operation, "OK")]).await;
+        assert_eq!(receiver.next().await, "p114736-0", "{operation}");
+    }
+    nets.register_charge("p114736-1", "1000", &hash, "recurringType=R&serviceType=M").await;
+    for operation in ["AUTH", "ANNUL"] {
+        nets.assert_steps("p114736-1", &[(operation, "OK")]).await;
+        assert_eq!(receiver.next().await, "p114736-1", "{operation}");
+    }
+    // A decline and a refused credit send none.
+    nets.register_charge("p114736-2", "151", &hash, confirmed).await;
+    nets.post_page("p114736-2", &form).await;
+    nets.process("p114736-0", "CREDIT").await;
+    nets.register_charge("p114736-3", "1000", &hash, confirmed).await;
+    nets.post_page("p114736-3", &form).await;
+    assert_eq!(receiver.next().await, "p114736-3");
+}

@@ -198,3 +198,44 @@ async fn the_console_lists_the_transactions_of_an_order() {
     assert!(page.contains(&format!("<td><a href=\"{link}\">A&amp;B+7</a></td>")), "{page}");
     assert_eq!(listed(link).await, ["1", "3"]);
 }
+
+#[tokio::test]
+async fn the_console_shows_the_ledger_of_each_order() {
+    let nets = Nets::new().await;
+    let address = nets.start_console().await;
+    for (id, order) in [("1", "A&B"), ("2", "C")] {
+        let order = form_urlencoded::byte_serialize(order.as_bytes()).collect::<String>();
+        nets.buy(id, "100005", &format!("&orderNumber={order}")).await;
+        nets.pay(id, "4925000000000004").await;
+    }
+    let credit = "CREDIT&transactionAmount=105&transactionReconRef=CREDIT-105";
+    nets.assert_steps("1", &[("AUTH", "OK"), ("CAPTURE", "OK"), (credit, "OK")]).await;
+    nets.assert_steps("2", &[("AUTH", "OK")]).await;
+    let get = async |path: &str| {
+        let answer = nets.http.get(format!("{address}{path}")).send().await.unwrap();
+        answer.json::<Value>().await.unwrap()
+    };
+    let all = get("/netaxept/ledgers").await;
+    assert_eq!(json!(nets.sandbox.ledgers()), all);
+    assert_eq!(all.as_array().unwrap().len(), 2, "{all}");
+    let mut found = get("/netaxept/ledgers?orderNumber=A%26B").await;
+    let operations = found[0]["operations"].take();
+    let expected = json!([{
+        "orderNumber": "A&B", "currency": "NOK", "registrations": ["1"], "authorizedMinor": 100_005, "heldMinor": 0,
+        "capturedMinor": 100_005, "creditedMinor": 105, "annulledMinor": 0, "calls": { "AUTH": 1, "CAPTURE": 1, "CREDIT": 1 },
+        "operations": null,
+    }]);
+    assert_eq!(found, expected);
+    let expected = json!({
+        "at": operations[2]["at"], "transactionId": "1", "operation": "CREDIT", "amountMinor": 105, "reference": "CREDIT-105",
+        "automatic": false,
+    });
+    assert_eq!(operations[2], expected);
+    assert_eq!(get("/netaxept/ledgers?orderNumber=D").await, json!([]));
+    let page = nets.sandbox.orders_table().into_string();
+    let link = "<a href=\"/netaxept/ledgers?orderNumber=A%26B\">A&amp;B</a>";
+    let amounts = "<td>1000.05 NOK</td><td>0.00 NOK</td><td>1000.05 NOK</td><td>1.05 NOK</td><td>0.00 NOK</td>";
+    assert!(page.contains(&format!("<td>{link}</td><td>1</td>{amounts}")), "{page}");
+    let held = "<td>1</td><td>1000.05 NOK</td><td>1000.05 NOK</td><td>0.00 NOK</td>";
+    assert!(page.contains(held), "{page}");
+}

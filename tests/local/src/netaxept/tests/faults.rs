@@ -1,3 +1,5 @@
+use std::sync::{Arc, Mutex};
+
 use super::*;
 
 /// Whether the connection broke before an answer was received.
@@ -155,4 +157,27 @@ async fn a_fault_can_name_an_operation_of_process() {
     let count = |operation| nets.sandbox.calls(operation);
     let calls = [Operation::Process, Operation::Auth, Operation::Capture, Operation::Annul];
     assert_eq!(calls.map(count), [17, 4, 2, 1]);
+}
+
+#[tokio::test]
+async fn every_call_is_observed_before_it_is_executed() {
+    let nets = Nets::new().await;
+    let observed = Arc::new(Mutex::new(Vec::new()));
+    let (calls, sandbox) = (observed.clone(), nets.sandbox.clone());
+    nets.sandbox.observe(move |operation, id| {
+        let is_executed = sandbox.lock_transactions().contains_key(id);
+        calls.lock().unwrap().push((operation, id.to_owned(), is_executed));
+    });
+    nets.sandbox.inject_fault(Operation::Register, FaultKind::Http500, 1);
+    for _ in 0..2 {
+        assert!(nets.try_register("1").await.is_ok());
+    }
+    nets.process("1", "VERIFY").await;
+    let observed = observed.lock().unwrap().clone();
+    let expected = [
+        (Operation::Register, "1".to_owned(), false),
+        (Operation::Register, "1".to_owned(), false),
+        (Operation::Verify, "1".to_owned(), true),
+    ];
+    assert_eq!(observed, expected);
 }

@@ -35,6 +35,10 @@ impl Operation {
     pub(super) const ANNUL: Self =
         Self { name: "ANNUL", log_name: "Annul", failure_message: "Unable to annul" };
 
+    /// The operations of Process that the sandbox knows.
+    pub(super) const ALL: [Self; 6] =
+        [Self::VERIFY, Self::AUTH, Self::SALE, Self::CAPTURE, Self::CREDIT, Self::ANNUL];
+
     /// Whether the issuer reserves or debits money. The expiry date, blocks and test amounts apply to these operations only.
     fn is_payment(&self) -> bool {
         matches!(self.name, "AUTH" | "SALE")
@@ -46,6 +50,8 @@ impl Operation {
 pub(super) struct Note {
     pub(super) description: String,
     pub(super) reference: String,
+    /// Whether the operation was not called, but belongs to `autoAuth` or `autoSale`.
+    pub(super) is_automatic: bool,
 }
 
 impl Note {
@@ -55,6 +61,7 @@ impl Note {
         Self {
             description: description.unwrap_or_default(),
             reference: reference.unwrap_or_default(),
+            is_automatic: false,
         }
     }
 }
@@ -76,6 +83,9 @@ impl Transaction {
             .contains_key("transactionamount")
             .then(|| amount(parameters, "transactionamount"));
         let note = Note::from_parameters(parameters);
+        if let Some(known) = Operation::ALL.iter().find(|known| known.name == operation) {
+            *self.calls.entry(known.name).or_default() += 1;
+        }
         match operation.as_str() {
             "VERIFY" | "AUTH" | "SALE" | "CAPTURE" | "CREDIT" | "ANNUL"
                 if now > self.registered_at + (365 * 24).hours() =>
@@ -106,7 +116,8 @@ impl Transaction {
                 _ => return None,
             };
         let description = with_address(&format!("Auto {}", operation.name));
-        Some(self.run_initial(&operation, Note { description, ..Note::default() }, now))
+        let note = Note { description, is_automatic: true, ..Note::default() };
+        Some(self.run_initial(&operation, note, now))
     }
 
     /// Runs VERIFY, AUTH or SALE, which is possible once, after a card was entered.

@@ -86,6 +86,9 @@ impl Checker {
                 Err(violation(what()))
             };
         }
+        if let Operation::Payment(operation) = &call.operation {
+            return self.check_card(invocation, operation, response).map(|()| None);
+        }
         let last_write = invocation.writes.last();
         match (response.status, response.problem()) {
             (503, Some("unavailable")) => return Ok(None),
@@ -158,7 +161,7 @@ impl Checker {
 }
 
 /// The wallet that an invocation read, if it is the one that the call concerns.
-fn wallet_of_call(call: &Call, read: &Read) -> Option<Wallet> {
+pub(super) fn wallet_of_call(call: &Call, read: &Read) -> Option<Wallet> {
     let customer = customer_of(call);
     match (&read.wallet, customer) {
         (Some(wallet), None) => Some((**wallet).clone()),

@@ -151,6 +151,7 @@ fn transition(
     };
     let response = match &call.operation {
         Operation::List(..) | Operation::Get(_) => return Err("a read operation wrote".to_owned()),
+        Operation::Payment(_) => return Err("an operation on a payment wrote a wallet".to_owned()),
         Operation::Authorize(id) => {
             apply_reconciliation(&mut wallet, &stored, Some(*id), &possible, now)?;
             authorize_responses(&wallet, *id, &possible, now)

@@ -27,12 +27,12 @@ const DECLINED_CARD: &str = "4925000000000087";
 
 /// A client with its own random number generator.
 pub(in crate::order) struct Client {
-    load: Arc<Load>,
+    pub(super) load: Arc<Load>,
     customers: Vec<Arc<Customer>>,
-    rng: Rng,
-    skew: i64,
+    pub(super) rng: Rng,
+    pub(super) skew: i64,
     /// Duplicated calls, and calls after a timeout of the client.
-    background: JoinSet<()>,
+    pub(super) background: JoinSet<()>,
 }
 
 impl Client {
@@ -61,7 +61,7 @@ impl Client {
         self.customers[index].clone()
     }
 
-    fn caller(&mut self, customer: &Customer) -> Caller {
+    pub(super) fn caller(&mut self, customer: &Customer) -> Caller {
         match self.rng.u32(..100) {
             0..84 => Caller::Partner(1),
             84..88 => Caller::Internal(1),
@@ -72,6 +72,9 @@ impl Client {
     }
 
     async fn random_operation(&mut self, customer: &Arc<Customer>) {
+        if self.rng.u32(..6) == 0 {
+            return self.use_payments(customer).await;
+        }
         let id = customer.random_id(&mut self.rng);
         let operation = match (self.rng.u32(..1000), id) {
             (0..190, _) => Operation::List(customer.number.clone(), self.rng.bool()),
@@ -80,7 +83,7 @@ impl Client {
             (510..650, Some(id)) => Operation::Update(id, self.rename()),
             (650..800, Some(id)) => Operation::Update(id, self.change_primary()),
             (800..920, Some(id)) => Operation::End(id),
-            (920..965, Some(id)) => return self.use_terminal(id).await,
+            (920..965, Some(id)) => return self.use_terminal(customer, id).await,
             (965..985, Some(id)) => Operation::Authorize(id),
             (985..988, _) => Operation::Erase(customer.number.clone()),
             // An id of another slot.
@@ -134,7 +137,7 @@ impl Client {
     }
 
     /// Calls a function with the client's clock. Sometimes the event is duplicated or the client times out.
-    async fn call(&mut self, caller: Caller, operation: Operation) -> Option<Response> {
+    pub(super) async fn call(&mut self, caller: Caller, operation: Operation) -> Option<Response> {
         let now = self.load.now() + self.skew;
         let call = Arc::new(Call { caller, operation, now });
         match self.rng.u32(..300) {
@@ -168,7 +171,7 @@ impl Client {
     }
 
     /// Opens a terminal, acts on its page, and completes the setup in one of several ways.
-    async fn use_terminal(&mut self, id: u64) {
+    pub(super) async fn use_terminal(&mut self, customer: &Customer, id: u64) {
         let key = (self.rng.u32(..3) == 0).then(|| format!("page-{:x}", self.rng.u32(..4)));
         let operation = Operation::Terminal(id, key);
         if self.rng.u32(..5) == 0 {
@@ -193,7 +196,12 @@ impl Client {
             _ => {}
         }
         match self.rng.u32(..10) {
-            0..6 => drop(self.call(Caller::Partner(1), Operation::Authorize(id)).await),
+            0..6 => {
+                let authorized = self.call(Caller::Partner(1), Operation::Authorize(id)).await;
+                if authorized.is_some_and(|response| response.status == 200) {
+                    customer.add_card(id);
+                }
+            }
             6..8 => {
                 drop(self.call(Caller::Unauthenticated, Operation::Callback(transaction)).await);
             }

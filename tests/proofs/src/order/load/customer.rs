@@ -5,12 +5,17 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use fastrand::Rng;
 
+use super::payments::KnownOrder;
 use crate::order::operation::NewPayment;
 
 /// Number of ids that are kept.
 const MAX_IDS: usize = 24;
 /// Number of creations with a key that are kept.
 const MAX_CREATIONS: usize = 6;
+/// Number of ids with a card that are kept.
+const MAX_CARDS: usize = 4;
+/// Number of orders that are kept.
+const MAX_ORDERS: usize = 8;
 
 /// A customer of organisation 1.
 pub(in crate::order) struct Customer {
@@ -24,6 +29,10 @@ struct State {
     ids: VecDeque<u64>,
     /// Creations with a key, which clients repeat.
     creations: VecDeque<NewPayment>,
+    /// Ids of recurring payments that had a card, oldest first.
+    cards: VecDeque<u64>,
+    /// Orders with a payment, oldest first.
+    orders: VecDeque<KnownOrder>,
 }
 
 impl Customer {
@@ -67,5 +76,45 @@ impl Customer {
         let creations = &self.state().creations;
         let count = creations.len();
         (count > 0).then(|| creations[rng.usize(..count)].clone())
+    }
+
+    /// Adds the id of a recurring payment that has a card.
+    pub(super) fn add_card(&self, id: u64) {
+        let cards = &mut self.state().cards;
+        if !cards.contains(&id) {
+            cards.push_back(id);
+        }
+        if cards.len() > MAX_CARDS {
+            cards.pop_front();
+        }
+    }
+
+    /// Removes an id whose card cannot be charged any more.
+    pub(super) fn remove_card(&self, id: u64) {
+        self.state().cards.retain(|card| *card != id);
+    }
+
+    /// A random id of a recurring payment that had a card.
+    pub(super) fn random_card(&self, rng: &mut Rng) -> Option<u64> {
+        let cards = &self.state().cards;
+        let count = cards.len();
+        (count > 0).then(|| cards[rng.usize(..count)])
+    }
+
+    /// Adds an order with a payment, or replaces it.
+    pub(super) fn add_order(&self, order: KnownOrder) {
+        let orders = &mut self.state().orders;
+        orders.retain(|known| known.number() != order.number());
+        orders.push_back(order);
+        if orders.len() > MAX_ORDERS {
+            orders.pop_front();
+        }
+    }
+
+    /// A random order with a payment.
+    pub(super) fn random_order(&self, rng: &mut Rng) -> Option<KnownOrder> {
+        let orders = &self.state().orders;
+        let count = orders.len();
+        (count > 0).then(|| orders[rng.usize(..count)].clone())
     }
 }

@@ -77,9 +77,10 @@ pub fn decide(call: &Call, wallet: &mut Wallet) -> Result<Expected, Problem> {
             Ok(Expected::Success(204, Value::Null, None))
         }
         Operation::Expire => Ok(Expected::Success(200, Value::Null, None)),
-        Operation::Authorize(_) | Operation::Callback(_) | Operation::Finish => {
-            Err(Problem::new(500, "not decided here"))
-        }
+        Operation::Authorize(_)
+        | Operation::Callback(_)
+        | Operation::Finish
+        | Operation::Payment(_) => Err(Problem::new(500, "not decided here")),
     }
 }
 

@@ -36,7 +36,8 @@ impl Problem {
 }
 
 /// Formats an instant: RFC 3339 with milliseconds and `Z`.
-pub(super) fn instant(milliseconds: i64) -> String {
+#[must_use]
+pub fn instant(milliseconds: i64) -> String {
     let at = Timestamp::from_millisecond(milliseconds).unwrap_or_default();
     at.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()
 }
@@ -61,7 +62,9 @@ impl Payment {
         }
     }
 
-    pub(super) fn card(&self) -> Option<&Card> {
+    /// The card, if it has one.
+    #[must_use]
+    pub fn card(&self) -> Option<&Card> {
         match &self.state {
             State::Created(_) => None,
             State::Active(card) | State::Expired(card) => Some(card),
