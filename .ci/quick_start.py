@@ -98,7 +98,7 @@ def confirm_payment(address):
 
 
 def main():
-    assert len(BLOCKS) == 12, len(BLOCKS)
+    assert len(BLOCKS) == 13, len(BLOCKS)
     run(BLOCKS[0])
     is_sam = sys.argv[1:] == ["sam"]
     if is_sam:
@@ -120,25 +120,28 @@ def main():
     assert captured == again and captured["status"] == "CAPTURED", (captured, again)
     assert captured["summary"]["capturedAmount"] == "100.00", captured
     assert payment["status"] == "CAPTURED" and len(payment["transactionHistory"]) == 1, payment
-    updated, both, ended, remaining = map(json.loads, run(BLOCKS[6]))
+    part, everything = map(json.loads, run(BLOCKS[6]))
+    assert part["summary"]["creditedAmount"] == "30.00" and part["status"] == "CAPTURED", part
+    assert everything["summary"]["creditedAmount"] == "100.00" and everything["status"] == "CREDITED", everything
+    updated, both, ended, remaining = map(json.loads, run(BLOCKS[7]))
     assert updated["primary"] is True and [payment["primary"] for payment in both] == [False, True], both
     assert ended["recurringStatus"] == "CANCELLED" and remaining == [active], remaining
-    (address,) = run(BLOCKS[7])
+    (address,) = run(BLOCKS[8])
     enter_card(address)
-    summary, third = map(json.loads, run(BLOCKS[8]))
+    summary, third = map(json.loads, run(BLOCKS[9]))
     assert summary["failed"] == 0 and third["recurringStatus"] == "ACTIVE", (summary, third)
     notifications = []
     for _ in range(50):  # `cargo local` runs the schedule too, so its run may deliver the notification
-        (notifications,) = map(json.loads, run(BLOCKS[9]))
+        (notifications,) = map(json.loads, run(BLOCKS[10]))
         if notifications:
             break
         time.sleep(0.1)
     assert [received["signature"] for received in notifications] == ["valid"], notifications
     assert notifications[0]["body"]["type"] == "recurring-payment.activated", notifications
-    terminal, charged = map(json.loads, run(BLOCKS[10]))
+    terminal, charged = map(json.loads, run(BLOCKS[11]))
     assert terminal["terminalUri"] == "http://127.0.0.1:3001/", terminal
     assert charged["status"] == "CAPTURED" and charged["amount"] == "49.50", charged
-    (expired,) = map(json.loads, run(BLOCKS[11]))
+    (expired,) = map(json.loads, run(BLOCKS[12]))
     assert [payment["recurringStatus"] for payment in expired] == ["EXPIRED"] * 2, expired
     assert not any(payment["primary"] for payment in expired), expired
     print("README.md's quick start: 1 passed")

@@ -20,7 +20,7 @@ stop() {
 trap stop EXIT
 
 cargo build --quiet --profile proof --package local --bin local
-"$target/proof/local" --json --port 0 --dynamodb-port 0 --no-schedules --functions "$target/release" >"$work/addresses" 2>"$work/log" &
+"$target/proof/local" --json --port 0 --dynamodb-port 0 --no-schedules --functions "$target/deployed" >"$work/addresses" 2>"$work/log" &
 local=$!
 until [ -s "$work/addresses" ]; do
   kill -0 "$local"

@@ -28,16 +28,20 @@ pub(crate) fn target() -> Result<PathBuf, Error> {
         .ok_or_else(|| Error::failed("this program", "it is not in a target folder"))
 }
 
-/// Builds functions in release. Returns the folder of the binaries.
+/// Builds functions as they are deployed, with cargo-lambda. Returns the folder of the binaries.
 pub(crate) async fn functions(functions: &[&str]) -> Result<PathBuf, Error> {
-    let mut cargo = cargo(&local::binaries::root());
-    // All together, as `.ci/release` does: features depend on the packages that are built together.
+    let mut cargo = cargo(
+        &local::binaries::root(),
+        &["lambda", "build", "--release", "--output-format", "zip"],
+    );
     for function in functions {
         cargo.args(["--package", function]);
     }
     let target = target()?;
+    // Not the default folder, where `sam build` writes.
+    cargo.arg("--lambda-dir").arg(target.join("bench-cold/packages"));
     run(cargo.arg("--target-dir").arg(&target)).await?;
-    Ok(target.join("release"))
+    Ok(target.join(format!("{}-unknown-linux-gnu", std::env::consts::ARCH)).join("release"))
 }
 
 /// Builds a peer in release. Returns the path of the binary.
@@ -47,13 +51,14 @@ pub(crate) async fn peer(name: &str) -> Result<PathBuf, Error> {
     // The same versions as in the workspace; cargo adds the missing packages.
     let failed = |error| Error::failed("Cargo.lock", error);
     std::fs::copy(root.join("Cargo.lock"), peers.join("Cargo.lock")).map_err(failed)?;
-    run(cargo(&peers).args(["--package", name]).arg("--target-dir").arg(&target)).await?;
+    let mut cargo = cargo(&peers, &["build", "--release"]);
+    run(cargo.args(["--package", name]).arg("--target-dir").arg(&target)).await?;
     Ok(target.join("release").join(name))
 }
 
-fn cargo(folder: &Path) -> Command {
+fn cargo(folder: &Path, arguments: &[&str]) -> Command {
     let mut cargo = Command::new(option_env!("CARGO").unwrap_or("cargo"));
-    cargo.args(["build", "--release"]).current_dir(folder).kill_on_drop(true);
+    cargo.args(arguments).current_dir(folder).kill_on_drop(true);
     // These variables of the running program would cause a rebuild.
     for (name, _) in std::env::vars_os() {
         let name = name.to_string_lossy();

@@ -35,7 +35,7 @@ const fn case(function: &'static str, kind: Kind, requests: u32) -> Case {
 }
 
 /// All functions.
-pub(crate) const ALL: [Case; 19] = [
+pub(crate) const ALL: [Case; 20] = [
     case("list-recurring-payments", Kind::Table, 1),
     case("get-recurring-payment", Kind::Table, 1),
     case("create-recurring-payment", Kind::Table, 2),
@@ -52,6 +52,8 @@ pub(crate) const ALL: [Case; 19] = [
     // The payment and the wallet are read; the choice of the registration and the result are written.
     case("capture-transaction", Kind::Psp, 4),
     case("cancel-transaction", Kind::Psp, 2),
+    // The payment is read; the intent and the result are written.
+    case("credit-transaction", Kind::Psp, 3),
     // A run with one due wallet: eight shards, a read and a write.
     case("expire-recurring-payments", Kind::Schedule, 10),
     // A run with one due wallet, with requests to Nets between read and write.
@@ -152,7 +154,7 @@ impl Case {
             }
             "expire-recurring-payments" => {
                 customer_with_payment(world, at).await?;
-                events::schedule("42-expire-recurring-payments.json", at + 24 * HOUR + 1000)
+                events::schedule("46-expire-recurring-payments.json", at + 24 * HOUR + 1000)
             }
             "finish-terminals" => {
                 let (_, id) = customer_with_payment(world, at).await?;
@@ -174,6 +176,14 @@ impl Case {
                 let transaction = new_transaction(world, START).await?;
                 use_payment_terminal(world, transaction, "okButton", START + HOUR).await?;
                 events::transaction(self.function, transaction, START + HOUR + 1000)
+            }
+            "credit-transaction" => {
+                let transaction = new_transaction(world, START).await?;
+                use_payment_terminal(world, transaction, "okButton", START + HOUR).await?;
+                let capture =
+                    events::transaction("capture-transaction", transaction, START + HOUR + 1000)?;
+                world.call("capture-transaction", &capture).await?;
+                events::transaction(self.function, transaction, START + HOUR + 2000)
             }
             "settle-payments" => {
                 // The cancellation ends the transaction, so that it is due only once.

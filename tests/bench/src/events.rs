@@ -72,7 +72,7 @@ pub(crate) fn update(id: u64, nickname: &str, at: i64) -> Result<Value, Error> {
 
 /// Ends a recurring payment.
 pub(crate) fn end(id: u64, at: i64) -> Result<Value, Error> {
-    Ok(with_payment(event("39-end-recurring-payment.json", at)?, id))
+    Ok(with_payment(event("42-end-recurring-payment.json", at)?, id))
 }
 
 /// Opens a terminal.
@@ -93,7 +93,7 @@ pub(crate) fn callback(transaction: u64, at: i64) -> Result<Value, Error> {
 
 /// Erases a customer.
 pub(crate) fn erase(customer: &str, at: i64) -> Result<Value, Error> {
-    let mut event = event("45-erase-customer.json", at)?;
+    let mut event = event("49-erase-customer.json", at)?;
     let before = event["pathParameters"]["customerNumber"].as_str().unwrap_or_default().to_owned();
     for path in ["/rawPath", "/requestContext/http/path"] {
         if let Some(path) = event.pointer_mut(path) {
@@ -122,6 +122,7 @@ pub(crate) fn transaction(function: &str, transaction: u64, at: i64) -> Result<V
         "get-transaction" => "27-get-transaction.json",
         "cancel-transaction" => "36-cancel-transaction.json",
         "get-payment" => "37-get-payment.json",
+        "credit-transaction" => "45-credit-transaction-everything.json",
         other => return Err(Error::failed(other, "it has no event with a transaction")),
     };
     let mut event = event(file, at)?;
@@ -148,7 +149,7 @@ pub(crate) fn authorizer(token: &str, at: i64) -> Result<Value, Error> {
     Ok(event)
 }
 
-/// A scheduled run: `42-expire-recurring-payments.json`, `22-finish-terminals.json` or `35-settle-payments.json`.
+/// A scheduled run: `46-expire-recurring-payments.json`, `22-finish-terminals.json` or `35-settle-payments.json`.
 pub(crate) fn schedule(file: &str, at: i64) -> Result<Value, Error> {
     let mut event = event(file, at)?;
     let time = Timestamp::from_millisecond(at).map_err(|error| Error::failed(file, error))?;

@@ -2,20 +2,19 @@
 
 use std::path::Path;
 
+use fantoccini::elements::Element;
+use fantoccini::{Client, Locator};
 use local::binaries::root;
 use local::{Local, Options};
-use reqwest::Client;
 use serde_json::Value;
-use thirtyfour::extensions::query::ElementQueryable;
-use thirtyfour::{By, WebDriver, WebElement};
 
-use crate::chromium::{Chromium, Scripts};
+use crate::chromium::{Chromium, Scripts, wait_for};
 
 /// The operation that the test executes.
 const LIST: &str = "[id$='-queryRecurringPayments']";
 
 /// Requests a token from the local issuer.
-async fn token(local: &Local, http: &Client) -> String {
+async fn token(local: &Local, http: &reqwest::Client) -> String {
     let form = [
         ("grant_type", "client_credentials"),
         ("client_id", "partner-demo"),
@@ -28,24 +27,27 @@ async fn token(local: &Local, http: &Client) -> String {
 }
 
 /// Waits until an element is displayed.
-async fn find(browser: &WebDriver, css: &str) -> WebElement {
-    let element = browser.query(By::Css(css)).and_displayed().first().await;
-    element.unwrap_or_else(|error| panic!("{css}: {error}"))
+async fn find(browser: &Client, css: &str) -> Element {
+    let displayed = wait_for(async || {
+        let element = browser.find(Locator::Css(css)).await.ok()?;
+        element.is_displayed().await.ok()?.then_some(element)
+    });
+    displayed.await.unwrap_or_else(|| panic!("{css} is not displayed"))
 }
 
-async fn click(browser: &WebDriver, css: &str) {
+async fn click(browser: &Client, css: &str) {
     let element = find(browser, css).await;
-    element.scroll_into_view().await.unwrap();
     element.click().await.unwrap();
 }
 
-async fn write(browser: &WebDriver, css: &str, text: &str) {
+async fn write(browser: &Client, css: &str, text: &str) {
     find(browser, css).await.send_keys(text).await.unwrap();
 }
 
-async fn screenshot(browser: &WebDriver, name: &str) {
+async fn screenshot(browser: &Client, name: &str) {
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
-    browser.screenshot(&target.join(format!("api-{name}.png"))).await.unwrap();
+    let image = browser.screenshot().await.unwrap();
+    std::fs::write(target.join(format!("api-{name}.png")), image).unwrap();
 }
 
 /// Returns the ids of the operations in openapi.yaml.
@@ -63,14 +65,14 @@ async fn an_operation_can_be_executed_with_a_token() {
     let http = local::http_client().unwrap();
     let local = Local::start(Options::default()).await.unwrap();
     let token = token(&local, &http).await;
-    let chromium = Chromium::start(http, Scripts::Allowed).await;
+    let chromium = Chromium::start(Scripts::Allowed).await;
     let browser = chromium.browser();
     chromium.end_after(execute_operation(&browser, &local, &token)).await;
 }
 
-async fn execute_operation(browser: &WebDriver, local: &Local, token: &str) {
+async fn execute_operation(browser: &Client, local: &Local, token: &str) {
     browser.set_window_rect(0, 0, 1280, 1600).await.unwrap();
-    browser.goto(format!("{}/api", local.addresses().console)).await.unwrap();
+    browser.goto(&format!("{}/api", local.addresses().console)).await.unwrap();
     let operations = operations();
     assert!(operations.len() > 8, "{operations:?}");
     for id in operations {
@@ -99,7 +101,7 @@ async fn execute_operation(browser: &WebDriver, local: &Local, token: &str) {
     assert!(live.contains("x-correlation-id: "), "CORS does not expose the header: {live}");
 
     let loaded = "return performance.getEntriesByType('resource').map(entry => entry.name)";
-    let loaded = browser.execute(loaded, Vec::new()).await.unwrap().json().clone();
+    let loaded = browser.execute(loaded, Vec::new()).await.unwrap();
     let loaded: Vec<String> = serde_json::from_value(loaded).unwrap();
     assert!(loaded.len() > 3, "{loaded:?}");
     assert!(loaded.iter().all(|address| address.starts_with("http://127.0.0.1:")), "{loaded:?}");

@@ -29,8 +29,7 @@ impl World {
         self.browser.set_window_rect(0, 0, width, 800).await.unwrap();
         // Fails after the script timeout of 30 s if the page does not get this width.
         let resized = self.browser.execute_async(WAIT_FOR_WIDTH, vec![width.into()]).await.unwrap();
-        let sizes = resized.json();
-        let height = sizes[0].as_f64().unwrap().ceil() + sizes[1].as_f64().unwrap();
+        let height = resized[0].as_f64().unwrap().ceil() + resized[1].as_f64().unwrap();
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
@@ -40,7 +39,7 @@ impl World {
     }
 
     async fn script(&self, script: &str) -> Value {
-        self.browser.execute(script, Vec::new()).await.unwrap().json().clone()
+        self.browser.execute(script, Vec::new()).await.unwrap()
     }
 
     /// Asserts that the page has no problems at any width.
@@ -53,7 +52,8 @@ impl World {
 
     async fn screenshot(&self, name: &str) {
         let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
-        self.browser.screenshot(&target.join(format!("terminal-{name}.png"))).await.unwrap();
+        let image = self.browser.screenshot().await.unwrap();
+        std::fs::write(target.join(format!("terminal-{name}.png")), image).unwrap();
     }
 }
 
@@ -72,7 +72,7 @@ async fn every_page_is_accessible_on_phone_and_desktop() {
             world.press("#okButton").await;
             world.assert_accessible(&format!("{lang} bank")).await;
             world.press("#cancelButton").await;
-            world.browser.goto(world.page(lang)).await.unwrap();
+            world.browser.goto(&world.page(lang)).await.unwrap();
             world.assert_accessible(&format!("{lang} notice")).await;
         }
     })
@@ -98,7 +98,7 @@ async fn screenshots_are_taken() {
         world.resize(390).await;
         world.screenshot("3ds").await;
         world.press("#failButton").await;
-        world.browser.goto(world.page("errors")).await.unwrap();
+        world.browser.goto(&world.page("errors")).await.unwrap();
         world.resize(390).await;
         world.screenshot("ended").await;
     })

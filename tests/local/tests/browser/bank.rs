@@ -29,7 +29,7 @@ async fn the_customer_approves_rejects_or_cancels() {
             world.assert_returned_with(id, code).await;
             assert_eq!(world.transaction(id)["cardEntered"], has_card, "{id}");
             assert_eq!(world.verify(id).await.contains("<ResponseCode>OK<"), has_card, "{id}");
-            world.browser.goto(world.page(id)).await.unwrap();
+            world.browser.goto(&world.page(id)).await.unwrap();
             assert_eq!(
                 world.text("[role=status]").await,
                 "The payment has already been processed."

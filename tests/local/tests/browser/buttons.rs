@@ -25,7 +25,7 @@ async fn paying_and_cancelling_redirect_to_the_shop() {
         world.press("#okButton").await;
         world.assert_returned_with("paid", "OK").await;
         assert!(world.verify("paid").await.contains("<ResponseCode>OK<"));
-        world.browser.goto(world.page("paid")).await.unwrap();
+        world.browser.goto(&world.page("paid")).await.unwrap();
         assert_eq!(world.text("[role=status]").await, "Transaksjonen er allerede behandlet.");
         world.open("cancelled", &[]).await;
         world.press("#cancelButton").await;
@@ -64,9 +64,9 @@ async fn the_time_out_button_ends_only_one_session() {
         assert_eq!(world.text("[role=status]").await, timed_out);
         assert!(!world.has("#okButton").await);
         assert!(world.verify("late").await.contains("Issuer is undetermined"));
-        world.browser.goto(world.page("late")).await.unwrap();
+        world.browser.goto(&world.page("late")).await.unwrap();
         assert_eq!(world.text("[role=status]").await, timed_out);
-        world.browser.goto(world.page("other")).await.unwrap();
+        world.browser.goto(&world.page("other")).await.unwrap();
         assert!(world.has("#okButton").await);
     })
     .await;

@@ -3,11 +3,13 @@
 use std::panic::{AssertUnwindSafe, resume_unwind};
 use std::path::Path;
 use std::process::Stdio;
+use std::time::{Duration, Instant};
 
+use fantoccini::wd::Capabilities;
+use fantoccini::{Client, ClientBuilder};
 use futures_util::FutureExt;
-use reqwest::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
 use serde_json::json;
-use thirtyfour::{ChromiumLikeCapabilities, DesiredCapabilities, WebDriver};
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
 
@@ -23,14 +25,14 @@ pub(crate) enum Scripts {
 
 /// A browser and its driver.
 pub(crate) struct Chromium {
-    browser: WebDriver,
+    browser: Client,
     driver: Child,
     /// The driver ends when its standard output is closed.
     _output: Lines<BufReader<ChildStdout>>,
 }
 
 impl Chromium {
-    pub(crate) async fn start(http: Client, scripts: Scripts) -> Self {
+    pub(crate) async fn start(scripts: Scripts) -> Self {
         for program in [CHROMIUM, DRIVER] {
             assert!(
                 Path::new(program).exists(),
@@ -45,24 +47,38 @@ impl Chromium {
             .unwrap_or_else(|error| panic!("{DRIVER} does not start: {error}"));
         let mut output = BufReader::new(driver.stdout.take().unwrap()).lines();
         let address = address(&mut output).await;
-        let browser = WebDriver::builder(address, capabilities(scripts)).client(http);
-        let browser =
-            browser.await.unwrap_or_else(|error| panic!("{CHROMIUM} does not start: {error}"));
+        let browser = ClientBuilder::new(HttpConnector::new())
+            .capabilities(capabilities(scripts))
+            .connect(&address)
+            .await
+            .unwrap_or_else(|error| panic!("{CHROMIUM} does not start: {error}"));
         Self { browser, driver, _output: output }
     }
 
-    pub(crate) fn browser(&self) -> WebDriver {
+    pub(crate) fn browser(&self) -> Client {
         self.browser.clone()
     }
 
     /// Runs a test, and then closes the browser and its driver, even if the test panicked.
     pub(crate) async fn end_after(mut self, test: impl Future<Output = ()>) {
         let result = AssertUnwindSafe(test).catch_unwind().await;
-        let closed = self.browser.quit().await;
+        let closed = self.browser.close().await;
         self.driver.kill().await.unwrap();
         result.unwrap_or_else(|panic| resume_unwind(panic));
         closed.unwrap();
     }
+}
+
+/// Repeats a check of a page until it returns a value. Returns `None` after 30 seconds.
+pub(crate) async fn wait_for<T>(check: impl AsyncFn() -> Option<T>) -> Option<T> {
+    let started = Instant::now();
+    while started.elapsed() < Duration::from_secs(30) {
+        if let Some(value) = check().await {
+            return Some(value);
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    None
 }
 
 /// Reads the address of the driver from its output. The driver selects a free port.
@@ -76,17 +92,15 @@ async fn address(output: &mut Lines<BufReader<ChildStdout>>) -> String {
     panic!("{DRIVER} ended before it was ready");
 }
 
-fn capabilities(scripts: Scripts) -> thirtyfour::ChromeCapabilities {
-    let mut chrome = DesiredCapabilities::chrome();
-    chrome.set_binary(CHROMIUM).unwrap();
-    for argument in
-        ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-    {
-        chrome.add_arg(argument).unwrap();
-    }
-    if scripts == Scripts::Forbidden {
-        let preferences = json!({ "profile.managed_default_content_settings.javascript": 2 });
-        chrome.add_experimental_option("prefs", preferences).unwrap();
-    }
-    chrome
+fn capabilities(scripts: Scripts) -> Capabilities {
+    let arguments =
+        ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"];
+    let preferences = match scripts {
+        Scripts::Allowed => json!({}),
+        Scripts::Forbidden => {
+            json!({ "profile.managed_default_content_settings.javascript": 2 })
+        }
+    };
+    let options = json!({ "binary": CHROMIUM, "args": arguments, "prefs": preferences });
+    Capabilities::from_iter([("goog:chromeOptions".to_owned(), options)])
 }

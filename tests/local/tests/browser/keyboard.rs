@@ -1,18 +1,30 @@
 //! Tests of the terminal page with the keyboard only.
 
-use thirtyfour::{By, Key, TypingData};
+use fantoccini::Locator;
+use fantoccini::actions::{InputSource, KeyAction, KeyActions};
+use fantoccini::key::Key;
+use serde_json::json;
 
 use crate::chromium::Scripts;
 use crate::{VISA, World, in_browser};
 
 impl World {
     /// Types keys into the element that has the focus.
-    async fn type_keys(&self, keys: impl Into<TypingData>) {
-        self.browser.action_chain().send_keys(keys).perform().await.unwrap();
+    async fn type_keys(&self, keys: &str) {
+        let pressed =
+            keys.chars().fold(KeyActions::new("keyboard".to_owned()), |actions, value| {
+                actions.then(KeyAction::Down { value }).then(KeyAction::Up { value })
+            });
+        self.browser.perform_actions(pressed).await.unwrap();
     }
 
     async fn tab(&self) {
-        self.type_keys(Key::Tab).await;
+        self.type_keys(&Key::Tab).await;
+    }
+
+    async fn focus(&self, field: &str) {
+        let field = self.browser.find(Locator::Id(field)).await.unwrap();
+        self.browser.execute("arguments[0].focus()", vec![json!(field)]).await.unwrap();
     }
 }
 
@@ -31,7 +43,7 @@ async fn tab_and_enter_complete_a_payment() {
             [("cardNo", VISA), ("month", "12"), ("year", "3"), ("securityCode", "123")]
         {
             assert_eq!(world.focused_id().await, field);
-            let field = world.browser.find(By::Id(field)).await.unwrap();
+            let field = world.browser.find(Locator::Id(field)).await.unwrap();
             assert_eq!(field.css_value("outline-style").await.unwrap(), "solid");
             assert_eq!(field.css_value("outline-width").await.unwrap(), "3px");
             world.type_keys(keys).await;
@@ -40,8 +52,8 @@ async fn tab_and_enter_complete_a_payment() {
         assert_eq!(world.focused_id().await, "okButton");
         world.tab().await;
         assert_eq!(world.focused_id().await, "cancelButton");
-        world.browser.find(By::Id("securityCode")).await.unwrap().focus().await.unwrap();
-        world.navigate(world.type_keys(Key::Enter)).await;
+        world.focus("securityCode").await;
+        world.navigate(world.type_keys(&Key::Enter)).await;
         world.assert_returned_with("1", "OK").await;
     })
     .await;
@@ -51,11 +63,11 @@ async fn tab_and_enter_complete_a_payment() {
 async fn errors_link_to_their_fields() {
     in_browser(Scripts::Forbidden, async |world: &World| {
         world.open("1", &[]).await;
-        world.browser.find(By::Id("cardNo")).await.unwrap().focus().await.unwrap();
-        world.navigate(world.type_keys(Key::Enter)).await;
+        world.focus("cardNo").await;
+        world.navigate(world.type_keys(&Key::Enter)).await;
         assert_eq!(world.focused_id().await, "errors");
         world.tab().await;
-        world.type_keys(Key::Enter).await;
+        world.type_keys(&Key::Enter).await;
         assert_eq!(world.focused_id().await, "cardNo");
     })
     .await;

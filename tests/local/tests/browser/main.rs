@@ -1,5 +1,5 @@
 //! Tests of the terminal page and the API page in Debian's Chromium. They write screenshots to `target`.
-//! Run them with `cargo test -p local --features browser --test browser`.
+//! Run them with `cargo test --workspace --test browser`.
 
 #![expect(clippy::unwrap_used, reason = "a test fails when it cannot continue")]
 
@@ -13,13 +13,11 @@ mod languages;
 mod validation;
 
 use axum::Router;
-use chromium::{Chromium, Scripts};
+use chromium::{Chromium, Scripts, wait_for};
+use fantoccini::{Client, Locator};
 use local::clock::Clock;
 use local::netaxept::{MERCHANT_ID, Netaxept, TOKEN};
-use reqwest::Client;
 use serde_json::Value;
-use thirtyfour::extensions::query::ElementWaitable;
-use thirtyfour::{By, WebDriver};
 
 /// A card that is accepted.
 const VISA: &str = "4925000000000004";
@@ -30,14 +28,14 @@ struct World {
     clock: Clock,
     address: String,
     shop: String,
-    http: Client,
-    browser: WebDriver,
+    http: reqwest::Client,
+    browser: Client,
 }
 
 /// Runs a test with a new world, and closes the browser afterwards, even if the test fails.
 async fn in_browser(scripts: Scripts, test: impl AsyncFnOnce(&World)) {
     let http = local::http_client().unwrap();
-    let chromium = Chromium::start(http.clone(), scripts).await;
+    let chromium = Chromium::start(scripts).await;
     let clock = Clock::default();
     let (nets, address) = Netaxept::start(0, clock.clone()).await.unwrap();
     let browser = chromium.browser();
@@ -85,7 +83,7 @@ impl World {
         let all: Vec<_> = order.iter().chain(store_only).chain(more).copied().collect();
         let reply = self.call("Register", &all).await;
         assert!(reply.contains("RegisterResponse"), "{reply}");
-        self.browser.goto(self.page(id)).await.unwrap();
+        self.browser.goto(&self.page(id)).await.unwrap();
     }
 
     /// Returns the address of a transaction's page.
@@ -97,11 +95,11 @@ impl World {
     }
 
     async fn click(&self, css: &str) {
-        self.browser.find(By::Css(css)).await.unwrap().click().await.unwrap();
+        self.browser.find(Locator::Css(css)).await.unwrap().click().await.unwrap();
     }
 
     async fn write(&self, field: &str, text: &str) {
-        let field = self.browser.find(By::Id(field)).await.unwrap();
+        let field = self.browser.find(Locator::Id(field)).await.unwrap();
         field.clear().await.unwrap();
         field.send_keys(text).await.unwrap();
     }
@@ -114,9 +112,10 @@ impl World {
     /// Runs an action that opens another page. The driver can answer before the browser has left the current page, so this function
     /// waits for that.
     async fn navigate(&self, action: impl Future<Output = ()>) {
-        let page = self.browser.find(By::Tag("html")).await.unwrap();
+        let page = self.browser.find(Locator::Css("html")).await.unwrap();
         action.await;
-        page.wait_until().stale().await.unwrap();
+        let error = wait_for(async || page.tag_name().await.err()).await.unwrap();
+        assert!(error.is_stale_element_reference() || error.is_no_such_element(), "{error}");
     }
 
     /// Selects the option with a value.
@@ -133,22 +132,22 @@ impl World {
     }
 
     async fn text(&self, css: &str) -> String {
-        self.browser.find(By::Css(css)).await.unwrap().text().await.unwrap()
+        self.browser.find(Locator::Css(css)).await.unwrap().text().await.unwrap()
     }
 
     async fn attribute(&self, css: &str, name: &str) -> String {
-        let element = self.browser.find(By::Css(css)).await.unwrap();
+        let element = self.browser.find(Locator::Css(css)).await.unwrap();
         element.attr(name).await.unwrap().unwrap_or_default()
     }
 
     /// Returns the current value of a field.
     async fn value(&self, field: &str) -> String {
-        let field = self.browser.find(By::Id(field)).await.unwrap();
-        field.value().await.unwrap().unwrap_or_default()
+        let field = self.browser.find(Locator::Id(field)).await.unwrap();
+        field.prop("value").await.unwrap().unwrap_or_default()
     }
 
     async fn has(&self, css: &str) -> bool {
-        !self.browser.find_all(By::Css(css)).await.unwrap().is_empty()
+        !self.browser.find_all(Locator::Css(css)).await.unwrap().is_empty()
     }
 
     /// Returns the id of the element that has the focus.

@@ -74,14 +74,15 @@ async fn each_field_shows_its_error() {
         world.advance_to_june();
         world.open("1", &[("language", "en_GB")]).await;
         for (number, month, year, code, field, message) in INVALID {
-            world.browser.goto(world.page("1")).await.unwrap();
+            world.browser.goto(&world.page("1")).await.unwrap();
             world.write("cardNo", number).await;
             world.choose("month", month).await;
             world.click(&format!("#year option:nth-child({year})")).await;
             world.write("securityCode", code).await;
             world.press("#okButton").await;
             world.assert_shows_error(field, message).await;
-            let errors = world.browser.find_all(thirtyfour::By::Css("#errors li")).await.unwrap();
+            let errors =
+                world.browser.find_all(fantoccini::Locator::Css("#errors li")).await.unwrap();
             assert_eq!(errors.len(), 1, "{number} {month} {code}");
         }
         assert_eq!(world.transaction("1")["cardEntered"], false);
