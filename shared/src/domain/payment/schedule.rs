@@ -155,7 +155,7 @@ impl Transaction {
     }
 
     /// The registrations whose reconciliation is due. The chosen one of an auto sale is only queried by a request that chooses it and
-    /// then captures it ([`Payment::due_auto_sales`]): it knows whether another request may be capturing.
+    /// then captures it ([`due_auto_sales`](super::Payment::due_auto_sales)): it knows whether another request may be capturing.
     #[must_use]
     pub(super) fn due_registrations(&self, now: DateTime<Utc>) -> Vec<Attempt> {
         match &self.state {
