@@ -114,8 +114,12 @@ impl World {
     async fn navigate(&self, action: impl Future<Output = ()>) {
         let page = self.browser.find(Locator::Css("html")).await.unwrap();
         action.await;
-        let error = wait_for(async || page.tag_name().await.err()).await.unwrap();
-        assert!(error.is_stale_element_reference() || error.is_no_such_element(), "{error}");
+        // During the navigation, the driver also answers with other errors.
+        let has_left = async || {
+            let error = page.tag_name().await.err()?;
+            (error.is_stale_element_reference() || error.is_no_such_element()).then_some(())
+        };
+        wait_for(has_left).await.unwrap();
     }
 
     /// Selects the option with a value.
