@@ -178,6 +178,16 @@ impl TestApi {
         self.call("POST", COLLECTION, Some(body)).await
     }
 
+    /// Advances the clock to the end of November and stores a card that expires then. Returns its id.
+    async fn store_card_expiring_soon(&mut self) -> Value {
+        self.advance_to_month_end().await;
+        let card = self.create("4711", json!({})).await["recurringPaymentId"].clone();
+        let uri = self.open_terminal(&card).await;
+        self.submit_card_expiring_in_november(&uri).await;
+        assert_eq!(self.authorize(&card).await.status, StatusCode::OK);
+        card
+    }
+
     /// Creates a payment. Returns its newest transaction.
     pub(crate) async fn buy(&self, order_id: &str, card: &Value, amount: &str) -> Charge {
         let created = self.post_order(&order(order_id, card, amount)).await;
@@ -187,14 +197,21 @@ impl TestApi {
 
     /// Opens a terminal for the customer. Returns its address.
     pub(crate) async fn open_page(&self, charge: Charge) -> String {
-        let body = json!({ "redirectUrl": DONE });
-        let opened = self.call("POST", &charge.path("/terminal"), Some(&body)).await;
+        self.open_page_with(charge, &json!({ "redirectUrl": DONE })).await
+    }
+
+    async fn open_page_with(&self, charge: Charge, body: &Value) -> String {
+        let opened = self.open_terminal_with(charge, body).await;
         assert_eq!(opened.status, StatusCode::CREATED, "{opened:?}");
         opened.json()["terminalUri"].as_str().unwrap().to_owned()
     }
 
     async fn open_for_merchant(&self, charge: Charge) -> Response {
-        self.call("POST", &charge.path("/terminal"), Some(&merchant_initiated())).await
+        self.open_terminal_with(charge, &merchant_initiated()).await
+    }
+
+    async fn open_terminal_with(&self, charge: Charge, body: &Value) -> Response {
+        self.call("POST", &charge.path("/terminal"), Some(body)).await
     }
 
     /// Creates a payment whose customer has entered the security code.

@@ -237,7 +237,7 @@ impl Payment {
     pub fn annulment_pending(&self) -> PaymentRefusal {
         let expected_at =
             self.unconfirmed_annulments().filter_map(|one| one.schedule.reconcile_at).min();
-        let retry_after_seconds = seconds_until(expected_at.unwrap_or(self.now), self.now).max(1);
+        let retry_after_seconds = seconds_until_retry(expected_at, self.now);
         PaymentRefusal::AnnulmentPending { retry_after_seconds }
     }
 
@@ -287,6 +287,11 @@ fn refusal_if_over(state: &State) -> PaymentRefusal {
         State::Rejected { decline, .. } => PaymentRefusal::Declined(*decline),
         State::Cancelled { reason, .. } => PaymentRefusal::Cancelled(*reason),
     }
+}
+
+/// The seconds until a planned reconciliation, for a caller that has to wait for it: at least one.
+fn seconds_until_retry(reconcile_at: Option<DateTime<Utc>>, now: DateTime<Utc>) -> u32 {
+    reconcile_at.map_or(0, |at| seconds_until(at, now)).max(1)
 }
 
 /// The seconds until an instant, rounded up.

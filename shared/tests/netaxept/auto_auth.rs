@@ -49,7 +49,7 @@ async fn nets_authorizes_when_the_customer_has_confirmed() {
     assert_eq!(names.map(|name| parameters[name].clone()), ["true", "B", "S", "true"]);
 }
 
-/// The browser gets no redirect, and nobody calls AUTH.
+/// The browser gets no redirect, and the service does not call AUTH.
 #[tokio::test]
 async fn nets_authorizes_although_the_customer_does_not_return() {
     let charging = Charging::with_card(VISA).await;

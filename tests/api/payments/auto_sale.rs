@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use super::concurrency::spawn_call;
 use super::{AMOUNT, AMOUNT_MINOR, Charge, DONE, Ledger, SETTLE};
-use crate::{Response, TestApi, VISA};
+use crate::{TestApi, VISA};
 
 /// The body of a terminal request with `autoSale`.
 pub(super) fn auto_sale() -> Value {
@@ -26,15 +26,9 @@ pub(super) fn merchant_auto_sale() -> Value {
 }
 
 impl TestApi {
-    async fn open_terminal_with(&self, charge: Charge, body: &Value) -> Response {
-        self.call("POST", &charge.path("/terminal"), Some(body)).await
-    }
-
     /// Opens a terminal with `autoSale` for the customer. Returns its address.
     pub(crate) async fn open_auto_sale(&self, charge: Charge) -> String {
-        let opened = self.open_terminal_with(charge, &auto_sale()).await;
-        assert_eq!(opened.status, StatusCode::CREATED, "{opened:?}");
-        opened.json()["terminalUri"].as_str().unwrap().to_owned()
+        self.open_page_with(charge, &auto_sale()).await
     }
 
     /// Creates a payment with `autoSale` whose customer has entered the security code.

@@ -261,11 +261,7 @@ async fn a_credit_needs_no_card_and_is_possible_for_a_year() {
 #[tokio::test]
 async fn a_credit_is_possible_after_the_card_expired() {
     let mut api = TestApi::new().await;
-    api.advance_to_month_end().await;
-    let card = api.create("4711", json!({})).await["recurringPaymentId"].clone();
-    let uri = api.open_terminal(&card).await;
-    api.submit_card_expiring_in_november(&uri).await;
-    assert_eq!(api.authorize(&card).await.status, StatusCode::OK);
+    let card = api.store_card_expiring_soon().await;
     let charge = api.buy_captured("order-1", &card, AMOUNT).await;
     api.advance_clock("PT61S").await;
     let expired = api.call("GET", &format!("{PAYMENTS}/{card}"), None).await.json();

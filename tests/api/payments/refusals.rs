@@ -211,11 +211,7 @@ async fn every_refusal_has_its_type_and_changes_nothing_at_nets() {
 async fn a_card_that_ended_before_its_authorization_cancels_the_transaction() {
     for expires in [false, true] {
         let mut api = TestApi::new().await;
-        api.advance_to_month_end().await;
-        let card = api.create("4711", json!({})).await["recurringPaymentId"].clone();
-        let uri = api.open_terminal(&card).await;
-        api.submit_card_expiring_in_november(&uri).await;
-        assert_eq!(api.authorize(&card).await.status, StatusCode::OK);
+        let card = api.store_card_expiring_soon().await;
         let charge = api.buy_with_code("order-1", &card, AMOUNT).await;
         if expires {
             api.advance_clock("PT61S").await;

@@ -62,6 +62,25 @@ impl<S: System> Run<S> {
         Self { operation, now, replies, request: Request::Get, repeated: false, at_begin }
     }
 
+    /// Runs the operation to its end, without steps of other processes. `execute` replies to its requests. Returns its result if it
+    /// succeeded.
+    pub fn complete(
+        mut self,
+        settings: RunSettings,
+        mut execute: impl FnMut(&Request<S>, &Self) -> Reply<S>,
+    ) -> Option<S::Success> {
+        loop {
+            match self.replay(settings).state {
+                RunState::Waiting(request) => {
+                    let reply = execute(&request, &self);
+                    self.replies.push(reply);
+                }
+                RunState::Succeeded(success) => return Some(success),
+                RunState::Failed(_) => return None,
+            }
+        }
+    }
+
     /// Runs the operation again from its beginning, with the replies so far.
     #[must_use]
     pub fn replay(&self, settings: RunSettings) -> RunProgress<S> {

@@ -8,7 +8,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::schedule::Schedule;
 use super::transaction::{Captured, Transaction};
-use super::{Payment, seconds_until};
+use super::{Payment, seconds_until_retry};
 use crate::domain::id::{PaymentTransactionId, RegistrationId};
 use crate::domain::money::Money;
 use crate::error::PaymentRefusal;
@@ -152,8 +152,7 @@ impl Payment {
         let now = self.now;
         let (captured, target) = self.credit_target(id, total)?;
         if let Some(crediting) = captured.crediting {
-            let expected_at = crediting.schedule.reconcile_at.unwrap_or(now);
-            let retry_after_seconds = seconds_until(expected_at, now).max(1);
+            let retry_after_seconds = seconds_until_retry(crediting.schedule.reconcile_at, now);
             return Err(PaymentRefusal::CreditInProgress { retry_after_seconds });
         }
         if captured.credited_minor == target {

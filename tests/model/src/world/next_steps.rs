@@ -11,9 +11,9 @@ use crate::operation::Operation;
 use crate::wallets::{Call, Request, Wallets};
 
 /// The longest duration of a request. API Gateway ends it after 29 seconds.
-const REQUEST_LIMIT: TimeDelta = TimeDelta::seconds(29);
+pub(crate) const REQUEST_LIMIT: TimeDelta = TimeDelta::seconds(29);
 /// The longest duration of a run of a schedule.
-const SCHEDULE_LIMIT: TimeDelta = TimeDelta::seconds(90);
+pub(crate) const SCHEDULE_LIMIT: TimeDelta = TimeDelta::seconds(90);
 
 impl World {
     /// Adds all possible next steps to `steps`.

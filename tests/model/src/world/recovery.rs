@@ -7,7 +7,6 @@ use chrono::{DateTime, Utc};
 use super::{Process, StepContext, World};
 use crate::operation::Operation;
 use crate::protocol::Success;
-use crate::run::RunState;
 use crate::specification::{ExpectedState, Specification};
 use crate::violation::Violation;
 use crate::wallets::Run;
@@ -104,17 +103,9 @@ impl World {
         operation: Operation,
         context: &StepContext<'_>,
     ) -> Option<Success> {
-        let mut run = Run::new(operation, self.now, Vec::new());
-        let result = loop {
-            match run.replay(context.run_settings(MAX_OPERATIONS)).state {
-                RunState::Waiting(request) => {
-                    let reply = self.execute(&request, context);
-                    run.replies.push(reply);
-                }
-                RunState::Succeeded(success) => break Some(success),
-                RunState::Failed(_) => break None,
-            }
-        };
+        let run = Run::new(operation, self.now, Vec::new());
+        let settings = context.run_settings(MAX_OPERATIONS);
+        let result = run.complete(settings, |request, _| self.execute(request, context));
         self.table.reset_sequential_ids();
         result
     }

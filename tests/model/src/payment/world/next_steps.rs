@@ -1,6 +1,6 @@
 //! The steps that are possible in a state.
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 
 use super::World;
 use super::steps::Step;
@@ -9,12 +9,8 @@ use crate::payment::nets::NetsCharge;
 use crate::payment::operation::Operation;
 use crate::payment::{Call, Payments, Request, registration_id};
 use crate::world::Process;
+use crate::world::next_steps::{REQUEST_LIMIT, SCHEDULE_LIMIT};
 use crate::world::steps::ClockStep;
-
-/// The longest duration of a request. API Gateway ends it after 29 seconds.
-const REQUEST_LIMIT: TimeDelta = TimeDelta::seconds(29);
-/// The longest duration of a run of the schedule.
-const SCHEDULE_LIMIT: TimeDelta = TimeDelta::seconds(90);
 
 impl World {
     /// Adds all possible next steps to `steps`.

@@ -14,7 +14,6 @@ use crate::payment::Run;
 use crate::payment::nets::{Authorized, NetsCharge};
 use crate::payment::operation::Operation;
 use crate::payment::protocol::Success;
-use crate::run::RunState;
 use crate::violation::Violation;
 use crate::wire::MAX_OPERATIONS;
 use crate::world::StepContext;
@@ -138,17 +137,10 @@ impl World {
         self.requested(operation);
         let mut run = Run::new(operation, self.now, Vec::new());
         run.at_begin = self.at_begin();
-        let result = loop {
-            match run.replay(context.run_settings(MAX_OPERATIONS)).state {
-                RunState::Waiting(request) => {
-                    self.check_request(&request, &run);
-                    let reply = self.execute(&request, context);
-                    run.replies.push(reply);
-                }
-                RunState::Succeeded(success) => break Some(success),
-                RunState::Failed(_) => break None,
-            }
-        };
+        let result = run.complete(context.run_settings(MAX_OPERATIONS), |request, run| {
+            self.check_request(request, run);
+            self.execute(request, context)
+        });
         self.table.reset_sequential_ids();
         result
     }
