@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::{SCHEDULED, Size, TestApi, VISA};
 
 /// Number of due wallets.
-const DUE: Size = Size { usual: 200, full: 2_000 };
+const DUE: Size = Size { usual: 250, full: 2_000 };
 /// One wallet in this many cannot be read.
 const UNREADABLE: u64 = 25;
 /// A day in milliseconds.

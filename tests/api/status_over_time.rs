@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::{Size, TestApi};
 
 /// Number of wallets, and of recurring payments in each.
-const WALLETS: Size = Size { usual: 10, full: 110 };
+const WALLETS: Size = Size { usual: 20, full: 110 };
 const PAYMENTS_EACH: u64 = 6;
 /// 2026-11-23T10:00:00Z.
 const START: i64 = 1_795_428_000_000;
