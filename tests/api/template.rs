@@ -107,7 +107,7 @@ fn every_function_has_at_most_60_lines() {
 #[test]
 fn every_alarm_has_a_section_in_operations_md() {
     assert_eq!(
-        monitoring::undocumented_alarms(&template(), &file("OPERATIONS.md")),
+        monitoring::undocumented_alarms(&template(), &file("docs/OPERATIONS.md")),
         Vec::<String>::new()
     );
 }

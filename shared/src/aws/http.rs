@@ -2,7 +2,7 @@
 //!
 //! The SDK's own client (aws-smithy-http-client with ring and the same roots) supports proxies and has more layers, which are not
 //! needed here. With it, list-recurring-payments executes 22.8 % more instructions until it is ready, and its zip is 14.9 %
-//! larger (`BENCHMARKS.md`).
+//! larger (`docs/BENCHMARKS.md`).
 
 use std::error::Error as _;
 use std::fmt;

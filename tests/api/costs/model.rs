@@ -1,4 +1,4 @@
-//! The cost model: the requests of each operation, and their capacity units. `OPERATIONS.md` has the same table.
+//! The cost model: the requests of each operation, and their capacity units. `docs/OPERATIONS.md` has the same table.
 
 use std::fs;
 
@@ -142,7 +142,7 @@ pub(super) const MERCHANT_AUTO_SALE: &[Request] =
 pub(super) const PAYMENT_NOTIFIED: &[Request] =
     &[Read, Write(Unchanged, Moved), Write(Unchanged, Removed)];
 
-/// The rows of the table of payments in `OPERATIONS.md`, in order: the call, its requests, and the number of calls to Nets.
+/// The rows of the table of payments in `docs/OPERATIONS.md`, in order: the call, its requests, and the number of calls to Nets.
 pub(super) const PAYMENT_ROWS: [(&str, &[Request], usize); 22] = [
     ("create a payment", PAYMENT_CREATED, 0),
     ("create a payment again", &[Read, WriteRejected], 0),
@@ -188,7 +188,7 @@ pub(super) const PAYMENT_ROWS: [(&str, &[Request], usize); 22] = [
     ("a run of `settle-payments`, without the due payments", SCHEDULE_RUN, 0),
 ];
 
-/// The rows of the table in `OPERATIONS.md`, in order.
+/// The rows of the table in `docs/OPERATIONS.md`, in order.
 const ROWS: [(&str, &[Request]); 19] = [
     ("rejected before the wallet is read: 400, 401, 403", NO_REQUESTS),
     ("list, get, and any call that changes nothing: repeated, not found, refused by a rule", READ),
@@ -219,11 +219,11 @@ fn columns(requests: &[Request]) -> String {
     format!("{} | {} | {}", requests.len(), sum(Request::read), sum(Request::written))
 }
 
-/// Asserts that `OPERATIONS.md` has a table with this head.
+/// Asserts that `docs/OPERATIONS.md` has a table with this head.
 fn assert_documented(head: &str, rows: impl Iterator<Item = String>) {
     let rule = "---|".repeat(head.matches('|').count() - 1);
     let table: String = [format!("{head}\n|{rule}\n")].into_iter().chain(rows).collect();
-    let operations = fs::read_to_string(binaries::root().join("OPERATIONS.md")).unwrap();
+    let operations = fs::read_to_string(binaries::root().join("docs/OPERATIONS.md")).unwrap();
     assert!(operations.contains(&format!("\n\n{table}\n")), "OPERATIONS.md should have\n{table}");
 }
 

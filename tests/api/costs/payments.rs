@@ -33,7 +33,7 @@ impl<'a> Measured<'a> {
         Self { api, nets_calls: api.nets_calls() }
     }
 
-    /// Asserts the cost of what happened since the last call. `row` is a call of the table in `OPERATIONS.md`.
+    /// Asserts the cost of what happened since the last call. `row` is a call of the table in `docs/OPERATIONS.md`.
     fn assert_row(&mut self, row: &str) {
         let found = PAYMENT_ROWS.iter().find(|(name, ..)| *name == row);
         let (name, requests, nets_calls) = found.unwrap_or_else(|| panic!("no row {row}"));
