@@ -18,7 +18,7 @@ use lambda_http::{Adapter, Service, service_fn};
 use lambda_runtime::LambdaEvent;
 use uuid::Uuid;
 
-use crate::config::{Environment, LogConfig};
+use crate::config::Environment;
 use crate::error::{Cause, Error, chain};
 use crate::invocation;
 use crate::log;
@@ -50,7 +50,7 @@ where
     F: Future<Output = Result<Reply, Error>> + Send,
 {
     let environment = Environment::of_process();
-    let log = &log::init(LogConfig::read(&environment)?);
+    log::init();
     let state: &'static S = Box::leak(Box::new(Box::pin(start(&environment)).await?));
     let (respond, cold) = (&respond, &AtomicBool::new(true));
     let service = service_fn(move |request: lambda_http::Request| async move {
@@ -68,7 +68,7 @@ where
             |reply| reply.response(&context),
         );
         let (latency, cold) = (started.elapsed(), cold.swap(false, Ordering::Relaxed));
-        log.write(&context.line(&invocation, response.status(), latency, cold, error.as_deref()));
+        context.line(&invocation, response.status(), latency, cold, error.as_deref()).write();
         Ok::<_, Infallible>(response)
     });
     // Does the same as `lambda_http::run`, which panics on some paths and queries that callers can send.

@@ -145,22 +145,6 @@ impl AwsConfig {
     }
 }
 
-/// The configuration of log and metrics.
-pub struct LogConfig {
-    /// The namespace of every metric: the name of the stack.
-    pub namespace: String,
-}
-
-impl LogConfig {
-    /// Reads the configuration.
-    ///
-    /// # Errors
-    /// Fails if a variable is missing.
-    pub fn read(environment: &Environment<'_>) -> Result<Self, Misconfigured> {
-        Ok(Self { namespace: environment.text("METRIC_NAMESPACE")? })
-    }
-}
-
 /// The configuration of a store.
 pub struct StorageConfig {
     /// The name of the table of wallets or of payments.

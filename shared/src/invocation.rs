@@ -32,8 +32,6 @@ pub struct Invocation {
     pub payment_id: Option<u64>,
     /// The transaction of the payment, or that of the terminal session.
     pub transaction_id: Option<u64>,
-    /// Requests to `DynamoDB`, including retries.
-    pub dynamodb_requests: u64,
     /// Retries of the SDK after a failure.
     pub dynamodb_retries: u64,
     /// Read capacity units.

@@ -1,59 +1,31 @@
-//! The log: structured lines on standard output, which Lambda collects.
+//! The log: lines of JSON on standard output, which Lambda collects.
 //!
-//! The line of an invocation is in `CloudWatch`'s embedded metric format. `CloudWatch` turns its numbers into metrics of the
-//! function, in the stack's namespace. So no call is needed for a metric.
+//! An invocation writes one line with its numbers. Metric filters in `template.yaml` make metrics of them, by function. So no call
+//! is needed for a metric.
 
 mod audit;
 
 use std::io::Write;
-use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::Duration;
 
-use chrono::{DateTime, Utc};
-use metrique_writer_core::format::Format;
-use metrique_writer_core::unit::{Millisecond, Second, UnitTag};
-use metrique_writer_core::value::{MetricFlags, Observation, ValueWriter};
-use metrique_writer_core::{Entry, EntryWriter, Unit, Value};
-use metrique_writer_format_emf::Emf;
+use serde::{Serialize, Serializer};
+use serde_json::{Number, Value};
 use tracing::Subscriber;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::fmt::MakeWriter;
 
-use crate::config::LogConfig;
 use crate::invocation::{Charges, Invocation};
 pub use audit::{audit, audit_payment};
 
-/// The only dimension of the metrics: the function.
-const DIMENSION: &str = "Operation";
-
-/// The log of a process.
-pub struct Log {
-    metrics: Mutex<Emf>,
-}
-
-/// A log line, with its fields in order.
+/// The line of an invocation: a JSON object, with its fields in order.
 pub struct Line {
-    at: DateTime<Utc>,
-    fields: Vec<(&'static str, Field)>,
-}
-
-enum Field {
-    Text(String),
-    /// A number that is not a metric.
-    Number(u64),
-    Count(u64),
-    Units(f64),
-    Milliseconds(Duration),
-    Seconds(Duration),
+    fields: Vec<(&'static str, Value)>,
 }
 
 /// Sets up the log. Call it once in a process.
-#[must_use]
-pub fn init(config: LogConfig) -> Log {
+pub fn init() {
     // This fails if there is a subscriber already, for example in a test. That subscriber stays.
     tracing::subscriber::set_global_default(subscriber(std::io::stdout)).unwrap_or_default();
-    let metrics = Emf::builder(config.namespace, vec![vec![DIMENSION.to_owned()]]);
-    Log { metrics: Mutex::new(metrics.skip_all_validations(!cfg!(debug_assertions)).build()) }
 }
 
 /// A subscriber that writes each `tracing` event as a line of JSON, as Lambda's JSON log format expects: `timestamp`, `level`,
@@ -72,165 +44,140 @@ where
         .finish()
 }
 
-impl Log {
-    /// Writes a line.
-    pub fn write(&self, line: &Line) {
-        let mut written = Vec::with_capacity(1024);
-        let formatted =
-            self.metrics.lock().unwrap_or_else(PoisonError::into_inner).format(line, &mut written);
-        let result = formatted.map_err(|error| error.to_string()).and_then(|()| {
-            std::io::stdout().write_all(&written).map_err(|error| error.to_string())
-        });
-        if let Err(error) = result {
-            tracing::error!(error, "a log line could not be written");
-        }
-    }
-}
-
 impl Line {
-    /// A line with its instant, its level (`INFO` or `ERROR`), its message, and the data of the invocation.
+    /// A line with its message and the data of the invocation. `trace` is the header `X-Amzn-Trace-Id`.
+    ///
+    /// It has no instant, because `CloudWatch` stores one with each line, and no level, because Lambda takes a line without one as
+    /// `INFO`. A line contains what differs from an ordinary request: no zeros, and no ids that do not exist.
     #[must_use]
-    pub fn new(
-        at: DateTime<Utc>,
-        level: &str,
-        message: &str,
-        trace_id: Option<&str>,
-        invocation: &Invocation,
-    ) -> Self {
-        let line = Self { at, fields: Vec::with_capacity(32) };
-        line.text("level", level)
-            .text("message", message)
-            .text(DIMENSION, invocation.operation)
+    pub fn new(message: &str, trace: Option<&str>, invocation: &Invocation) -> Self {
+        let line = Self { fields: Vec::with_capacity(24) };
+        line.text("message", message)
+            .text("operation", invocation.operation)
             .text("correlation_id", &invocation.correlation_id)
-            .text("trace_id", trace_id.unwrap_or_default())
-            .text("tenant", invocation.tenant)
+            .text("trace_id", trace.and_then(sampled_trace).unwrap_or_default())
             .number("organisation", invocation.organisation)
             .text("client", &invocation.client)
             .number("recurring_payment_id", invocation.recurring_payment_id)
             .number("payment_id", invocation.payment_id)
             .number("transaction_id", invocation.transaction_id)
-            .count("DynamodbRequests", invocation.dynamodb_requests)
-            .count_nonzero("DynamodbRetries", invocation.dynamodb_retries)
-            .units("ReadUnits", invocation.read_units)
-            .units("WriteUnits", invocation.write_units)
-            .count_nonzero("Conflicts", invocation.conflicts)
-            .count_nonzero("NotificationsDelivered", invocation.delivered)
-            .count_nonzero("NotificationsUndelivered", invocation.undelivered)
-            .seconds("NotificationAge", invocation.notification_age)
-            .count_nonzero("KeyRefreshesFailed", invocation.key_refreshes_failed)
-            .psp_metrics(invocation)
-            .charge_metrics(invocation.charges)
+            .count("dynamodb_retries", invocation.dynamodb_retries)
+            .units("read_units", invocation.read_units)
+            .units("write_units", invocation.write_units)
+            .count("conflicts", invocation.conflicts)
+            .count("notifications_delivered", invocation.delivered)
+            .count("notifications_undelivered", invocation.undelivered)
+            .number(
+                "notification_age_seconds",
+                invocation.notification_age.map(|age| age.as_secs()),
+            )
+            .count("key_refreshes_failed", invocation.key_refreshes_failed)
+            .psp(invocation)
+            .charges(invocation.charges)
     }
 
-    fn psp_metrics(self, invocation: &Invocation) -> Self {
+    fn psp(self, invocation: &Invocation) -> Self {
         if invocation.psp_calls == 0 {
             return self;
         }
-        self.count("PspCalls", invocation.psp_calls)
-            .count("PspUnclear", invocation.psp_unclear)
-            .count("PspDeclined", invocation.psp_declined)
-            .milliseconds("PspLatency", invocation.psp_duration)
+        self.count("psp_calls", invocation.psp_calls)
+            .count("psp_unclear", invocation.psp_unclear)
+            .count("psp_declined", invocation.psp_declined)
+            .milliseconds("psp_ms", invocation.psp_duration)
     }
 
-    fn charge_metrics(self, charges: Charges) -> Self {
-        self.count_nonzero("Authorizations", charges.authorizations)
-            .count_nonzero("AuthorizationsDeclined", charges.declined)
-            .count_nonzero("Captures", charges.captures)
-            .count_nonzero("CapturedMinorUnits", charges.captured_minor_units)
-            .count_nonzero("AuthorizationsAnnulled", charges.annulled)
-            .count_nonzero("Credits", charges.credits)
-            .count_nonzero("CreditedMinorUnits", charges.credited_minor_units)
-            .count_nonzero("CreditsFailed", charges.credits_failed)
-            .count_nonzero("HoldsEnded", charges.holds_ended)
-            .count_nonzero("UnexpectedCaptures", charges.unexpected_captures)
+    fn charges(self, charges: Charges) -> Self {
+        self.count("authorizations", charges.authorizations)
+            .count("authorizations_declined", charges.declined)
+            .count("captures", charges.captures)
+            .count("captured_minor", charges.captured_minor_units)
+            .count("authorizations_annulled", charges.annulled)
+            .count("credits", charges.credits)
+            .count("credited_minor", charges.credited_minor_units)
+            .count("credits_failed", charges.credits_failed)
+            .count("holds_ended", charges.holds_ended)
+            .count("unexpected_captures", charges.unexpected_captures)
     }
 
-    fn with(mut self, name: &'static str, field: Field) -> Self {
-        self.fields.push((name, field));
+    /// Writes the line.
+    pub fn write(&self) {
+        let written =
+            serde_json::to_vec(self).map_err(std::io::Error::from).and_then(|mut line| {
+                line.push(b'\n');
+                std::io::stdout().write_all(&line)
+            });
+        if let Err(error) = written {
+            tracing::error!(error = %error, "a log line could not be written");
+        }
+    }
+
+    fn with(mut self, name: &'static str, value: impl Into<Value>) -> Self {
+        self.fields.push((name, value.into()));
         self
+    }
+
+    /// Adds the level `ERROR` if the service failed. The metric `ServerErrors` counts these lines.
+    #[must_use]
+    pub fn failed(self, failed: bool) -> Self {
+        self.text("level", if failed { "ERROR" } else { "" })
     }
 
     /// Adds a text, unless it is empty.
     #[must_use]
     pub fn text(self, name: &'static str, text: &str) -> Self {
-        if text.is_empty() { self } else { self.with(name, Field::Text(text.to_owned())) }
+        if text.is_empty() { self } else { self.with(name, text) }
     }
 
-    /// Adds a number that is not a metric, unless it is `None`.
+    /// Adds a number, unless it is `None`.
     #[must_use]
     pub fn number(self, name: &'static str, number: Option<u64>) -> Self {
         match number {
-            Some(number) => self.with(name, Field::Number(number)),
+            Some(number) => self.with(name, number),
             None => self,
         }
     }
 
-    /// Adds a metric: a count.
+    /// Adds a count, unless it is zero.
     #[must_use]
     pub fn count(self, name: &'static str, count: u64) -> Self {
-        self.with(name, Field::Count(count))
+        self.number(name, Some(count).filter(|count| *count != 0))
     }
 
-    /// Adds a metric: a count, unless it is zero.
-    #[must_use]
-    pub fn count_nonzero(self, name: &'static str, count: u64) -> Self {
-        if count == 0 { self } else { self.count(name, count) }
-    }
-
-    /// Adds a metric: capacity units.
-    #[must_use]
-    pub fn units(self, name: &'static str, units: f64) -> Self {
-        self.with(name, Field::Units(units))
-    }
-
-    /// Adds a metric: a duration in milliseconds.
+    /// Adds a duration in whole milliseconds.
     #[must_use]
     pub fn milliseconds(self, name: &'static str, duration: Duration) -> Self {
-        self.with(name, Field::Milliseconds(duration))
+        self.number(name, u64::try_from(duration.as_millis()).ok())
     }
 
-    /// Adds a metric: an age in seconds, unless it is `None`.
-    #[must_use]
-    pub fn seconds(self, name: &'static str, age: Option<Duration>) -> Self {
-        match age {
-            Some(age) => self.with(name, Field::Seconds(age)),
-            None => self,
+    /// Adds capacity units, unless there are none: `2`, `0.5`.
+    fn units(self, name: &'static str, units: f64) -> Self {
+        // `Display` of a float writes no `.0`, so that whole units are written as an integer.
+        match units.to_string().parse::<Number>() {
+            Ok(number) if units > 0.0 => self.with(name, number),
+            Ok(_) | Err(_) => self,
         }
     }
 }
 
-impl Entry for Line {
-    fn write<'a>(&'a self, writer: &mut impl EntryWriter<'a>) {
-        let at = u64::try_from(self.at.timestamp_millis()).unwrap_or_default();
-        writer.timestamp(UNIX_EPOCH + Duration::from_millis(at));
-        for (name, field) in &self.fields {
-            writer.value(*name, field);
-        }
+impl Serialize for Line {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.fields.iter().map(|(name, value)| (name, value)))
     }
 }
 
-impl Value for Field {
-    fn write(&self, writer: impl ValueWriter) {
-        let (observation, unit) = match self {
-            Self::Text(text) => return writer.string(text),
-            Self::Number(number) => {
-                return metrique_writer_format_emf::NoMetric::from(number).write(writer);
-            }
-            Self::Count(count) => (Observation::Unsigned(*count), Unit::Count),
-            Self::Units(units) => (Observation::Floating(*units), Unit::Count),
-            Self::Milliseconds(duration) => {
-                (Observation::Floating(duration.as_secs_f64() * 1000.0), Millisecond::UNIT)
-            }
-            Self::Seconds(age) => (Observation::Unsigned(age.as_secs()), Second::UNIT),
-        };
-        writer.metric([observation], unit, [], MetricFlags::empty());
-    }
+/// The id of a sampled trace. A trace that is not sampled is recorded nowhere, so that its id leads to nothing.
+fn sampled_trace(header: &str) -> Option<&str> {
+    let mut parts = header.split(';');
+    let is_sampled = parts.clone().any(|part| part == "Sampled=1");
+    parts.find_map(|part| part.strip_prefix("Root=")).filter(|_| is_sampled)
 }
 
 #[cfg(test)]
 mod tests {
     use std::io::{Read, pipe};
+    use std::sync::Mutex;
 
+    use chrono::DateTime;
     use serde_json::json;
 
     use super::*;
@@ -255,5 +202,37 @@ mod tests {
             "level": "WARN", "target": module_path!(), "message": "a shard is late", "shard": 7, "late": true, "error": "a\n\"b\"",
         });
         assert_eq!(line, expected);
+    }
+
+    #[test]
+    fn a_line_has_its_fields_in_order_and_no_zeros() {
+        let invocation = Invocation {
+            operation: "list-recurring-payments",
+            organisation: Some(1),
+            read_units: 1.5,
+            write_units: 2.0,
+            ..Invocation::default()
+        };
+        let trace = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1";
+        let line = Line::new("request", Some(trace), &invocation)
+            .failed(true)
+            .count("conflicts", 0)
+            .milliseconds("latency_ms", Duration::from_micros(12_999));
+        let expected = concat!(
+            r#"{"message":"request","operation":"list-recurring-payments","#,
+            r#""trace_id":"1-5759e988-bd862e3fe1be46a994272793","organisation":1,"#,
+            r#""read_units":1.5,"write_units":2,"level":"ERROR","latency_ms":12}"#,
+        );
+        assert_eq!(serde_json::to_string(&line).unwrap(), expected);
+        let empty = Line::new("run", None, &Invocation::default()).failed(false);
+        assert_eq!(serde_json::to_string(&empty).unwrap(), r#"{"message":"run"}"#);
+    }
+
+    #[test]
+    fn only_the_id_of_a_sampled_trace_is_written() {
+        assert_eq!(sampled_trace("Sampled=1;Root=1-2-3;Lineage=a:0"), Some("1-2-3"));
+        for header in ["Root=1-2-3;Parent=4;Sampled=0", "Root=1-2-3", "Sampled=1", ""] {
+            assert_eq!(sampled_trace(header), None, "{header}");
+        }
     }
 }

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, timeout_at};
 
 use crate::app::WalletOutcome;
-use crate::config::{Environment, LogConfig};
+use crate::config::Environment;
 use crate::error::{Cause, Error, chain};
 use crate::invocation::{self, Invocation};
 use crate::log::{self, Line};
@@ -89,7 +89,7 @@ where
     F: Future<Output = RunSummary>,
 {
     let environment = Environment::of_process();
-    let log = &log::init(LogConfig::read(&environment)?);
+    log::init();
     let state: &'static S = Box::leak(Box::new(Box::pin(start(&environment)).await?));
     let (run, cold) = (&run, &AtomicBool::new(true));
     lambda_runtime::run(service_fn(move |event: LambdaEvent<Event>| async move {
@@ -98,7 +98,7 @@ where
         let (summary, invocation) =
             invocation::run(operation, Box::pin(run(state, Run::new(now, left)))).await;
         let trace_id = event.context.xray_trace_id.as_deref();
-        log.write(&summary.line(now, trace_id, &invocation, cold.swap(false, Ordering::Relaxed)));
+        summary.line(trace_id, &invocation, cold.swap(false, Ordering::Relaxed)).write();
         Ok::<_, StartError>(summary)
     }))
     .await
@@ -239,22 +239,16 @@ fn aborted(cause: Cause) -> Error {
 
 impl RunSummary {
     /// The log line of a run. It contains the metrics.
-    fn line(
-        &self,
-        at: DateTime<Utc>,
-        trace_id: Option<&str>,
-        invocation: &Invocation,
-        cold: bool,
-    ) -> Line {
+    fn line(&self, trace_id: Option<&str>, invocation: &Invocation, cold: bool) -> Line {
         let count = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
-        Line::new(at, "INFO", "run completed", trace_id, invocation)
-            .count("Due", count(self.due))
-            .count("Changed", count(self.changed))
-            .count("Failed", count(self.failed))
-            .count("NotificationsExpired", count(self.expired))
-            .count("OutOfTime", self.out_of_time.into())
-            .seconds("OldestDueAge", Some(Duration::from_secs(self.oldest_due_seconds)))
-            .count_nonzero("ColdStarts", cold.into())
+        Line::new("run", trace_id, invocation)
+            .count("due", count(self.due))
+            .count("changed", count(self.changed))
+            .count("failed", count(self.failed))
+            .count("notifications_expired", count(self.expired))
+            .count("out_of_time", self.out_of_time.into())
+            .count("oldest_due_seconds", self.oldest_due_seconds)
+            .count("cold_start", cold.into())
     }
 
     fn add(&mut self, due_for: TimeDelta, result: Result<Option<WalletOutcome>, Error>) {

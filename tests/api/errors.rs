@@ -357,7 +357,7 @@ async fn a_correlation_id_that_is_long_or_a_card_number_is_replaced() {
             assert!(is_uuid(response.header("x-correlation-id")), "{response:?}");
         }
     }
-    let lines = api.log_lines("list-recurring-payments", "request completed");
+    let lines = api.log_lines("list-recurring-payments", "request");
     assert_eq!(lines.len(), 6);
     for line in lines {
         assert!(is_uuid(line["correlation_id"].as_str().unwrap()), "{line}");

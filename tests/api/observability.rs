@@ -1,5 +1,8 @@
-//! Log lines, metrics and audit lines: one log line for each request or run, which contains its metrics, and an audit line for
-//! each change.
+//! Log lines, metrics and audit lines: one log line for each request or run, of which `CloudWatch` makes the metrics, and an audit
+//! line for each change.
+
+mod alarms;
+mod line_sizes;
 
 use std::collections::BTreeSet;
 
@@ -7,21 +10,13 @@ use local::netaxept::{FaultKind, Operation};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
+use crate::payments::SETTLE;
+use crate::template::metric_filters::metrics_of;
 use crate::{PAYMENTS, TestApi, VISA};
 
-/// Checks the metric directive of a log line (embedded metric format). Returns the names of the metrics.
+/// The names of the metrics that `CloudWatch` makes of a log line, with the metric filters of the template.
 pub(crate) fn metrics(line: &Value) -> BTreeSet<String> {
-    let directive = &line["_aws"]["CloudWatchMetrics"][0];
-    assert_eq!(directive["Namespace"], "local", "{line}");
-    assert_eq!(directive["Dimensions"], json!([["Operation"]]));
-    assert!(line["_aws"]["Timestamp"].as_i64().is_some_and(|at| at > 0), "{line}");
-    let metrics = directive["Metrics"].as_array().unwrap();
-    let names = metrics.iter().map(|metric| metric["Name"].as_str().unwrap().to_owned());
-    let names: BTreeSet<_> = names.collect();
-    for name in &names {
-        assert!(line[name].is_number(), "{name} in {line}");
-    }
-    names
+    metrics_of(line).into_keys().collect()
 }
 
 fn names(names: &[&str]) -> BTreeSet<String> {
@@ -37,55 +32,68 @@ async fn a_request_writes_one_line_with_its_metrics() {
     api.submit_card(&uri, VISA, "okButton").await;
     assert_eq!(api.authorize(&id).await.status, StatusCode::OK);
 
-    let [created] = &api.log_lines("create-recurring-payment", "request completed")[..] else {
+    let [created] = &api.log_lines("create-recurring-payment", "request")[..] else {
         panic!("expected one line")
     };
-    let always = [
-        "Requests",
-        "ClientErrors",
-        "ServerErrors",
-        "Latency",
-        "DynamodbRequests",
-        "ReadUnits",
-        "WriteUnits",
-    ];
-    assert_eq!(metrics(created), &names(&always) | &names(&["ColdStarts"]));
+    let always = ["Requests", "Latency", "ReadUnits"];
+    let writes = &names(&always) | &names(&["WriteUnits"]);
+    assert_eq!(metrics(created), &writes | &names(&["ColdStarts"]));
     let expected = [
-        ("level", json!("INFO")),
-        ("Operation", json!("create-recurring-payment")),
-        ("route", json!("POST /v1/recurring-payments")),
+        ("message", json!("request")),
+        ("operation", json!("create-recurring-payment")),
         ("status", json!(201)),
-        ("tenant", json!("partner")),
         ("organisation", json!(1)),
         ("client", json!("partner-demo")),
         ("client_name", json!("tests-api")),
         ("recurring_payment_id", id.clone()),
-        ("DynamodbRequests", json!(2)),
-        ("ColdStarts", json!(1)),
-        ("Requests", json!(1)),
-        ("ServerErrors", json!(0)),
+        ("read_units", json!(1)),
+        ("write_units", json!(2)),
+        ("cold_start", json!(1)),
     ];
-    for (name, value) in expected {
-        assert_eq!(created[name], value, "{name} in {created}");
+    for (name, value) in &expected {
+        assert_eq!(&created[name], value, "{name} in {created}");
     }
-    assert!(created["trace_id"].as_str().is_some_and(|id| id.starts_with("Root=1-")), "{created}");
+    let fields: BTreeSet<_> = created.as_object().unwrap().keys().cloned().collect();
+    let expected = expected.iter().map(|(name, _)| *name).chain(["correlation_id", "latency_ms"]);
+    assert_eq!(fields, expected.map(str::to_owned).collect(), "nothing else, and no zeros");
+    assert!(created["latency_ms"].is_u64(), "{created}");
     assert!(!created["correlation_id"].as_str().unwrap_or_default().is_empty());
     for personal in ["4711", "Hemmelig"] {
         let text = created.to_string().replace(&id.to_string(), "");
         assert!(!text.contains(&format!("\"{personal}")), "{personal} in {text}");
     }
 
-    let [authorized] = &api.log_lines("authorize-recurring-payment", "request completed")[..]
-    else {
+    let [authorized] = &api.log_lines("authorize-recurring-payment", "request")[..] else {
         panic!("expected one line")
     };
-    let nets = names(&["PspCalls", "PspUnclear", "PspDeclined", "PspLatency"]);
-    assert!(metrics(authorized).is_superset(&(&names(&always) | &nets)), "{authorized}");
-    assert_eq!((&authorized["PspCalls"], &authorized["PspUnclear"]), (&json!(3), &json!(0)));
-    assert_eq!(authorized["NotificationsDelivered"], 1);
+    let nets = names(&["PspCalls", "PspLatency", "NotificationsDelivered", "NotificationAge"]);
+    assert!(metrics(authorized).is_superset(&(&writes | &nets)), "{authorized}");
+    assert_eq!((&authorized["psp_calls"], authorized.get("psp_unclear")), (&json!(3), None));
+    assert_eq!(authorized["notifications_delivered"], 1);
+    assert_eq!(metrics_of(authorized)["PspCalls"].to_bits(), 3_f64.to_bits());
 
-    let checked = api.log_lines("authorizer", "token checked");
-    assert!(metrics(&checked[0]).is_superset(&names(&["Requests", "ServerErrors", "Latency"])));
+    let checked = api.log_lines("authorizer", "token");
+    assert_eq!(metrics(&checked[0]), names(&["Requests", "Latency", "ColdStarts"]));
+    assert_eq!(
+        (&checked[0]["tenant"], &checked[0]["organisation"], &checked[0]["client"]),
+        (&json!("partner"), &json!(1), &json!("partner-demo"))
+    );
+}
+
+/// Lambda passes on the header of a trace. The id is logged only if the trace is recorded somewhere.
+#[tokio::test]
+async fn the_trace_id_of_a_sampled_trace_is_logged() {
+    let api = TestApi::new().await;
+    let event = json!({ "time": "2026-11-27T08:00:00Z" }).to_string().into_bytes();
+    for sampled in ["0", "1"] {
+        let trace = format!("Root=1-00000000-00000000000000000000000{sampled};Sampled={sampled}");
+        api.local.lambda().invoke_traced(SETTLE, &trace, event.clone()).await.unwrap();
+    }
+    let lines = api.log_lines(SETTLE, "run");
+    let ids: Vec<_> = lines.iter().map(|line| line["trace_id"].as_str()).collect();
+    assert_eq!(ids, [None, Some("1-00000000-000000000000000000000001")]);
+    // A run without work has no numbers except its cost.
+    assert_eq!(metrics(&lines[1]), names(&["ReadUnits"]), "{}", lines[1]);
 }
 
 #[tokio::test]
@@ -99,12 +107,15 @@ async fn a_failure_is_logged_with_its_cause_and_metrics() {
     api.local.dynamodb().lose_replies_to_writes(1);
     assert_eq!(api.authorize(&id).await.status, StatusCode::OK);
 
-    let lines = api.log_lines("authorize-recurring-payment", "request completed");
+    let lines = api.log_lines("authorize-recurring-payment", "request");
     assert_eq!((&lines[0]["level"], &lines[0]["status"]), (&json!("ERROR"), &json!(503)));
-    assert_eq!((&lines[0]["PspUnclear"], &lines[0]["ServerErrors"]), (&json!(1), &json!(1)));
+    assert_eq!(lines[0]["psp_unclear"], 1);
+    assert!(metrics(&lines[0]).is_superset(&names(&["Requests", "ServerErrors", "PspUnclear"])));
     assert!(lines[0]["error"].as_str().unwrap().starts_with("Netaxept is not available: "));
-    assert_eq!((&lines[1]["status"], &lines[1]["DynamodbRetries"]), (&json!(200), &json!(1)));
-    metrics(&lines[1]);
+    assert_eq!((&lines[1]["status"], &lines[1]["dynamodb_retries"]), (&json!(200), &json!(1)));
+    assert_eq!(lines[1].get("level"), None, "{}", lines[1]);
+    let retried = metrics(&lines[1]);
+    assert!(retried.contains("DynamodbRetries") && !retried.contains("ServerErrors"));
 }
 
 #[tokio::test]
@@ -115,26 +126,22 @@ async fn a_run_of_a_schedule_writes_one_line_with_its_metrics() {
     // One second more, because the time of a schedule's event is in whole seconds.
     api.advance_clock("PT24H16M1S").await;
     api.run_schedule("expire-recurring-payments").await;
-    let [ran] = &api.log_lines("expire-recurring-payments", "run completed")[..] else {
+    let [ran] = &api.log_lines("expire-recurring-payments", "run")[..] else {
         panic!("expected one line")
     };
     let expected = [
         "Due",
         "Changed",
-        "Failed",
         "OldestDueAge",
         "NotificationsDelivered",
         "NotificationAge",
-        "NotificationsExpired",
-        "OutOfTime",
         "ColdStarts",
-        "DynamodbRequests",
         "ReadUnits",
         "WriteUnits",
     ];
     assert_eq!(metrics(ran), names(&expected));
-    assert_eq!((&ran["Due"], &ran["Changed"]), (&json!(1), &json!(1)));
-    assert!((60..120).contains(&ran["OldestDueAge"].as_u64().unwrap()), "{ran}");
+    assert_eq!((&ran["due"], &ran["changed"]), (&json!(1), &json!(1)));
+    assert!((60..120).contains(&ran["oldest_due_seconds"].as_u64().unwrap()), "{ran}");
 }
 
 /// Audit lines have the caller, the reason, and the values before and after. Repeated calls write none.
@@ -205,27 +212,27 @@ async fn a_payment_writes_its_metrics() {
         api.call("POST", &charge.path("/terminal"), Some(&merchant_initiated)).await;
         assert_eq!(api.capture(charge).await.status, status);
     }
-    let [captured, declined] = &api.log_lines("capture-transaction", "request completed")[..]
-    else {
+    let [captured, declined] = &api.log_lines("capture-transaction", "request")[..] else {
         panic!("expected two lines")
     };
-    let created = api.log_lines("create-payment", "request completed");
+    let created = api.log_lines("create-payment", "request");
     for name in ["payment_id", "transaction_id"] {
         assert!(captured[name].is_u64(), "{captured}");
         assert_eq!(captured[name], created[0][name], "{name}");
     }
-    let route = "PUT /v1/payments/{paymentId}/transactions/{transactionId}/capture";
     for (name, value) in [
-        ("route", json!(route)),
-        ("status", json!(200)),
-        ("Authorizations", json!(1)),
-        ("Captures", json!(1)),
-        ("CapturedMinorUnits", json!(10_000)),
-        ("PspCalls", json!(2)),
-        ("DynamodbRequests", json!(4)),
+        ("status", 200),
+        ("authorizations", 1),
+        ("captures", 1),
+        ("captured_minor", 10_000),
+        ("psp_calls", 2),
+        ("read_units", 2),
+        ("write_units", 3),
     ] {
         assert_eq!(captured[name], value, "{name} in {captured}");
     }
+    let of_capture = names(&["Authorizations", "Captures", "CapturedMinorUnits"]);
+    assert!(metrics(captured).is_superset(&of_capture), "{captured}");
     assert!(!metrics(captured).contains("AuthorizationsDeclined"), "{captured}");
     let of_decline = metrics(declined);
     assert!(of_decline.is_superset(&names(&["Authorizations", "AuthorizationsDeclined"])));
@@ -277,18 +284,17 @@ async fn credits_and_auto_sales_write_their_metrics() {
     api.credit_at_nets(charge, 1_000).await;
     assert_eq!(api.credit(charge, None).await.status, StatusCode::OK);
     assert_eq!(api.credit(charge, None).await.status, StatusCode::OK);
-    let lines = api.log_lines("credit-transaction", "request completed");
+    let lines = api.log_lines("credit-transaction", "request");
     let counted = |line: &Value| {
-        let names = ["PspCalls", "DynamodbRequests", "Credits", "CreditedMinorUnits"];
+        let names = ["psp_calls", "read_units", "credits", "credited_minor"];
         json!(names.map(|name| line[name].clone()))
     };
     assert_eq!(
         lines.iter().map(counted).collect::<Vec<_>>(),
-        [json!([2, 3, 1, 3_000]), json!([2, 3, 2, 7_000]), json!([null, 1, null, null])]
+        [json!([2, 1, 1, 3_000]), json!([2, 1, 2, 7_000]), json!([null, 1, null, null])]
     );
     assert!(metrics(&lines[0]).is_superset(&names(&["Credits", "CreditedMinorUnits"])));
-    let route = "PUT /v1/payments/{paymentId}/transactions/{transactionId}/credit";
-    assert!(lines.iter().all(|line| line["route"] == route && line["transaction_id"].is_u64()));
+    assert!(lines.iter().all(|line| line["transaction_id"].is_u64()));
     let audited: Vec<Value> = api
         .log_lines("credit-transaction", "audit")
         .iter()
@@ -306,10 +312,8 @@ async fn credits_and_auto_sales_write_their_metrics() {
     api.buy_auto_sale("sold", &card, "50.00").await;
     api.advance_clock("PT1M1S").await;
     api.run_schedule("settle-payments").await;
-    let ran = api.log_lines("settle-payments", "run completed").pop().unwrap();
-    for (name, value) in
-        [("Due", 1), ("Changed", 1), ("Captures", 1), ("CapturedMinorUnits", 5_000)]
-    {
+    let ran = api.log_lines("settle-payments", "run").pop().unwrap();
+    for (name, value) in [("due", 1), ("changed", 1), ("captures", 1), ("captured_minor", 5_000)] {
         assert_eq!(ran[name], value, "{name} in {ran}");
     }
     let [sold] = &api.log_lines("settle-payments", "audit")[..] else {
@@ -331,11 +335,9 @@ async fn the_end_of_a_hold_is_counted() {
     assert_eq!(api.capture(charge).await.status, StatusCode::SERVICE_UNAVAILABLE);
     api.advance_clock("PT24H1M").await;
     api.run_schedule("settle-payments").await;
-    let [ran] = &api.log_lines("settle-payments", "run completed")[..] else {
-        panic!("expected one line")
-    };
+    let [ran] = &api.log_lines("settle-payments", "run")[..] else { panic!("expected one line") };
     for (name, value) in
-        [("Due", 1), ("Changed", 1), ("HoldsEnded", 1), ("AuthorizationsAnnulled", 1)]
+        [("due", 1), ("changed", 1), ("holds_ended", 1), ("authorizations_annulled", 1)]
     {
         assert_eq!(ran[name], value, "{name} in {ran}");
     }

@@ -1,4 +1,4 @@
-//! Checks that `template.yaml`, `functions/`, README.md, OPERATIONS.md and the configuration agree.
+//! Checks that `template.yaml`, `functions/`, API.md, OPERATIONS.md and the configuration agree.
 //!
 //! Each check takes a template and returns the violations, so that `mutations` can run it on invalid templates too.
 
@@ -6,7 +6,8 @@ pub(crate) mod cors;
 mod data_protection;
 mod domain;
 mod functions;
-mod monitoring;
+pub(crate) mod metric_filters;
+pub(crate) mod monitoring;
 mod mutations;
 mod permissions;
 
@@ -18,12 +19,12 @@ use local::binaries::root;
 use local::template::{Function, Parameters, Secrets, Template, TemplateError};
 
 /// `template.yaml`.
-fn template() -> Template {
+pub(crate) fn template() -> Template {
     Template::read(&root().join("template.yaml")).unwrap()
 }
 
 /// Returns the template's functions, with placeholders for parameters and secrets that have no value in it.
-pub(super) fn deployed(template: &Template) -> Result<Vec<Function>, TemplateError> {
+pub(crate) fn deployed(template: &Template) -> Result<Vec<Function>, TemplateError> {
     let required = ["NetaxeptMerchantId", "NetaxeptToken", "TokenIssuers"];
     let generated = ["CallbackSecret", "IdKey", "NotificationSecret"];
     let parameters: Parameters = required.map(|name| (name.to_owned(), "x".to_owned())).into();
@@ -54,7 +55,7 @@ fn starts(source: &str, state: &str) -> bool {
     source.contains(&format!(" {state}::start"))
 }
 
-/// Returns the violations of all checks except those of README.md and OPERATIONS.md.
+/// Returns the violations of all checks except those of API.md and OPERATIONS.md.
 fn violations(template: &Template) -> Vec<String> {
     let functions = match deployed(template) {
         Ok(functions) => functions,
@@ -75,6 +76,7 @@ fn violations(template: &Template) -> Vec<String> {
     violations.extend(data_protection::leaks(template));
     violations.extend(monitoring::metrics(template, &functions));
     violations.extend(monitoring::coverage(template, &functions));
+    violations.extend(metric_filters::log_levels(template));
     violations
 }
 
@@ -83,16 +85,16 @@ fn the_template_has_no_violations() {
     assert_eq!(violations(&template()), Vec::<String>::new());
 }
 
-/// README.md has a table row for each route.
+/// API.md has a table row for each route.
 #[test]
-fn every_route_is_in_the_readme() {
-    let readme = file("README.md");
+fn every_route_is_in_api_md() {
+    let page = file("docs/API.md");
     for function in deployed(&template()).unwrap() {
         for route in &function.routes {
             let route = format!("`{} {}`", route.method, route.path);
             let binary = format!("`{}`", function.binary);
-            let row = readme.lines().any(|line| line.contains(&route) && line.contains(&binary));
-            assert!(row, "README.md has no row with {route} and {binary}");
+            let row = page.lines().any(|line| line.contains(&route) && line.contains(&binary));
+            assert!(row, "docs/API.md has no row with {route} and {binary}");
         }
     }
 }

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::api::event::Event;
 use crate::api::{StartError, authorizer_context};
-use crate::config::{Environment, LogConfig};
+use crate::config::Environment;
 use crate::error::{Cause, Error, chain};
 use crate::invocation;
 use crate::log::{self, Line};
@@ -28,30 +28,23 @@ pub async fn serve(
     start: fn(&Environment<'_>) -> Result<TokenVerifier, Cause>,
 ) -> Result<(), StartError> {
     let environment = Environment::of_process();
-    let log = &log::init(LogConfig::read(&environment)?);
+    log::init();
     let verifier = &start(&environment)?;
     let cold = &AtomicBool::new(true);
     lambda_runtime::run(service_fn(
         move |event: LambdaEvent<Event<ApiGatewayV2CustomAuthorizerV2Request>>| async move {
             let started = Instant::now();
             let LambdaEvent { payload: Event(request), context, .. } = event;
-            let at = request.request_context.time_epoch;
             let (result, invocation) = invocation::run(operation, respond(verifier, request)).await;
             let error = result.as_ref().err().map(|error| chain(error));
-            let line = Line::new(
-                DateTime::from_timestamp_millis(at).unwrap_or_default(),
-                if error.is_some() { "ERROR" } else { "INFO" },
-                "token checked",
-                context.xray_trace_id.as_deref(),
-                &invocation,
-            );
-            let line = line
+            // The functions do not write the tenant: it belongs to the client.
+            Line::new("token", context.xray_trace_id.as_deref(), &invocation)
+                .failed(error.is_some())
+                .text("tenant", invocation.tenant)
                 .text("error", error.as_deref().unwrap_or_default())
-                .count("Requests", 1)
-                .count("ServerErrors", error.is_some().into())
-                .count_nonzero("ColdStarts", cold.swap(false, Ordering::Relaxed).into())
-                .milliseconds("Latency", started.elapsed());
-            log.write(&line);
+                .count("cold_start", cold.swap(false, Ordering::Relaxed).into())
+                .milliseconds("latency_ms", started.elapsed())
+                .write();
             result.map_err(|_| error.unwrap_or_default())
         },
     ))

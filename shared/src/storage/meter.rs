@@ -49,10 +49,7 @@ impl Intercept for Requests {
         if is_retry {
             WAS_RETRIED.try_with(|was_retried| was_retried.set(true)).unwrap_or_default();
         }
-        record(|invocation| {
-            invocation.dynamodb_requests += 1;
-            invocation.dynamodb_retries += u64::from(is_retry);
-        });
+        record(|invocation| invocation.dynamodb_retries += u64::from(is_retry));
         Ok(())
     }
 }

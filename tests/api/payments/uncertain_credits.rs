@@ -39,7 +39,7 @@ impl TestApi {
         self.advance_clock(time).await;
         let summary = self.run_schedule(SETTLE).await;
         assert_eq!(summary["failed"], 0, "{summary}");
-        self.log_lines(SETTLE, "run completed").pop().unwrap()
+        self.log_lines(SETTLE, "run").pop().unwrap()
     }
 }
 
@@ -135,11 +135,11 @@ async fn a_credit_fails_after_five_sends() {
     assert_eq!(api.credit_calls(), 5);
     for time in ["PT1H", "PT20H"] {
         let ran = api.settle_and_read_log(time).await;
-        assert_eq!(ran.get("CreditsFailed"), None, "{ran}");
+        assert_eq!(ran.get("credits_failed"), None, "{ran}");
     }
     assert_in_progress(&api.credit(charge, Some("30.00")).await);
     let ran = api.settle_and_read_log("PT4H").await;
-    assert_eq!((&ran["CreditsFailed"], &ran["Changed"]), (&json!(1), &json!(1)), "{ran}");
+    assert_eq!((&ran["credits_failed"], &ran["changed"]), (&json!(1), &json!(1)), "{ran}");
     assert!(crate::observability::metrics(&ran).contains("CreditsFailed"));
     api.assert_credited(charge, "0.00", 0).await;
     api.assert_nothing_is_planned().await;

@@ -127,7 +127,7 @@ fn read_by(source: &str) -> BTreeSet<String> {
     let states = STATES.iter().filter(|(state, _)| starts(source, state));
     let groups = states.flat_map(|(_, groups)| *groups).copied();
     let callback = source.contains("CallbackConfig").then_some("CallbackConfig");
-    let groups = groups.chain(callback).chain(["LogConfig"]);
+    let groups = groups.chain(callback);
     let names = groups.flat_map(|group| VARIABLES[group].iter().cloned());
     names.chain(GLOBAL.map(str::to_owned)).collect()
 }

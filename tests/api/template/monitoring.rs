@@ -9,7 +9,7 @@ use local::binaries::root;
 use local::template::{Function, Template};
 use serde_json::{Value, json};
 
-use super::{source, starts};
+use super::{metric_filters, source, starts};
 
 /// The AWS metrics that alarms and the dashboard use.
 const AWS_METRICS: [(&str, &[&str]); 4] = [
@@ -22,7 +22,7 @@ const AWS_METRICS: [(&str, &[&str]); 4] = [
 /// The namespace of the service's own metrics.
 const OWN_NAMESPACE: &str = "${AWS::StackName}";
 
-/// The string literals of the code. They include the names of the service's own metrics.
+/// The string literals of the code. They include the names of the fields of log lines.
 static LITERALS: LazyLock<BTreeSet<String>> =
     LazyLock::new(|| string_literals(&root().join("shared/src")));
 
@@ -36,7 +36,7 @@ struct Metric {
     subject: String,
 }
 
-/// Every metric of an alarm or of the dashboard exists: AWS emits it, or the code writes it.
+/// Every metric of an alarm or of the dashboard exists: AWS emits it, or a metric filter makes it of log lines.
 pub(super) fn metrics(template: &Template, functions: &[Function]) -> Vec<String> {
     let mut violations = Vec::new();
     let alarms = template.resources("AWS::CloudWatch::Alarm");
@@ -45,11 +45,15 @@ pub(super) fn metrics(template: &Template, functions: &[Function]) -> Vec<String
         Ok(metrics) => used.extend(metrics),
         Err(error) => violations.push(format!("Dashboard: {error}")),
     }
+    let own = used.iter().filter(|metric| metric.namespace == OWN_NAMESPACE);
+    let own = own.map(|metric| metric.name.clone()).collect();
+    violations.extend(metric_filters::filters(template, &LITERALS, &own));
+    let filtered = metric_filters::names(template);
     for Metric { namespace, name, function, .. } in used {
         let aws_metrics = AWS_METRICS.iter().find(|(known, _)| *known == namespace);
         let exists = match aws_metrics {
             Some((_, names)) => names.contains(&name.as_str()),
-            None => namespace == OWN_NAMESPACE && LITERALS.contains(&name),
+            None => namespace == OWN_NAMESPACE && filtered.contains(&name),
         };
         if !exists {
             violations.push(format!("metric {name} of {namespace} does not exist"));
@@ -109,6 +113,13 @@ fn required(template: &Template, functions: &[Function]) -> Vec<(String, String)
         }
     }
     required.into_iter().map(|(name, subject)| (name.to_owned(), subject)).collect()
+}
+
+/// The names of the service's own metrics that the alarms use.
+pub(crate) fn own_metrics_of_alarms(template: &Template) -> BTreeSet<String> {
+    let alarms = template.resources("AWS::CloudWatch::Alarm");
+    let metrics = alarms.flat_map(|(_, alarm)| alarm_metrics(alarm));
+    metrics.filter(|metric| metric.namespace == OWN_NAMESPACE).map(|metric| metric.name).collect()
 }
 
 /// The service's own metrics of a function for which there is an alarm.

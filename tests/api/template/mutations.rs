@@ -207,6 +207,33 @@ fn unpublished_alarms_and_missing_metrics_are_detected() {
 }
 
 #[test]
+fn changed_logs_and_metric_filters_are_detected() {
+    let template = template();
+    let document = template.document();
+    let log = "/Globals/Function/LoggingConfig".to_owned();
+    let mut mutations: Vec<_> =
+        children(document, &log).into_iter().map(Mutation::remove).collect();
+    mutations.push(Mutation::replace(format!("{log}/SystemLogLevel"), json!("INFO")));
+    for filter in resources(&template, "AWS::Logs::MetricFilter") {
+        let properties = format!("{filter}/Properties");
+        let pattern = format!("{properties}/FilterPattern");
+        for other in ["{ $.no_such_field = * }", "{ $.operation = * }", "latency"] {
+            // The value of a metric that counts lines is in no field.
+            let counts =
+                document.pointer(&format!("{properties}/MetricTransformations/0/MetricValue"));
+            if other != "{ $.operation = * }" || counts != Some(&json!("1")) {
+                mutations.push(Mutation::replace(pattern.clone(), json!(other)));
+            }
+        }
+        let transformation = format!("{properties}/MetricTransformations/0");
+        mutations.extend(children(document, &transformation).into_iter().map(Mutation::remove));
+        mutations.extend(children(document, &properties).into_iter().map(Mutation::remove));
+        mutations.push(Mutation::remove(filter));
+    }
+    assert_all_detected(&mutations, 350);
+}
+
+#[test]
 fn changes_of_the_custom_domain_are_detected() {
     let template = template();
     let document = template.document();

@@ -27,7 +27,6 @@ pub struct RequestContext {
     /// The path that was called, or its route template if a part of the path is secret or personal.
     pub path: String,
     trace_id: Option<String>,
-    route: String,
     client_name: String,
     point_of_sale: String,
     channel: String,
@@ -46,7 +45,6 @@ impl Request {
                 .http
                 .lambda_context_ref()
                 .and_then(|context| context.xray_trace_id.clone()),
-            route: self.route().to_owned(),
             client_name: truncate(self.client_name().unwrap_or_default()),
             point_of_sale: header("entur-pos"),
             channel: header("entur-distribution-channel"),
@@ -79,7 +77,7 @@ fn mask_path(called: &str, route: &str) -> String {
 }
 
 impl RequestContext {
-    /// The log line of a request. It contains the metrics.
+    /// The log line of a request. It contains the metrics. It has no route, because each function has exactly one.
     pub(in crate::api) fn line(
         &self,
         invocation: &Invocation,
@@ -89,21 +87,15 @@ impl RequestContext {
         error: Option<&str>,
     ) -> Line {
         // Only errors of the service are logged as errors. The caller can correct a refused request.
-        let (client_error, server_error) = (status.is_client_error(), status.is_server_error());
-        let level = if server_error { "ERROR" } else { "INFO" };
-        let at = self.received_at.unwrap_or_default();
-        Line::new(at, level, "request completed", self.trace_id.as_deref(), invocation)
-            .text("route", &self.route)
+        Line::new("request", self.trace_id.as_deref(), invocation)
+            .failed(status.is_server_error())
             .number("status", Some(status.as_u16().into()))
             .text("client_name", &self.client_name)
             .text("point_of_sale", &self.point_of_sale)
             .text("channel", &self.channel)
             .text("error", error.unwrap_or_default())
-            .count("Requests", 1)
-            .count("ClientErrors", client_error.into())
-            .count("ServerErrors", server_error.into())
-            .count_nonzero("ColdStarts", cold.into())
-            .milliseconds("Latency", latency)
+            .count("cold_start", cold.into())
+            .milliseconds("latency_ms", latency)
     }
 }
 
