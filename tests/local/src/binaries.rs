@@ -45,6 +45,10 @@ async fn run_cargo(show_progress: bool) -> Result<PathBuf, Error> {
             cargo.env_remove(name);
         }
     }
+    if show_progress {
+        // Cargo writes its own progress to standard error: on a terminal one line with the crates that it builds, and their count.
+        tracing::info!("building the functions with cargo; the first build takes a few minutes");
+    }
     let status = cargo.stdin(Stdio::null()).stdout(Stdio::null()).status().await;
     match status.map_err(|error| Error::Build(error.to_string()))? {
         status if status.success() => Ok(folder),

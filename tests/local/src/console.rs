@@ -1,36 +1,59 @@
-//! The console: moves the clock, runs scheduled functions, sets faults, and shows requests, transactions and logs.
+//! The console: the customers and what happens, the clock, scheduled functions, faults, and logs. Its pages are complete without
+//! scripts; with scripts they are live.
 
+mod customers;
+mod faults;
+mod items;
+mod layout;
+mod overview;
+mod stream;
 #[cfg(test)]
 mod tests;
 
 use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
-use axum::response::{Html, IntoResponse, Redirect, Response};
+use axum::middleware::from_fn_with_state;
+use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use jiff::Timestamp;
-use maud::{DOCTYPE, Markup, PreEscaped, html};
+use maud::{Markup, PreEscaped, html};
 use serde::de::Error;
 use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
 
 use crate::clock::format_timestamp;
 use crate::scheduler::RunError;
-use crate::{Local, openapi};
+use crate::{Local, openapi, shop};
+pub(crate) use layout::{live, page};
 
 /// The console's routes.
-pub(crate) fn router(local: Local) -> Router {
+pub(crate) fn router(local: &Local) -> Router {
     let parts = local.netaxept().console_router().merge(local.inbox().clone().router());
     let parts = parts.merge(openapi::router(local.addresses().api.clone()));
+    let parts = parts.merge(shop::router(local));
     Router::new()
-        .route("/", get(page))
+        .route("/", get(overview::page))
+        .route("/console/now", get(overview::now))
+        .route("/nets", get(overview::nets_page))
+        .route("/customers", get(customers::page))
+        .route("/recurring-payments/{id}", get(customers::recurring_payment))
+        .route("/payments/{id}", get(customers::payment))
+        .route("/activity", get(stream::activity_page))
+        .route("/activity/stream", get(stream::stream))
+        .route("/function-logs", get(stream::logs_page))
+        .route("/faults", get(faults::page))
+        .route("/faults/clear", post(faults::clear))
+        .route("/faults/{name}", post(faults::inject))
         .route("/clock", get(clock).post(advance))
         .route("/requests", get(requests).delete(clear_requests))
         .route("/logs", get(logs))
         .route("/schedule/{function}", post(run))
-        .with_state(local)
+        .with_state(local.clone())
         .merge(parts)
+        .merge(layout::files())
+        .layer(from_fn_with_state(local.activity().clone(), layout::skip_unchanged))
 }
 
 /// An error response with a message.
@@ -78,7 +101,12 @@ async fn advance(State(local): State<Local>, headers: HeaderMap, body: Bytes) ->
     let Some(advance) = advance else {
         return bad_request("send a duration: {\"advance\": \"PT16M\"}");
     };
-    match local.clock().advance(&advance) {
+    let advanced = local.clock().advance(&advance);
+    if let Ok(now) = &advanced {
+        let text = format!("The clock was moved by {advance}, to {}", format_timestamp(*now));
+        local.activity().record_console(text);
+    }
+    match advanced {
         Ok(_) if is_form => Redirect::to("/").into_response(),
         Ok(now) => Json(clock_json(now)).into_response(),
         Err(error) => bad_request(&error.to_string()),
@@ -104,7 +132,11 @@ async fn run(
     Path(function): Path<String>,
     headers: HeaderMap,
 ) -> Response {
-    match local.scheduler().run(&function).await {
+    let result = local.scheduler().run(&function).await;
+    if result.is_ok() {
+        local.activity().record_console(format!("{function} was run"));
+    }
+    match result {
         Ok(_) if is_form(&headers) => Redirect::to("/").into_response(),
         Ok(answer) => Json(answer).into_response(),
         Err(error @ RunError::Unknown(_)) => {
@@ -116,7 +148,7 @@ async fn run(
     }
 }
 
-/// The style sheet of the pages for engineers.
+/// The style sheet of the issuer's page.
 pub(crate) fn style() -> Markup {
     html! {
         meta name="viewport" content="width=device-width, initial-scale=1";
@@ -124,44 +156,4 @@ pub(crate) fn style() -> Markup {
             table{border-collapse:collapse}td,th{text-align:left;padding:.2rem .8rem .2rem 0;border-bottom:1px solid #ddd}\
             form{display:inline}button{font:inherit;padding:.3rem .6rem;margin:.2rem}")) }
     }
-}
-
-async fn page(State(local): State<Local>) -> Html<String> {
-    let addresses = local.addresses();
-    let services = [
-        ("API", &addresses.api),
-        ("Netaxept sandbox", &addresses.netaxept),
-        ("Token issuer", &addresses.issuer),
-        ("DynamoDB", &addresses.dynamodb),
-    ];
-    let page = html! {
-        (DOCTYPE)
-        html lang="en" {
-            head { meta charset="utf-8"; title { "Console" } (style()) }
-            body {
-                h1 { "Recurring payments on this machine" }
-                table { @for (name, address) in services { tr { th { (name) } td { a href=(address) { (address) } } } } }
-                p { a href="/api" { "API reference" } ", also as " a href="/openapi.yaml" { "openapi.yaml" } "." }
-                h2 { "Clock" }
-                p { (clock_json(local.clock().now())["now"].as_str().unwrap_or_default()) }
-                @for (duration, name) in [("PT16M", "16 minutes"), ("P1D", "a day"), ("P1M", "a month"), ("P3Y", "three years")] {
-                    form method="post" action="/clock" { button name="advance" value=(duration) { "Advance by " (name) } }
-                }
-                p { "A token is valid for one hour of this clock. After you advance the clock by an hour or more, get a new token." }
-                h2 { "Scheduled functions" }
-                @for function in local.scheduler().functions() {
-                    form method="post" action=(format!("/schedule/{function}")) { button { "Run " (function) " now" } }
-                }
-                h2 { "Orders at Nets" }
-                (local.netaxept().orders_table())
-                h2 { "Transactions at Nets" }
-                (local.netaxept().transactions_table(&addresses.netaxept))
-                (local.netaxept().faults_section())
-                p { (local.dynamodb().requests().len()) " requests to DynamoDB: " a href="/requests" { "list" } ". " a href="/logs" { "Logs of the functions" } "." }
-                p { a href="/inbox" { "Inbox" } ": " (local.inbox().received().len()) " notifications. " a href="/netaxept/faults" { "Faults at Nets" } ", " a href="/netaxept/late-calls" { "late calls" } " and "
-                    a href="/netaxept/ledgers" { "ledgers of the orders" } " as JSON." }
-            }
-        }
-    };
-    Html(page.into_string())
 }

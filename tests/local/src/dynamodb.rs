@@ -23,6 +23,7 @@ use serde_json::Value;
 use tokio::net::TcpListener;
 
 use crate::Error;
+use crate::activity::{Activity, Event, TableWrite};
 use crate::side_effects::SideEffects;
 use crate::template::Template;
 use engine::EngineClient;
@@ -32,6 +33,8 @@ pub use faults::{FaultKind, Faults};
 pub use proxy::Exchange;
 pub(crate) use proxy::caller;
 
+/// The name of this part in errors.
+pub(crate) const PART: &str = "DynamoDB";
 /// How many requests are recorded.
 const MAX_REQUESTS: usize = 100_000;
 
@@ -92,6 +95,7 @@ struct Inner {
     requests: Mutex<VecDeque<Request>>,
     guard: OnceLock<Guard>,
     observer: OnceLock<Observer>,
+    activity: OnceLock<Activity>,
     faults: FaultInjection,
     side_effects: SideEffects,
 }
@@ -103,7 +107,7 @@ impl Dynamodb {
     /// # Errors
     /// Fails if the port is in use, or if the folder cannot be used.
     pub async fn start(port: u16, data: Option<&Path>) -> Result<Self, Error> {
-        Self::start_on(crate::listen("DynamoDB", port).await?, data, SideEffects::default()).await
+        Self::start_on(crate::listen(PART, port).await?, data, SideEffects::default()).await
     }
 
     pub(crate) async fn start_on(
@@ -125,6 +129,7 @@ impl Dynamodb {
             requests: Mutex::default(),
             guard: OnceLock::new(),
             observer: OnceLock::new(),
+            activity: OnceLock::new(),
             faults: FaultInjection::default(),
             side_effects,
         };
@@ -188,6 +193,23 @@ impl Dynamodb {
     /// immediately after the execution, even if the response is then lost. Only the first call of this method has an effect.
     pub fn observe(&self, observer: impl Fn(&Exchange<'_>) + Send + Sync + 'static) {
         self.inner.observer.get_or_init(|| Box::new(observer));
+    }
+
+    /// From now on records writes in `activity`. Only the first call has an effect.
+    pub(crate) fn record_in(&self, activity: Activity) {
+        self.inner.activity.get_or_init(|| activity);
+    }
+
+    /// Records a write in the activity.
+    fn record_write(&self, request: &Request, body: &[u8], result: &str) {
+        let Some(activity) = self.inner.activity.get().filter(|_| request.is_write()) else {
+            return;
+        };
+        let Request { function, operation, table, .. } = request;
+        let write = TableWrite { function, operation, table, request: body, result };
+        if let Some(event) = Event::write(&write) {
+            activity.record(event);
+        }
     }
 
     /// Creates the template's tables. Tables that exist are not changed.

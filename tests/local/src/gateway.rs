@@ -3,9 +3,10 @@
 
 mod cors;
 mod event;
+mod recording;
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use axum::Router;
@@ -19,6 +20,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use crate::activity::Activity;
 use crate::clock::Clock;
 use crate::lambda::Lambda;
 use crate::template::{Authorizer, Cors, Function};
@@ -43,6 +45,7 @@ struct Inner {
     cors: Option<Cors>,
     /// The authorizer's answers by identity, with the time of each answer.
     authorizer_cache: Mutex<HashMap<String, (Timestamp, Value)>>,
+    activity: OnceLock<Activity>,
 }
 
 /// The route of a request.
@@ -79,6 +82,7 @@ impl Gateway {
                 authorizer,
                 cors,
                 authorizer_cache: Mutex::default(),
+                activity: OnceLock::new(),
             }),
         }
     }
@@ -229,7 +233,7 @@ async fn receive(
     body: Result<Bytes, axum::extract::rejection::BytesRejection>,
 ) -> Response {
     match body {
-        Ok(body) => gateway.answer(Incoming { method, uri, headers, body }).await,
+        Ok(body) => gateway.answer_and_record(Incoming { method, uri, headers, body }).await,
         Err(_) => gateway_error(StatusCode::PAYLOAD_TOO_LARGE, "Request Entity Too Large"),
     }
 }

@@ -9,20 +9,21 @@ mod tests;
 
 use std::collections::VecDeque;
 use std::iter::repeat_n;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, Uri};
-use axum::response::{Html, IntoResponse, Response};
+use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get, post};
 use axum::{Json, Router};
 use jiff::Timestamp;
-use maud::{DOCTYPE, html};
+use maud::{Markup, html};
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 
+use crate::activity::{self, Activity, Event};
 use crate::clock::{self, Clock};
 use crate::console;
 use crate::side_effects::{SideEffect, SideEffects};
@@ -68,6 +69,7 @@ pub struct Inbox {
 struct Inner {
     side_effects: SideEffects,
     clock: Clock,
+    activity: OnceLock<Activity>,
     state: Mutex<InboxState>,
 }
 
@@ -86,7 +88,13 @@ impl Inbox {
 
     /// An empty inbox that records its requests as side effects.
     pub(crate) fn with_side_effects(side_effects: SideEffects, clock: Clock) -> Self {
-        Self { inner: Arc::new(Inner { side_effects, clock, state: Mutex::default() }) }
+        let (activity, state) = (OnceLock::new(), Mutex::default());
+        Self { inner: Arc::new(Inner { side_effects, clock, activity, state }) }
+    }
+
+    /// From now on records notifications in `activity`. Only the first call has an effect.
+    pub(crate) fn record_in(&self, activity: Activity) {
+        self.inner.activity.get_or_init(|| activity);
     }
 
     /// The notifications since the start or since the last [`Self::clear`], oldest first; at most the last 1000.
@@ -138,7 +146,7 @@ impl Inbox {
         if state.received.len() == MAX_NOTIFICATIONS {
             state.received.pop_front();
         }
-        state.received.push_back(Notification {
+        let notification = Notification {
             received_at,
             path: uri.path().to_owned(),
             id,
@@ -147,7 +155,11 @@ impl Inbox {
             signature,
             body: serde_json::from_slice(body).unwrap_or_default(),
             answered,
-        });
+        };
+        if let Some(activity) = self.inner.activity.get() {
+            activity.record(Event::notification(&notification));
+        }
+        state.received.push_back(notification);
         answered
     }
 }
@@ -201,34 +213,36 @@ async fn clear(State(inbox): State<Inbox>) -> StatusCode {
 async fn show(State(inbox): State<Inbox>, headers: HeaderMap) -> Response {
     let accept = headers.get("accept").and_then(|accept| accept.to_str().ok()).unwrap_or_default();
     if accept.contains("text/html") {
-        page(&inbox.received()).into_response()
+        let content = page(&inbox.received());
+        let content = match inbox.inner.activity.get() {
+            Some(activity) => console::live("received", "/inbox", activity, &content),
+            None => content,
+        };
+        console::page("/inbox", "Inbox", &content).into_response()
     } else {
         Json(inbox.received()).into_response()
     }
 }
 
-fn page(received: &[Notification]) -> Html<String> {
-    let page = html! {
-        (DOCTYPE)
-        html lang="en" {
-            head { meta charset="utf-8"; title { "Inbox" } (console::style()) }
-            body {
-                h1 { "Notifications" }
-                table {
-                    tr { th { "received" } th { "path" } th { "id" } th { "signature" } th { "answered" } th { "body" } }
-                    @for notification in received {
-                        tr {
-                            td { (clock::format_timestamp(notification.received_at)) }
-                            td { (notification.path) }
-                            td { (notification.id.as_deref().unwrap_or_default()) }
-                            td { (notification.signature) }
-                            td { (String::from(notification.answered)) }
-                            td { code { (notification.body.to_string()) } }
-                        }
-                    }
+fn page(received: &[Notification]) -> Markup {
+    html! {
+        h1 { "Inbox" }
+        p { "The last " (MAX_NOTIFICATIONS) " notifications, newest first. Use " code { "/inbox" } " of this address, or any path below it, as " code { "callbackUrl" } "." }
+        @if received.is_empty() { p { "There is no notification yet." } }
+        @for notification in received.iter().rev() {
+            @let text = |text: &Option<String>| text.clone().unwrap_or_default();
+            @let body = activity::redacted(notification.body.clone());
+            section {
+                h2 { (body["type"].as_str().unwrap_or("Notification")) }
+                dl {
+                    dt { "Received" } dd { (clock::format_timestamp(notification.received_at)) }
+                    dt { "Path" } dd { (notification.path) }
+                    dt { "Id" } dd { (text(&notification.id)) }
+                    dt { "Signature" } dd { (notification.signature) }
+                    dt { "Answered" } dd { (String::from(notification.answered)) }
                 }
+                pre { (serde_json::to_string_pretty(&body).unwrap_or_default()) }
             }
         }
-    };
-    Html(page.into_string())
+    }
 }

@@ -10,17 +10,17 @@ pub(crate) mod tests;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::path::Path;
 use std::process::Stdio;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use axum::http::StatusCode;
 use serde::Serialize;
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
-use tokio::net::TcpListener;
 use tokio::process::{Child, Command};
 use tokio::sync::{Notify, mpsc, oneshot};
 use uuid::Uuid;
 
 use crate::Error;
+use crate::activity::{Activity, Event};
 use crate::template::Function;
 
 /// The highest number of instances of one function.
@@ -62,6 +62,7 @@ struct Inner {
     pending: Mutex<HashMap<String, PendingInvocation>>,
     instances: Mutex<HashMap<Uuid, Instance>>,
     lines: Mutex<VecDeque<LogLine>>,
+    activity: OnceLock<Activity>,
     runtime_api: String,
     environment: BTreeMap<String, String>,
     echo: bool,
@@ -127,11 +128,8 @@ impl Lambda {
         environment: BTreeMap<String, String>,
         echo: bool,
     ) -> Result<Self, Error> {
-        let listener = TcpListener::bind("127.0.0.1:0")
-            .await
-            .map_err(|error| Error::Port("the Runtime API", error))?;
-        let address =
-            listener.local_addr().map_err(|error| Error::Port("the Runtime API", error))?;
+        let listener = crate::listen("the Runtime API", 0).await?;
+        let runtime_api = crate::address(&listener)?;
         let mut pools = HashMap::new();
         for function in functions {
             let program = folder.join(&function.binary);
@@ -147,7 +145,8 @@ impl Lambda {
             pending: Mutex::default(),
             instances: Mutex::default(),
             lines: Mutex::default(),
-            runtime_api: format!("http://{address}"),
+            activity: OnceLock::new(),
+            runtime_api,
             environment,
             echo,
         };
@@ -200,10 +199,22 @@ impl Lambda {
         }
     }
 
+    /// The binaries of all functions, in alphabetical order.
+    pub fn functions(&self) -> impl Iterator<Item = &str> {
+        let mut names: Vec<&str> = self.inner.pools.keys().map(String::as_str).collect();
+        names.sort_unstable();
+        names.into_iter()
+    }
+
     /// The log lines of all functions, oldest first; at most the last 10,000.
     #[must_use]
     pub fn lines(&self) -> Vec<LogLine> {
         lock(&self.inner.lines).iter().cloned().collect()
+    }
+
+    /// From now on records log lines in `activity`. Only the first call has an effect.
+    pub(crate) fn record_in(&self, activity: Activity) {
+        self.inner.activity.get_or_init(|| activity);
     }
 
     /// The running instances of a function.
@@ -342,6 +353,9 @@ impl Lambda {
     }
 
     fn store_line(&self, function: &str, line: String) {
+        if let Some(activity) = self.inner.activity.get() {
+            activity.record(Event::log(function, &line));
+        }
         let mut lines = lock(&self.inner.lines);
         if lines.len() == MAX_LINES {
             lines.pop_front();

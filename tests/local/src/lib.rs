@@ -4,6 +4,7 @@
 //! hidden. Tests use this library; people use the program of the same name.
 
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
@@ -15,8 +16,10 @@ use futures_util::stream;
 use serde::Serialize;
 use tokio::net::TcpListener;
 
+mod activity;
 pub mod binaries;
 pub mod clock;
+pub mod commands;
 mod console;
 pub mod dynamodb;
 pub mod gateway;
@@ -28,10 +31,13 @@ pub mod netaxept;
 mod openapi;
 pub mod scheduler;
 pub mod secrets;
+mod settings;
+mod shop;
 pub mod side_effects;
 pub mod template;
 pub mod yaml;
 
+use activity::Activity;
 use clock::Clock;
 use dynamodb::Dynamodb;
 use gateway::Gateway;
@@ -43,7 +49,7 @@ use netaxept::Netaxept;
 use scheduler::Scheduler;
 use secrets::Secrets;
 use side_effects::SideEffects;
-use template::{Parameters, Template};
+use template::Template;
 
 /// The key of the hash that maps a customer to the slot of the wallet.
 pub const ID_KEY: &str = "the key of this machine, which guards nothing";
@@ -54,6 +60,16 @@ pub enum Error {
     /// A port cannot be used.
     #[error("the port of {0} cannot be used: {1}")]
     Port(&'static str, std::io::Error),
+    /// Another program listens on a port.
+    #[error("port {port} is in use by another program, and {part} needs it: stop that program, or use `cargo local {option}`")]
+    PortInUse {
+        /// The part of the local service.
+        part: &'static str,
+        /// The port.
+        port: u16,
+        /// The option that selects another port, with an example.
+        option: &'static str,
+    },
     /// The functions cannot be built.
     #[error("the functions cannot be built: {0}")]
     Build(String),
@@ -70,6 +86,7 @@ pub enum Error {
 
 /// Options of the local service. The default uses any free ports and stores nothing on disk.
 #[derive(Debug, Clone, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option of its own")]
 pub struct Options {
     /// The API's port. Console, Netaxept, issuer and Secrets Manager use the next four. 0 means any free port for each.
     pub port: u16,
@@ -85,6 +102,8 @@ pub struct Options {
     pub schedules: bool,
     /// Whether the Netaxept sandbox sends callbacks to the API.
     pub callbacks: bool,
+    /// Whether what happens is recorded for the pages of the console. Programs that measure the service do not record it.
+    pub activity: bool,
     /// A folder with prebuilt function binaries. Without it the functions are built.
     pub functions: Option<PathBuf>,
     /// Additional environment variables for every function.
@@ -122,6 +141,7 @@ pub struct Local {
     secrets: Secrets,
     policies: Policies,
     side_effects: SideEffects,
+    activity: Activity,
 }
 
 impl Local {
@@ -137,14 +157,14 @@ impl Local {
         let netaxept_listener = listen("Netaxept", next(2)).await?;
         let issuer_listener = listen("the issuer", next(3)).await?;
         let secrets_listener = listen("Secrets Manager", next(4)).await?;
-        let dynamodb_listener = listen("DynamoDB", options.dynamodb_port).await?;
+        let dynamodb_listener = listen(dynamodb::PART, options.dynamodb_port).await?;
         let mut container_listeners = Vec::new();
         if let Some(address) = options.containers {
             for (name, listener) in [
                 ("Netaxept", &netaxept_listener),
                 ("the issuer", &issuer_listener),
                 ("Secrets Manager", &secrets_listener),
-                ("DynamoDB", &dynamodb_listener),
+                (dynamodb::PART, &dynamodb_listener),
             ] {
                 container_listeners.push(listen_on(name, address, socket(listener)?.port()).await?);
             }
@@ -158,14 +178,17 @@ impl Local {
             secrets: address(&secrets_listener)?,
         };
         let template = Template::read(&binaries::root().join("template.yaml"))?;
-        let parameters = parameters(&addresses);
-        let secret_values = template.secrets(&parameters, &generated_secrets())?;
+        let parameters = settings::parameters(&addresses);
+        let secret_values = template.secrets(&parameters, &settings::generated_secrets())?;
         let functions = template.functions(&parameters, &secret_values)?;
         let policies = Policies::read(&template)?;
         let folder = match options.functions {
             Some(folder) => folder,
             None => binaries::build(options.echo).await?.to_owned(),
         };
+        if options.echo {
+            tracing::info!("starting the local service");
+        }
         let (clock, side_effects) = (Clock::default(), SideEffects::default());
         let dynamodb =
             Dynamodb::start_on(dynamodb_listener, options.data.as_deref(), side_effects.clone())
@@ -179,7 +202,7 @@ impl Local {
                 || guard_policies.allows(&request.function, &request.action(), &request.resource())
         });
         let secrets = Secrets::new(secret_values, policies.clone());
-        let mut variables = environment(&addresses);
+        let mut variables = settings::environment(&addresses);
         variables.extend(options.environment);
         let lambda = Lambda::start(functions.clone(), &folder, variables, options.echo).await?;
         let netaxept = Netaxept::with_side_effects(side_effects.clone(), clock.clone());
@@ -188,6 +211,7 @@ impl Local {
         let (authorizer, cors) = (template.authorizer(), template.cors(&parameters)?);
         let gateway = Gateway::new(lambda.clone(), clock.clone(), functions, authorizer, cors);
         let issuer = Issuer::new(addresses.issuer.clone(), clock.clone())?;
+        let activity = Activity::new(clock.clone());
         let local = Self {
             addresses,
             clock,
@@ -200,7 +224,11 @@ impl Local {
             secrets,
             policies,
             side_effects,
+            activity,
         };
+        if options.activity {
+            local.record_activity(&gateway);
+        }
         let netaxept = local.netaxept.clone().router();
         let (issuer, secrets) = (local.issuer.clone().router(), local.secrets.clone().router());
         let routers = [&netaxept, &issuer, &secrets, &local.dynamodb.router()].map(Clone::clone);
@@ -208,7 +236,7 @@ impl Local {
             serve(listener, router);
         }
         serve(api_listener, gateway.router());
-        serve(console_listener, console::router(local.clone()));
+        serve(console_listener, console::router(&local));
         serve(netaxept_listener, netaxept);
         serve(issuer_listener, issuer);
         serve(secrets_listener, secrets);
@@ -219,6 +247,20 @@ impl Local {
             local.scheduler.start();
         }
         Ok(local)
+    }
+
+    /// From now on records what happens in all parts.
+    fn record_activity(&self, gateway: &Gateway) {
+        gateway.record_in(self.activity.clone());
+        self.lambda.record_in(self.activity.clone());
+        self.netaxept.record_in(self.activity.clone());
+        self.dynamodb.record_in(self.activity.clone());
+        self.inbox.record_in(self.activity.clone());
+    }
+
+    /// What happened, for the console.
+    pub(crate) fn activity(&self) -> &Activity {
+        &self.activity
     }
 
     /// The addresses of all parts.
@@ -293,52 +335,6 @@ impl Local {
     }
 }
 
-/// The template's parameters, as an operator would set them.
-fn parameters(addresses: &Addresses) -> Parameters {
-    let issuers: Vec<String> = issuer::TENANTS
-        .iter()
-        .map(|tenant| format!("{tenant}={}/{tenant}", addresses.issuer))
-        .collect();
-    // The console's API page calls the API from another origin: the port differs.
-    let origins =
-        format!("{0},{1}", addresses.console, addresses.console.replace("127.0.0.1", "localhost"));
-    let parameters = [
-        ("AllowedOrigins", origins),
-        ("CallbackAddresses", "local".to_owned()),
-        ("NetaxeptAddress", addresses.netaxept.clone()),
-        ("NetaxeptMerchantId", netaxept::MERCHANT_ID.to_owned()),
-        ("NetaxeptToken", netaxept::TOKEN.to_owned()),
-        ("TokenAudience", issuer::AUDIENCE.to_owned()),
-        ("TokenIssuers", issuers.join(" ")),
-        // Without warm-up: tests count requests, and each instance would send one more at any time.
-        ("WarmUp", "none".to_owned()),
-    ];
-    parameters.map(|(name, value)| (name.to_owned(), value)).into()
-}
-
-/// The secrets that AWS would generate.
-fn generated_secrets() -> BTreeMap<String, String> {
-    let secrets = [
-        ("IdKey", ID_KEY),
-        ("CallbackSecret", netaxept::CALLBACK_SECRET),
-        ("NotificationSecret", inbox::NOTIFICATION_SECRET),
-    ];
-    secrets.map(|(name, value)| (name.to_owned(), value.to_owned())).into()
-}
-
-/// The environment variables that Lambda sets for every function, and the addresses of `DynamoDB` and Secrets Manager.
-fn environment(addresses: &Addresses) -> BTreeMap<String, String> {
-    let variables = [
-        ("AWS_REGION", "eu-north-1"),
-        ("AWS_DEFAULT_REGION", "eu-north-1"),
-        ("AWS_LAMBDA_LOG_FORMAT", "JSON"),
-        ("AWS_LAMBDA_LOG_LEVEL", "INFO"),
-        ("AWS_ENDPOINT_URL_DYNAMODB", &addresses.dynamodb),
-        ("AWS_ENDPOINT_URL_SECRETS_MANAGER", &addresses.secrets),
-    ];
-    variables.map(|(name, value)| (name.to_owned(), value.to_owned())).into()
-}
-
 /// An HTTP client for the parts of the local service. It uses no proxy and follows no redirects.
 ///
 /// # Errors
@@ -356,7 +352,14 @@ async fn listen(name: &'static str, port: u16) -> Result<TcpListener, Error> {
 }
 
 async fn listen_on(name: &'static str, address: IpAddr, port: u16) -> Result<TcpListener, Error> {
-    TcpListener::bind((address, port)).await.map_err(|error| Error::Port(name, error))
+    TcpListener::bind((address, port)).await.map_err(|error| {
+        if error.kind() != ErrorKind::AddrInUse {
+            return Error::Port(name, error);
+        }
+        let is_dynamodb = name == dynamodb::PART;
+        let option = if is_dynamodb { "--dynamodb-port 8001" } else { "--port 4000" };
+        Error::PortInUse { part: name, port, option }
+    })
 }
 
 fn serve(listener: TcpListener, router: Router) {

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
+use local::commands::{AFTER_COMMANDS, Command, Part, first_commands, parts};
 use local::{Addresses, Local, Options};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -46,7 +47,8 @@ async fn main() -> ExitCode {
     match run(Arguments::parse()).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            tracing::error!("{error}");
+            // If standard error is closed, the exit code still says that it failed.
+            writeln!(std::io::stderr(), "error: {error}").unwrap_or_default();
             ExitCode::FAILURE
         }
     }
@@ -64,6 +66,7 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
         echo: true,
         schedules: !arguments.no_schedules,
         callbacks: !arguments.no_callbacks,
+        activity: true,
         ..Options::default()
     };
     let shutdown = async {
@@ -86,22 +89,14 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
     }
 }
 
+/// The addresses with one sentence each, and the first commands. A test runs the commands as they are printed.
 fn welcome(addresses: &Addresses) -> String {
-    let Addresses { api, console, netaxept, issuer, dynamodb, secrets } = addresses;
-    format!(
-        "API               {api}
-Console           {console}
-Inbox             {console}/inbox (POST notifications here)
-Netaxept sandbox  {netaxept}
-Token issuer      {issuer}
-DynamoDB          {dynamodb}
-Secrets Manager   {secrets}
-
-Example:
-  TOKEN=$(curl -s {issuer}/oauth/token -d grant_type=client_credentials -d client_id=partner-demo \\
-    -d client_secret=partner-demo -d audience=https://api.entur.io | sed 's/.*\"access_token\":\"\\([^\"]*\\).*/\\1/')
-  curl -i '{api}/v1/recurring-payments?customerNumber=4711' -H \"Authorization: Bearer $TOKEN\"
-
-Press Ctrl-C to stop."
-    )
+    let part = |Part { name, address, sentence }| format!("{name:<17} {address:<29} {sentence}");
+    let command = |Command { sentence, text }| format!("  # {sentence}\n  {text}\n");
+    let mut lines: Vec<String> = parts(addresses).into_iter().map(part).collect();
+    lines.push("\nThe first three commands, for another terminal:\n".to_owned());
+    lines.extend(first_commands(addresses).map(command));
+    lines.push(format!("{AFTER_COMMANDS} README.md continues from here."));
+    lines.push("\nPress Ctrl-C to stop.".to_owned());
+    lines.join("\n")
 }

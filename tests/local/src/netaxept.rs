@@ -28,10 +28,12 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use crate::activity::{Activity, Event};
 use crate::clock::Clock;
 use crate::side_effects::SideEffects;
 use call::{Call, CallKind, LateCalls};
 use callbacks::Callbacks;
+pub(crate) use console::fault_form;
 use exception::Exception;
 use faults::Faults;
 pub use faults::{FaultKind, Operation};
@@ -78,6 +80,7 @@ struct Inner {
     late_calls: LateCalls,
     callbacks: Callbacks,
     observer: OnceLock<Observer>,
+    activity: OnceLock<Activity>,
 }
 
 /// See [`Netaxept::observe`].
@@ -94,10 +97,29 @@ impl Netaxept {
     pub(crate) fn with_side_effects(side_effects: SideEffects, clock: Clock) -> Self {
         let (transactions, faults) = (Mutex::default(), Faults::default());
         let (late_calls, callbacks) = (LateCalls::default(), Callbacks::default());
-        let observer = OnceLock::new();
-        let inner =
-            Inner { side_effects, clock, transactions, faults, late_calls, callbacks, observer };
+        let (observer, activity) = (OnceLock::new(), OnceLock::new());
+        let inner = Inner {
+            side_effects,
+            clock,
+            transactions,
+            faults,
+            late_calls,
+            callbacks,
+            observer,
+            activity,
+        };
         Self { inner: Arc::new(inner) }
+    }
+
+    /// From now on records calls and buttons in `activity`. Only the first call has an effect.
+    pub(crate) fn record_in(&self, activity: Activity) {
+        self.inner.activity.get_or_init(|| activity);
+    }
+
+    fn record(&self, event: impl FnOnce() -> Event) {
+        if let Some(activity) = self.inner.activity.get() {
+            activity.record(event());
+        }
     }
 
     /// The routes of Nets. Paths are not case-sensitive.

@@ -158,6 +158,12 @@ impl Dynamodb {
         self.inner.faults.state().active = Some((faults, Rng::with_seed(faults.seed)));
     }
 
+    /// The faults that are injected now, and how many of the next writes lose their reply.
+    pub(crate) fn active_faults(&self) -> (Faults, u32) {
+        let state = self.inner.faults.state();
+        (state.active.as_ref().map(|(faults, _)| *faults).unwrap_or_default(), state.lost_writes)
+    }
+
     /// How often each kind was injected since the start.
     #[must_use]
     pub fn injected_faults(&self) -> BTreeMap<FaultKind, u64> {

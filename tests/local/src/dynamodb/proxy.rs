@@ -132,11 +132,9 @@ impl Dynamodb {
                 drop(self.execute(pending).await);
                 error(StatusCode::INTERNAL_SERVER_ERROR, INTERNAL, INJECTED)
             }
-            FaultKind::Failed => {
-                self.fail(pending.request, StatusCode::INTERNAL_SERVER_ERROR, INTERNAL)
-            }
-            FaultKind::Throttled => self.fail(pending.request, StatusCode::BAD_REQUEST, THROTTLED),
-            FaultKind::Exceeded => self.fail(pending.request, StatusCode::BAD_REQUEST, EXCEEDED),
+            FaultKind::Failed => self.fail(pending, StatusCode::INTERNAL_SERVER_ERROR, INTERNAL),
+            FaultKind::Throttled => self.fail(pending, StatusCode::BAD_REQUEST, THROTTLED),
+            FaultKind::Exceeded => self.fail(pending, StatusCode::BAD_REQUEST, EXCEEDED),
         }
     }
 
@@ -173,6 +171,9 @@ impl Dynamodb {
             });
         }
         if let Ok(answer) = &answer {
+            let result =
+                if answer.status.is_success() { "written" } else { "refused, not written" };
+            self.record_write(&request, &body, result);
             self.inner.faults.remember_answer(&request, &body, answer);
         }
         self.record(request);
@@ -183,8 +184,9 @@ impl Dynamodb {
     }
 
     /// Answers with an injected error, without executing the request.
-    fn fail(&self, request: Request, status: StatusCode, kind: &str) -> Response {
-        self.record(request);
+    fn fail(&self, pending: PendingRequest, status: StatusCode, kind: &str) -> Response {
+        self.record_write(&pending.request, &pending.body, "not executed, injected fault");
+        self.record(pending.request);
         error(status, kind, INJECTED)
     }
 

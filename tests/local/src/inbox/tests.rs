@@ -92,7 +92,9 @@ async fn a_notification_is_recorded_as_it_was_received() {
     assert_eq!(all, expected);
     let page = test.http.get(format!("{}/inbox", test.address)).header("accept", "text/html,*/*");
     let page = page.send().await.unwrap().text().await.unwrap();
-    assert!(page.contains("<td>/inbox/partner/1</td><td>msg_1</td><td>valid</td>"), "{page}");
+    for (name, value) in [("Path", "/inbox/partner/1"), ("Id", "msg_1"), ("Signature", "valid")] {
+        assert!(page.contains(&format!("<dt>{name}</dt><dd>{value}</dd>")), "{name} in {page}");
+    }
     let cleared = test.http.delete(format!("{}/inbox", test.address)).send().await.unwrap();
     assert_eq!((cleared.status().as_u16(), test.inbox.received()), (204, Vec::new()));
 }

@@ -9,8 +9,28 @@ use serde_json::{Value, json};
 use super::exception::Exception;
 use super::faults::{Fault, FaultKind};
 use super::{HEADERS, MERCHANT_ID, Netaxept, Operation, Parameters, TOKEN};
+use crate::activity::Event;
 use crate::clock::format_timestamp;
 use crate::side_effects::SideEffect;
+
+/// The parameters that the activity shows. The others identify the merchant or the card.
+const SHOWN_PARAMETERS: [&str; 15] = [
+    "transactionid",
+    "operation",
+    "transactionamount",
+    "transactionreconref",
+    "amount",
+    "currencycode",
+    "ordernumber",
+    "servicetype",
+    "recurringtype",
+    "recurringuse3ds",
+    "updatestoredpaymentinfo",
+    "autoauth",
+    "autosale",
+    "language",
+    "redirecturl",
+];
 
 /// The address of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,6 +47,17 @@ pub(super) struct Call {
 }
 
 impl Call {
+    /// Returns what happened to this call, for the console's activity.
+    fn event(&self, outcome: &str) -> Event {
+        let id = self.parameters.get("transactionid").map(String::as_str).unwrap_or_default();
+        let operation = self.parameters.get("operation").map(String::as_str).unwrap_or_default();
+        let shown =
+            self.parameters.iter().filter(|(name, _)| SHOWN_PARAMETERS.contains(&name.as_str()));
+        let detail = shown.map(|(name, value)| (name.clone(), value.as_str().into())).collect();
+        let summary = format!("{:?} {operation} {id}: {outcome}", self.kind).replace("  ", " ");
+        Event::nets("Netaxept", id, summary, Value::Object(detail))
+    }
+
     /// Returns the names of this call for faults: `Process` and, for example, `AUTH`.
     fn operations(&self) -> Vec<Operation> {
         match self.kind {
@@ -96,6 +127,7 @@ impl Netaxept {
 
     async fn answer_with_fault(&self, call: Call, fault: Fault) -> Response {
         let now = self.inner.clock.now();
+        self.record(|| call.event(&format!("injected fault {}", fault.name())));
         if fault.kind == FaultKind::ArriveLate {
             self.postpone(call, now + fault.delay());
             self.inner.faults.report_injected();
@@ -115,6 +147,9 @@ impl Netaxept {
             CallKind::Register => self.register(parameters, now),
             CallKind::Process => self.process(parameters, now),
             CallKind::Query => self.query(parameters, now, shown_until),
+        });
+        self.record(|| {
+            call.event(&reply.as_ref().map_or_else(Exception::summary, |_| "OK".to_owned()))
         });
         (HEADERS, reply.unwrap_or_else(Exception::element).document()).into_response()
     }

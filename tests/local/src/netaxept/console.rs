@@ -102,7 +102,7 @@ async fn add(State(sandbox): State<Netaxept>, headers: HeaderMap, body: Bytes) -
         Ok(fault) => {
             sandbox.add_fault(fault);
             if is_form {
-                Redirect::to("/").into_response()
+                Redirect::to("/faults").into_response()
             } else {
                 StatusCode::NO_CONTENT.into_response()
             }
@@ -127,7 +127,7 @@ async fn clear(State(sandbox): State<Netaxept>) -> StatusCode {
 
 async fn clear_from_page(State(sandbox): State<Netaxept>) -> Redirect {
     sandbox.inner.faults.clear();
-    Redirect::to("/")
+    Redirect::to("/faults")
 }
 
 async fn late_calls(State(sandbox): State<Netaxept>) -> Json<Value> {
@@ -137,40 +137,36 @@ async fn late_calls(State(sandbox): State<Netaxept>) -> Json<Value> {
 async fn execute_late_calls(State(sandbox): State<Netaxept>, headers: HeaderMap) -> Response {
     let executed = sandbox.execute_late_calls();
     if console::is_form(&headers) {
-        return Redirect::to("/").into_response();
+        return Redirect::to("/faults").into_response();
     }
     Json(json!({ "executed": executed })).into_response()
 }
 
 impl Netaxept {
-    /// Returns the section of the console's page for faults and late calls.
-    pub(crate) fn faults_section(&self) -> Markup {
-        let (faults, waiting) = (self.inner.faults.list(), self.waiting_calls());
-        html! {
-            h2 { "Faults at Nets" }
-            form method="post" action="/netaxept/faults" {
-                (select("operation", "Operation", &OPERATIONS)) br;
-                (select("kind", "Fault", &KINDS)) br;
-                label { "Number of calls " input name="count" type="number" min="1" max="1000" value="1" required; } br;
-                label { "Seconds, by the local clock, for a call that is executed later and for a Query without recent operations "
-                    input name="delaySeconds" type="number" min="1" placeholder=(Fault::DEFAULT_DELAY_SECONDS); } br;
-                button { "Add fault" }
-            }
-            @if faults.is_empty() { p { "No fault is left." } } @else {
-                table {
-                    tr { th { "operation" } th { "fault" } th { "calls left" } th { "seconds" } }
-                    @for fault in &faults {
-                        @let fault = json!(fault);
-                        tr {
-                            td { (description(&OPERATIONS, &fault["operation"])) }
-                            td { (description(&KINDS, &fault["kind"])) }
-                            td { (fault["count"].to_string()) }
-                            td { @if let Some(seconds) = fault["delaySeconds"].as_u64() { (seconds) } }
-                        }
+    /// Returns the table of the faults that are left, if any.
+    pub(crate) fn fault_list(&self) -> Option<Markup> {
+        let faults = self.inner.faults.list();
+        let table = html! {
+            table {
+                tr { @for name in ["operation", "fault", "calls left", "seconds"] { th scope="col" { (name) } } }
+                @for fault in &faults {
+                    @let fault = json!(fault);
+                    tr {
+                        td { (description(&OPERATIONS, &fault["operation"])) }
+                        td { (description(&KINDS, &fault["kind"])) }
+                        td { (fault["count"].to_string()) }
+                        td { @if let Some(seconds) = fault["delaySeconds"].as_u64() { (seconds) } }
                     }
                 }
-                form method="post" action="/netaxept/faults/clear" { button { "Remove all faults" } }
             }
+        };
+        (!faults.is_empty()).then_some(table)
+    }
+
+    /// Returns the list of the calls that are executed later; empty if there is none.
+    pub(crate) fn late_call_list(&self) -> Markup {
+        let waiting = self.waiting_calls();
+        html! {
             @if let Some(calls) = waiting.as_array().filter(|calls| !calls.is_empty()) {
                 h3 { "Calls that are not executed yet" }
                 ul {
@@ -184,11 +180,16 @@ impl Netaxept {
         }
     }
 
+    /// Removes all faults.
+    pub(crate) fn clear_faults(&self) {
+        self.inner.faults.clear();
+    }
+
     /// Returns the table of orders on the console's page.
     pub(crate) fn orders_table(&self) -> Markup {
         html! {
             table {
-                tr { @for name in ["order", "registrations", "authorized", "held", "captured", "credited", "annulled", "calls"] { th { (name) } } }
+                tr { @for name in ["order", "registrations", "authorized", "held", "captured", "credited", "annulled", "calls"] { th scope="col" { (name) } } }
                 @for ledger in self.ledgers() {
                     @let amounts = [ledger.authorized_minor, ledger.held_minor, ledger.captured_minor, ledger.credited_minor, ledger.annulled_minor];
                     tr {
@@ -207,7 +208,7 @@ impl Netaxept {
         let transactions = self.transactions();
         html! {
             table {
-                tr { @for name in ["id", "order", "amount", "captured", "credited", "annulled", "card entered", "cancelled", "operations"] { th { (name) } } }
+                tr { @for name in ["id", "order", "amount", "captured", "credited", "annulled", "card entered", "cancelled", "operations"] { th scope="col" { (name) } } }
                 @for transaction in transactions.as_array().into_iter().flatten() {
                     @let data = &transaction["transaction"];
                     @let id = transaction["transactionId"].as_str().unwrap_or_default();
@@ -227,11 +228,25 @@ impl Netaxept {
     }
 }
 
+/// Returns the form of the console's page for a fault.
+pub(crate) fn fault_form() -> Markup {
+    html! {
+        form .fields method="post" action="/netaxept/faults" {
+            (select("operation", "Operation", &OPERATIONS))
+            (select("kind", "Fault", &KINDS))
+            label for="count" { "Number of calls" }
+            input #count name="count" type="number" min="1" max="1000" value="1" required;
+            label for="delaySeconds" { "Seconds, by the local clock, for a call that is executed later and for a Query without recent operations" }
+            input #delaySeconds name="delaySeconds" type="number" min="1" placeholder=(Fault::DEFAULT_DELAY_SECONDS);
+            button { "Add fault" }
+        }
+    }
+}
+
 fn select(name: &str, label: &str, options: &[(&str, &str)]) -> Markup {
     html! {
-        label { (label) " " select name=(name) {
-            @for (value, text) in options { option value=(value) { (text) } }
-        } }
+        label for=(name) { (label) }
+        select id=(name) name=(name) { @for (value, text) in options { option value=(value) { (text) } } }
     }
 }
 

@@ -38,6 +38,12 @@ impl Exception {
         }
     }
 
+    /// Returns the type, the code if there is one, and the message.
+    pub(super) fn summary(&self) -> String {
+        let code = self.refused.as_ref().map(|refused| format!(" {}", refused.0));
+        format!("{}{}, {}", self.kind, code.unwrap_or_default(), self.message)
+    }
+
     /// Returns the response code. Exceptions without one return 99 ("several errors").
     pub(super) fn code(&self) -> &str {
         self.refused.as_ref().map_or("99", |refused| &refused.0)

@@ -8,10 +8,12 @@ use axum::http::StatusCode;
 use axum::response::{Html, IntoResponse, Response};
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use tokio::sync::Notify;
 
 use super::exception::Exception;
 use super::{HEADERS, Netaxept, Parameters};
+use crate::activity::Event;
 use crate::console;
 
 /// The delay of [`FaultKind::Delay`].
@@ -121,6 +123,11 @@ pub(super) struct Fault {
 impl Fault {
     /// The delay if a fault has none.
     pub(super) const DEFAULT_DELAY_SECONDS: u32 = 30;
+
+    /// Returns the name of the kind, such as `drop-reply`.
+    pub(super) fn name(&self) -> String {
+        json!(self.kind).as_str().unwrap_or_default().to_owned()
+    }
 
     /// Returns the delay by the local clock of [`FaultKind::ArriveLate`] and [`FaultKind::Stale`].
     pub(super) fn delay(&self) -> SignedDuration {
@@ -253,6 +260,14 @@ impl Netaxept {
 
     pub(super) fn add_fault(&self, fault: Fault) {
         if fault.count > 0 {
+            let operation = json!(fault.operation);
+            self.record(|| {
+                Event::console(format!(
+                    "Fault {} for {} calls of {operation}",
+                    fault.name(),
+                    fault.count
+                ))
+            });
             self.inner.faults.queue().push_back(fault);
         }
     }

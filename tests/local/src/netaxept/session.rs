@@ -3,9 +3,11 @@
 use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::{Html, IntoResponse, Response};
 use jiff::Timestamp;
+use serde_json::Value;
 
 use super::transaction::{Phase, Transaction};
 use super::{MERCHANT_ID, Netaxept, Operation, Parameters, card_data, terminal};
+use crate::activity::Event;
 
 /// A request of a browser to the terminal.
 pub(super) struct TerminalRequest<'a> {
@@ -38,12 +40,22 @@ impl TerminalRequest<'_> {
 impl Netaxept {
     pub(super) async fn terminal(&self, request: &TerminalRequest<'_>) -> Response {
         self.execute_due_calls();
+        self.record_button(request);
         let fault =
             request.is_action().then(|| self.inner.faults.next(&[Operation::Terminal])).flatten();
         let perform = || self.terminal_page(request);
         match fault {
             None => perform(),
             Some(fault) => self.inner.faults.apply(&fault, request.form, perform).await,
+        }
+    }
+
+    /// Records the button that was pressed on the page, if any.
+    fn record_button(&self, request: &TerminalRequest<'_>) {
+        if let Some(button) = terminal::pressed_name(request.method, request.form) {
+            let id = request.parameter("transactionid");
+            let summary = format!("Terminal {id}: the customer pressed {button}");
+            self.record(|| Event::nets("terminal page", id, summary, Value::Null));
         }
     }
 

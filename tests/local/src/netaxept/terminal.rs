@@ -46,6 +46,12 @@ fn pressed(method: &Method, form: &Parameters) -> Option<Button> {
     pressed.filter(|_| method == Method::POST).map(|(_, button)| *button)
 }
 
+/// Returns the id of the button that was pressed, in lower case.
+pub(super) fn pressed_name(method: &Method, form: &Parameters) -> Option<&'static str> {
+    let button = pressed(method, form)?;
+    BUTTONS.iter().find(|(_, one)| *one == button).map(|(name, _)| *name)
+}
+
 /// Whether a button of the page was pressed.
 pub(super) fn is_pressed(method: &Method, form: &Parameters) -> bool {
     pressed(method, form).is_some()

@@ -39,14 +39,7 @@ impl Chromium {
                 "{program} is missing: apt-get install chromium chromium-driver"
             );
         }
-        let mut driver = Command::new(DRIVER)
-            .arg("--port=0")
-            .stdout(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .unwrap_or_else(|error| panic!("{DRIVER} does not start: {error}"));
-        let mut output = BufReader::new(driver.stdout.take().unwrap()).lines();
-        let address = address(&mut output).await;
+        let (driver, output, address) = start_driver().await;
         let browser = ClientBuilder::new(HttpConnector::new())
             .capabilities(capabilities(scripts))
             .connect(&address)
@@ -81,15 +74,33 @@ pub(crate) async fn wait_for<T>(check: impl AsyncFn() -> Option<T>) -> Option<T>
     None
 }
 
-/// Reads the address of the driver from its output. The driver selects a free port.
-async fn address(output: &mut Lines<BufReader<ChildStdout>>) -> String {
+/// Starts the driver, which selects a free port. It ends if another program uses that port on one of IPv4 and IPv6, so there are
+/// five attempts.
+async fn start_driver() -> (Child, Lines<BufReader<ChildStdout>>, String) {
+    for _ in 0..5 {
+        let mut driver = Command::new(DRIVER)
+            .arg("--port=0")
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap_or_else(|error| panic!("{DRIVER} does not start: {error}"));
+        let mut output = BufReader::new(driver.stdout.take().unwrap()).lines();
+        if let Some(address) = address(&mut output).await {
+            return (driver, output, address);
+        }
+    }
+    panic!("{DRIVER} ended five times before it was ready");
+}
+
+/// Reads the address of the driver from its output. Returns `None` if the driver ends first.
+async fn address(output: &mut Lines<BufReader<ChildStdout>>) -> Option<String> {
     while let Some(line) = output.next_line().await.unwrap() {
         let port = line.rsplit_once("on port ").map(|(_, port)| port.trim_end_matches('.'));
         if let Some(port) = port.filter(|_| line.contains("started successfully")) {
-            return format!("http://127.0.0.1:{port}");
+            return Some(format!("http://127.0.0.1:{port}"));
         }
     }
-    panic!("{DRIVER} ended before it was ready");
+    None
 }
 
 fn capabilities(scripts: Scripts) -> Capabilities {

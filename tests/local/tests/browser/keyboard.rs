@@ -10,7 +10,7 @@ use crate::{VISA, World, in_browser};
 
 impl World {
     /// Types keys into the element that has the focus.
-    async fn type_keys(&self, keys: &str) {
+    pub(crate) async fn type_keys(&self, keys: &str) {
         let pressed =
             keys.chars().fold(KeyActions::new("keyboard".to_owned()), |actions, value| {
                 actions.then(KeyAction::Down { value }).then(KeyAction::Up { value })
@@ -18,7 +18,7 @@ impl World {
         self.browser.perform_actions(pressed).await.unwrap();
     }
 
-    async fn tab(&self) {
+    pub(crate) async fn tab(&self) {
         self.type_keys(&Key::Tab).await;
     }
 

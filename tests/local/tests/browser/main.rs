@@ -8,8 +8,10 @@ mod appearance;
 mod bank;
 mod buttons;
 mod chromium;
+mod console;
 mod keyboard;
 mod languages;
+mod shop;
 mod validation;
 
 use axum::Router;
