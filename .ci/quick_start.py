@@ -1,6 +1,7 @@
-"""Runs the commands of README.md's quick start in order, and enters the card and its security code in a browser.
+"""Runs the commands of README.md's quick start and of docs/QUICKSTART.md in order, and enters the card and its security code in a
+browser. Where README.md shows an answer, the real one must have the same members, and the same values except ids and instants.
 
-With the argument `sam`: runs them until the recurring payment is ACTIVE, through `sam local start-api`, as README.md describes.
+With the argument `sam`: runs them until the recurring payment is ACTIVE, through `sam local start-api`, as docs/AWS_TOOLS.md says.
 """
 
 import json
@@ -16,26 +17,62 @@ from selenium.webdriver.support.ui import Select, WebDriverWait
 
 from events import CONTAINER_HOST
 
-README = pathlib.Path("README.md").read_text()
+# Members whose values differ in each run.
+VARYING = {"recurringPaymentId", "paymentId", "transactionId", "createdAt", "expiresAt", "cardExpiresAt", "cardExpiry"}
 SCREENSHOTS = pathlib.Path("target")
 SHELL = subprocess.Popen(["bash"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
 
-def blocks(heading):
-    """Returns the shell blocks below a heading."""
-    return re.findall(r"```sh\n(.*?)```", README.split(f"# {heading}\n")[1].split("\n#")[0], re.S)
+def section(page, heading):
+    """Returns the text below a heading of a page, until the next heading."""
+    return re.split(r"\n#+ ", pathlib.Path(page).read_text().split(f"# {heading}\n")[1])[0]
 
 
-BLOCKS = blocks("Quick start")
+def blocks(text):
+    """Returns the shell blocks of a text, each with the answers that are shown below it."""
+    found = []
+    for language, block in re.findall(r"```(sh|json)\n(.*?)```", text, re.S):
+        if language == "sh":
+            found.append((block, []))
+        else:
+            found[-1][1].extend(parse(block))
+    return found
+
+
+def parse(text):
+    """Returns the JSON values of a text, which are separated by white space."""
+    values = []
+    while text := text.strip():
+        value, end = json.JSONDecoder().raw_decode(text)
+        values.append(value)
+        text = text[end:]
+    return values
+
+
+def comparable(value, name=None):
+    """Replaces the values that differ in each run by their types."""
+    if name in VARYING:
+        return type(value).__name__
+    if isinstance(value, dict):
+        return {name: comparable(member, name) for name, member in value.items()}
+    return [comparable(element) for element in value] if isinstance(value, list) else value
+
+
+QUICK_START = blocks(section("README.md", "Quick start"))
+TOUR = blocks(pathlib.Path("docs/QUICKSTART.md").read_text())
 
 
 def run(block):
-    """Runs a block in the shell. Returns the lines of its output that are not empty."""
-    SHELL.stdin.write(block + "\necho end-of-block\n")
+    """Runs a block in the shell. Returns the lines of its output that are not empty. Its answers must be those that are shown."""
+    commands, shown = block
+    SHELL.stdin.write(commands + "\necho end-of-block\n")
     SHELL.stdin.flush()
     lines = []
     while (line := SHELL.stdout.readline().strip()) != "end-of-block":
         lines += [line] if line else []
+    if shown:
+        answers = [json.loads(line) for line in lines]
+        assert comparable(answers) == comparable(shown), (answers, shown)
     return lines
 
 
@@ -97,54 +134,68 @@ def confirm_payment(address):
         browser.quit()
 
 
-def main():
-    assert len(BLOCKS) == 13, len(BLOCKS)
-    run(BLOCKS[0])
-    is_sam = sys.argv[1:] == ["sam"]
+def quick_start(is_sam):
+    """README.md: returns the ACTIVE recurring payment, and the transaction of the payment if it is captured."""
+    assert [len(shown) for _, shown in QUICK_START] == [0, 1, 0, 2, 0, 1], QUICK_START
+    run(QUICK_START[0])
     if is_sam:
-        run(blocks("SAM, with Docker")[-1])
-    (created,) = map(json.loads, run(BLOCKS[1]))
+        run(blocks(section("docs/AWS_TOOLS.md", "SAM, with Docker"))[-1])
+    (created,) = map(json.loads, run(QUICK_START[1]))
     assert created["primary"] is True and created["recurringStatus"] == "CREATED", created
-    (address,) = run(BLOCKS[2])
+    (address,) = run(QUICK_START[2])
     print(enter_card(address))
-    active, listed = map(json.loads, run(BLOCKS[3]))
+    active, listed = map(json.loads, run(QUICK_START[3]))
     assert active["recurringStatus"] == "ACTIVE" and active["maskedPan"] == "0004", active
     assert listed == [active], listed
     if is_sam:
-        print("README.md's quick start until ACTIVE, through sam local start-api: 1 passed")
-        return
-    (address,) = run(BLOCKS[4])
+        return active, None
+    (address,) = run(QUICK_START[4])
     redirected = confirm_payment(address)
     assert "recurringPaymentId" not in redirected, redirected
-    captured, again, payment = map(json.loads, run(BLOCKS[5]))
-    assert captured == again and captured["status"] == "CAPTURED", (captured, again)
-    assert captured["summary"]["capturedAmount"] == "100.00", captured
+    (captured,) = map(json.loads, run(QUICK_START[5]))
+    assert captured["status"] == "CAPTURED" and captured["summary"]["capturedAmount"] == "100.00", captured
+    return active, captured
+
+
+def tour(active, captured):
+    """docs/QUICKSTART.md"""
+    assert len(TOUR) == 8, len(TOUR)
+    again, payment = map(json.loads, run(TOUR[0]))
+    assert captured == again, (captured, again)
     assert payment["status"] == "CAPTURED" and len(payment["transactionHistory"]) == 1, payment
-    part, everything = map(json.loads, run(BLOCKS[6]))
+    part, everything = map(json.loads, run(TOUR[1]))
     assert part["summary"]["creditedAmount"] == "30.00" and part["status"] == "CAPTURED", part
     assert everything["summary"]["creditedAmount"] == "100.00" and everything["status"] == "CREDITED", everything
-    updated, both, ended, remaining = map(json.loads, run(BLOCKS[7]))
+    updated, both, ended, remaining = map(json.loads, run(TOUR[2]))
     assert updated["primary"] is True and [payment["primary"] for payment in both] == [False, True], both
     assert ended["recurringStatus"] == "CANCELLED" and remaining == [active], remaining
-    (address,) = run(BLOCKS[8])
+    (address,) = run(TOUR[3])
     enter_card(address)
-    summary, third = map(json.loads, run(BLOCKS[9]))
+    summary, third = map(json.loads, run(TOUR[4]))
     assert summary["failed"] == 0 and third["recurringStatus"] == "ACTIVE", (summary, third)
     notifications = []
     for _ in range(50):  # `cargo local` runs the schedule too, so its run may deliver the notification
-        (notifications,) = map(json.loads, run(BLOCKS[10]))
+        (notifications,) = map(json.loads, run(TOUR[5]))
         if notifications:
             break
         time.sleep(0.1)
     assert [received["signature"] for received in notifications] == ["valid"], notifications
     assert notifications[0]["body"]["type"] == "recurring-payment.activated", notifications
-    terminal, charged = map(json.loads, run(BLOCKS[11]))
+    terminal, charged = map(json.loads, run(TOUR[6]))
     assert terminal["terminalUri"] == "http://127.0.0.1:3001/", terminal
     assert charged["status"] == "CAPTURED" and charged["amount"] == "49.50", charged
-    (expired,) = map(json.loads, run(BLOCKS[12]))
+    (expired,) = map(json.loads, run(TOUR[7]))
     assert [payment["recurringStatus"] for payment in expired] == ["EXPIRED"] * 2, expired
     assert not any(payment["primary"] for payment in expired), expired
-    print("README.md's quick start: 1 passed")
+
+
+def main():
+    if sys.argv[1:] == ["sam"]:
+        quick_start(is_sam=True)
+        print("README.md's quick start until ACTIVE, through sam local start-api: 1 passed")
+    else:
+        tour(*quick_start(is_sam=False))
+        print("README.md's quick start and docs/QUICKSTART.md: 1 passed")
 
 
 main()

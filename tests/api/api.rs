@@ -5,11 +5,13 @@
 mod access;
 mod canary;
 mod client_gone;
+mod clients;
 mod concurrency;
 mod containers;
 mod cors;
 mod costs;
 mod customer_numbers;
+mod documents;
 mod erasure;
 mod errors;
 mod events;

@@ -214,7 +214,7 @@ async fn four_concurrent_runs_verify_each_card_once() {
 /// The cost of the expiry depends on the number of due wallets, not on the size of the table. To use other sizes:
 /// `EXPIRY_TABLE_SIZES=5000,50000,200000 cargo test -p api --test api expiry_costs -- --nocapture`.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[expect(clippy::print_stdout, reason = "prints the figures of README.md")]
+#[expect(clippy::print_stdout, reason = "prints the figures of docs/OPERATIONS.md")]
 #[expect(
     clippy::disallowed_methods,
     reason = "EXPIRY_TABLE_SIZES sets the sizes of the test, not a configuration"
