@@ -1,5 +1,5 @@
-//! Two proofs on the real function binaries: concurrent operations have one sequential order, and a function can be killed at any
-//! point.
+//! Three proofs on the real function binaries: concurrent operations have one sequential order, a function can be killed at any
+//! point, and every order of a load with faults is paid as its client was told.
 //!
 //! The functions run in `local`, which simulates their environment. This crate does not use `shared`: the rules are written a
 //! second time here, from the contract, so that a mistake in `shared` is not repeated in its check.
@@ -58,7 +58,7 @@
 //!   a larger one that was requested and whose response is unclear; an answered capture is captured, an answered cancellation is
 //!   not; every authorization is captured or annulled; the stored sums are those of the ledger; no credit is in progress.
 //!
-//! Where the contract does not define a behaviour, the specification follows the section "Design decisions" of README.md. Because
+//! Where the contract does not define a behaviour, the specification follows `docs/DECISIONS.md`. Because
 //! clocks differ, an end that appears to be in the future counts as now.
 //!
 //! # Crash points (`crashes`)
@@ -74,6 +74,19 @@
 //! A client that pays an order repeats its request until the response is neither 503 nor busy, and then completes the purchase. The
 //! schedules run until nothing is planned for the payment. The payment must agree with the sandbox's ledger, as in `order`, and each
 //! result must be notified once.
+//!
+//! # Load with faults (`purchases`)
+//!
+//! Clients pay orders over HTTP, through the gateway and the authorizer ([`purchases`]): at a terminal or without the customer, with
+//! and without `autoSale`; some cancel, credit, leave the page, send two captures at once, or capture and cancel at the same time.
+//! Calls of Nets are lost on the way or on the way back, fail, take 10 s, are executed half a minute later, or do not show the
+//! last half minute. Requests to the tables are lost, fail, are throttled, late or slow. Clients repeat a request after
+//! `Retry-After`, by the local clock, which advances when all of them wait.
+//!
+//! At the end every order is compared with the stored payment and the sandbox's ledger, by the same rules as in `order`. In
+//! addition, an answered capture and an auto sale are captured, an answered cancellation and an abandoned order are not, and the
+//! credited sum is the total that was requested last. The report has the responses, their times, the requests to the tables and
+//! the calls of Nets. Its times are those of this machine.
 //!
 //! # Limits
 //!
@@ -94,10 +107,11 @@
 //! # Running
 //!
 //! ```sh
-//! cargo test -p proofs                                    # 900 operations, and every crash point of authorize
+//! cargo test -p proofs           # 900 operations, every crash point of authorize, and 60 orders
 //! cargo build --profile proof --package model --package proofs && .ci/release
 //! target/proof/proofs order --operations 200000 --seed 1 --services 4 --functions target/deployed
 //! target/proof/proofs crashes --functions target/deployed  # --only authorize
+//! target/proof/proofs purchases --orders 10000 --functions target/deployed
 //! target/proof/proofs order --functions FOLDER --environment NAME=value
 //! ```
 //!
@@ -113,7 +127,9 @@
 
 pub mod crashes;
 pub mod ledger;
+mod local_access;
 pub mod order;
+pub mod purchases;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 use proofs::crashes;
 use proofs::order::{self, Report, slots};
-use proofs::{Failure, Functions};
+use proofs::{Failure, Functions, purchases};
 
 /// Compared with the system allocator, mimalloc saves a seventh of the processor time of `order` outside of the functions.
 #[global_allocator]
@@ -28,6 +28,8 @@ enum Proof {
     Order(Order),
     /// Crash points: kills each function before and after each of its side effects.
     Crashes(Crashes),
+    /// Load with faults: pays orders over HTTP, and compares every order with the ledger of the Nets sandbox.
+    Purchases(Purchases),
     /// Prints pairs of customer numbers with the same slot.
     Collisions {
         /// How many customer numbers to search.
@@ -61,6 +63,24 @@ struct Crashes {
     /// Runs only this operation; the report lists the names.
     #[arg(long)]
     only: Option<String>,
+    #[command(flatten)]
+    functions: FunctionArguments,
+}
+
+#[derive(Args)]
+struct Purchases {
+    /// Number of orders.
+    #[arg(long, default_value_t = 10_000)]
+    orders: u64,
+    /// Seed of the random number generator.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Number of concurrent clients.
+    #[arg(long, default_value_t = 16)]
+    clients: usize,
+    /// Injects no faults.
+    #[arg(long)]
+    no_faults: bool,
     #[command(flatten)]
     functions: FunctionArguments,
 }
@@ -118,6 +138,12 @@ fn run(proof: Proof) -> Result<String, Failure> {
         }
         Proof::Crashes(Crashes { only, functions }) => {
             crashes::run(&functions.into(), only.as_deref()).map(|report| report.to_string())
+        }
+        Proof::Purchases(Purchases { orders, seed, clients, no_faults, functions }) => {
+            let (inject_faults, functions) = (!no_faults, functions.into());
+            let options = purchases::Options { orders, seed, clients, inject_faults, functions };
+            let report = purchases::run(&options)?;
+            Ok(format!("seed {seed}, {orders} orders, {clients} clients\n{report}"))
         }
         Proof::Collisions { count } => {
             let pairs = slots::collisions(count).into_iter();

@@ -20,8 +20,9 @@ use std::time::Instant;
 
 use crate::{Failure, Functions};
 pub use lambda::Response;
-pub(crate) use lambda::lambda_event;
+pub(crate) use lambda::{Parts, lambda_event, parts};
 pub use report::Report;
+pub(crate) use segment::UNTIL_SETTLED;
 
 /// The options of a run.
 #[derive(Debug, Clone)]

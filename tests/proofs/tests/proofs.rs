@@ -3,7 +3,7 @@
 #![expect(clippy::print_stdout, reason = "reports of the proofs")]
 
 use proofs::order::Options;
-use proofs::{Failure, Functions, crashes, order};
+use proofs::{Failure, Functions, crashes, order, purchases};
 
 #[test]
 fn concurrent_operations_have_one_sequential_order() {
@@ -17,6 +17,21 @@ fn concurrent_operations_have_one_sequential_order() {
     let payments = &report.totals.payments;
     let [captured, credited, _, held] = payments.ledger;
     assert!(payments.versions > 100 && captured > 0 && credited > 0 && held == 0, "{report}");
+}
+
+/// A small load. `proofs purchases` pays 10,000 orders.
+#[test]
+fn every_order_of_a_load_with_faults_is_paid_as_answered() {
+    let functions = Functions::default();
+    let (orders, seed, clients, inject_faults) = (60, 4711, 8, true);
+    let options = purchases::Options { orders, seed, clients, inject_faults, functions };
+    let report = purchases::run(&options).unwrap();
+    println!("{report}");
+    let ([captured, credited, _, held], [paid, refunded]) = (report.ledger, report.orders);
+    assert!(captured > credited && credited > 0 && held == 0, "{report}");
+    assert!((30..60).contains(&paid) && (4..30).contains(&refunded), "{report}");
+    assert!(report.table_faults.values().sum::<u64>() > 5, "{report}");
+    assert!(report.responses(503) > 0 && report.repetitions() > 0, "{report}");
 }
 
 /// One scenario, with four crashes for each of its side effects. `proofs crashes` runs all scenarios.

@@ -4,11 +4,10 @@
 use local::Local;
 use local::inbox::Signature;
 use local::lambda::InvocationError;
-use reqwest::StatusCode;
-use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use crate::ledger::{self, Registration};
+use crate::local_access::{self, stored_item};
 use crate::order::Response;
 use crate::order::item::Item;
 use crate::order::operation::{Call, Caller, Operation};
@@ -112,58 +111,22 @@ impl World {
 
     /// Enters a card on a terminal page.
     pub(super) async fn enter_card(&self, uri: &str, number: &str) -> Result<(), Failure> {
-        let now = self.local.clock().now().to_zoned(jiff::tz::TimeZone::UTC);
-        let (month, year) =
-            (format!("{:02}", now.month()), format!("{:02}", (now.year() + 1) % 100));
-        let form = [
-            ("cardNo", number),
-            ("month", &month),
-            ("year", &year),
-            ("securityCode", "123"),
-            ("okButton", "x"),
-        ];
-        let page = self.http.post(uri).form(&form).send().await;
-        match page.map(|page| page.status()) {
-            Ok(StatusCode::FOUND) => Ok(()),
-            other => Err(Failure::CannotRun(format!("the terminal page responded with {other:?}"))),
-        }
+        local_access::enter_card(&self.local, &self.http, uri, number).await
     }
 
     /// Enters the security code of the stored card on the page of a charge.
     pub(super) async fn enter_code(&self, uri: &str) -> Result<(), Failure> {
-        let form = [("securityCode", "123"), ("okButton", "x")];
-        let page = self.http.post(uri).form(&form).send().await;
-        match page.map(|page| page.status()) {
-            Ok(StatusCode::FOUND) => Ok(()),
-            other => Err(Failure::CannotRun(format!("the page of a charge responded {other:?}"))),
-        }
+        local_access::enter_code(&self.http, uri).await
     }
 
     /// Returns the stored wallet of a customer.
     pub(super) async fn stored(&self, customer: &str) -> Result<Option<Item>, Failure> {
-        self.item("Wallets", "slot", slots::slot(1, customer, 0)).await
+        stored_item(&self.local, "Wallets", "slot", slots::slot(1, customer, 0)).await
     }
 
     /// Returns the stored payment of a customer. The order has the customer's number.
     async fn payment(&self, customer: &str) -> Result<Option<Payment>, Failure> {
-        self.item("Payments", "payment", slots::payment_id(1, customer, 1)).await
-    }
-
-    async fn item<T: DeserializeOwned>(
-        &self,
-        table: &str,
-        name: &str,
-        key: u64,
-    ) -> Result<Option<T>, Failure> {
-        let key = json!({ name: { "N": key.to_string() } });
-        let get = json!({ "TableName": table, "Key": key, "ConsistentRead": true });
-        let response = self.local.dynamodb().call("GetItem", &get).await;
-        let response = response.map_err(|error| Failure::cannot_run(&error))?;
-        if response["Item"].is_null() {
-            return Ok(None);
-        }
-        let item = serde_json::from_str(&response["Item"].to_string());
-        item.map(Some).map_err(|error| Failure::cannot_run(&error))
+        stored_item(&self.local, "Payments", "payment", slots::payment_id(1, customer, 1)).await
     }
 
     /// Deletes a customer's wallet and payment, the injected faults of Nets, and the notifications in the inbox.
@@ -178,8 +141,7 @@ impl World {
             let deleted = self.local.dynamodb().call("DeleteItem", &delete).await;
             deleted.map_err(|error| Failure::cannot_run(&error))?;
         }
-        let faults = format!("{}/netaxept/faults", self.local.addresses().console);
-        let cleared = self.http.delete(faults).send().await;
+        let cleared = self.http.delete(local_access::nets_faults(&self.local)).send().await;
         cleared.map_err(|error| Failure::cannot_run(&error))?;
         self.local.inbox().clear();
         Ok(())

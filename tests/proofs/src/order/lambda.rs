@@ -50,13 +50,13 @@ impl Response {
 }
 
 /// The parts that differ between requests.
-pub(super) struct Parts {
-    pub(super) route: String,
-    pub(super) path: String,
-    pub(super) query: Vec<(&'static str, String)>,
-    pub(super) parameters: Vec<(&'static str, String)>,
-    pub(super) key: Option<String>,
-    pub(super) body: Option<Value>,
+pub(crate) struct Parts {
+    pub(crate) route: String,
+    pub(crate) path: String,
+    pub(crate) query: Vec<(&'static str, String)>,
+    pub(crate) parameters: Vec<(&'static str, String)>,
+    pub(crate) key: Option<String>,
+    pub(crate) body: Option<Value>,
 }
 
 impl Parts {
@@ -94,7 +94,8 @@ pub(crate) fn lambda_event(call: &Call) -> Vec<u8> {
     event.to_string().into_bytes()
 }
 
-fn parts(operation: &Operation) -> Option<Parts> {
+/// The request of an operation. `None` for a schedule.
+pub(crate) fn parts(operation: &Operation) -> Option<Parts> {
     let for_payment = |method: &str, id: u64, end: &str| Parts {
         path: format!("{PAYMENTS}/{id}{end}"),
         parameters: vec![("recurringPaymentId", id.to_string())],

@@ -16,6 +16,7 @@ use super::checker::Event;
 use super::exchange;
 use super::lambda::{Response, lambda_event};
 use super::operation::{Call, Caller, Operation};
+use crate::local_access::nets_faults;
 pub(super) use client::Client;
 pub(super) use customer::Customer;
 
@@ -93,8 +94,7 @@ impl Load {
 
     /// Removes the faults of Nets that no call has used.
     pub(super) async fn remove_nets_faults(&self) {
-        let faults = format!("{}/netaxept/faults", self.local.addresses().console);
-        if let Err(error) = self.http.delete(faults).send().await {
+        if let Err(error) = self.http.delete(nets_faults(&self.local)).send().await {
             self.fail(error.to_string());
         }
     }

@@ -38,6 +38,9 @@ const CLOCK_JUMPS: [(&str, u32); 7] =
     [("PT1S", 6), ("PT50M", 3), ("PT7H", 3), ("PT24H", 3), ("P8D", 2), ("P31D", 2), ("P3Y1D", 1)];
 /// The schedule of payments.
 const SETTLE: Operation = Operation::Payment(PaymentOperation::Settle);
+/// Clock jumps after which the schedule has nothing to do for any payment.
+pub(crate) const UNTIL_SETTLED: [&str; 7] =
+    ["PT24H1M", "PT17M", "PT17M", "PT17M", "PT24H1M", "PT24H1M", "PT17M"];
 /// Upper limit for the longest jump: the sandbox accepts expiry years of one century.
 const MAX_LONGEST_JUMPS: u64 = 12;
 
@@ -124,8 +127,12 @@ pub(super) fn run(
         }
     });
     runtime.shutdown_timeout(Duration::from_secs(5));
-    let checked = join_checker(checking)?;
+    let mut checked = join_checker(checking)?;
     let mut report = done?;
+    // If another segment has failed, this one ended early, and its last invocations are missing.
+    if !stopped.load(Ordering::Relaxed) {
+        checked.finish().map_err(violation)?;
+    }
     (report.totals, report.duration) = (checked.totals, started.elapsed());
     Ok(report)
 }
@@ -135,14 +142,17 @@ fn run_checker(events: &Receiver<Event>) -> Result<Checker, Violation> {
     while let Ok(event) = events.recv() {
         checker.process(event)?;
     }
-    checker.finish()?;
     Ok(checker)
 }
 
 fn join_checker(checking: JoinHandle<Result<Checker, Violation>>) -> Result<Checker, Failure> {
     let checked =
         checking.join().map_err(|_| Failure::CannotRun("the checker panicked".to_owned()))?;
-    checked.map_err(|violation| Failure::Violation(violation.what, violation.history))
+    checked.map_err(violation)
+}
+
+fn violation(Violation { what, history }: Violation) -> Failure {
+    Failure::Violation(what, history)
 }
 
 /// Sends every exchange with the table to the checker.
@@ -258,7 +268,7 @@ impl Segment<'_> {
 
     /// After the load, lets time pass until the schedule has nothing to do for any payment, and compares all payments with Nets.
     async fn settle_payments(&self, report: &mut Report) {
-        for by in ["PT24H1M", "PT17M", "PT17M", "PT17M", "PT24H1M", "PT24H1M", "PT17M"] {
+        for by in UNTIL_SETTLED {
             self.advance(by, report);
             self.run_schedules(&[SETTLE]).await;
         }

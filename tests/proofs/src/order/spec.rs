@@ -1,6 +1,6 @@
 //! The sequential specification: the behaviour of one customer's wallet for operations in sequence, as api.md defines it.
 //!
-//! It is written from the contract (§6, with the numbers of its rules) and from the section "Design decisions" of README.md, not
+//! It is written from the contract (§6, with the numbers of its rules) and from `docs/DECISIONS.md`, not
 //! from `shared`. Instants are milliseconds since 1970. Clocks of callers differ; an instant in the future counts as now.
 
 mod changes;
