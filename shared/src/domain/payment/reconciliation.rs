@@ -240,6 +240,11 @@ impl Initiated {
             }
             Reconciliation::Unclear => {
                 let schedule = self.schedule.rescheduled_soon(now);
+            // A late Register and a late AUTH would complete it, so it stays chosen. It is not queried each minute.
+            Reconciliation::NeverRegistered if self.is_chosen_for_merchant_sale(number) => {
+                let schedule = self.schedule.rescheduled(now);
+                (State::Initiated(Self { schedule, ..self }), NextStep::Nothing)
+            }
                 (State::Initiated(Self { schedule, ..self }), NextStep::Nothing)
             }
             Reconciliation::Pending => initiated(self.pending(number, now)),
