@@ -75,6 +75,14 @@ pub(super) fn row(refusal: PaymentRefusal) -> Row {
             "credit-below-credited",
             "A larger amount is already credited or being credited. A credit cannot be taken back.",
         ),
+        PaymentRefusal::CreditTooLate => conflict(
+            "credit-too-late",
+            "The amount was captured more than 365 days ago. It cannot be credited to the card any more.",
+        ),
+        PaymentRefusal::TooManyCredits => conflict(
+            "too-many-credits",
+            "The transaction has reached the limit of 100 credits of a part. Only the whole captured amount can still be credited.",
+        ),
         PaymentRefusal::CreditInProgress { retry_after_seconds } => busy(
             conflict(
                 "credit-in-progress",

@@ -158,6 +158,7 @@ fn new_capture(number: Attempt, annulment: Option<Annulment>, now: DateTime<Utc>
         captured_minor: 0,
         credited_minor: 0,
         credited_at: None,
+        credits: 0,
         crediting: None,
         annulment: annulment.and_then(|annulment| annulment.without(number)),
     }
@@ -239,16 +240,16 @@ impl Initiated {
             Reconciliation::NoCard => initiated(self.unchosen(number)),
             // Before a reconciliation is due, another request may still register it.
             Reconciliation::NeverRegistered if !self.schedule.is_due(now) => initiated(self),
-            Reconciliation::NeverRegistered => {
-                initiated(self.closed(number, RegistrationOutcome::NeverRegistered))
-            }
-            Reconciliation::Unclear => {
-                let schedule = self.schedule.rescheduled_soon(now);
             // A late Register and a late AUTH would complete it, so it stays chosen. It is not queried each minute.
             Reconciliation::NeverRegistered if self.is_chosen_for_merchant_sale(number) => {
                 let schedule = self.schedule.rescheduled(now);
                 (State::Initiated(Self { schedule, ..self }), NextStep::Nothing)
             }
+            Reconciliation::NeverRegistered => {
+                initiated(self.closed(number, RegistrationOutcome::NeverRegistered))
+            }
+            Reconciliation::Unclear => {
+                let schedule = self.schedule.rescheduled_soon(now);
                 (State::Initiated(Self { schedule, ..self }), NextStep::Nothing)
             }
             Reconciliation::Pending => initiated(self.pending(number, now)),
