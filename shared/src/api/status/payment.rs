@@ -10,11 +10,6 @@ const AUTHORIZATION_SECONDS: u32 = 5;
 
 pub(super) fn row(refusal: PaymentRefusal) -> Row {
     let conflict = |slug, detail| plain(StatusCode::CONFLICT, slug, detail);
-    let busy = |row, seconds| Row {
-        error_reason: Some(RESOURCE_BUSY),
-        retry_after_seconds: Some(seconds),
-        ..row
-    };
     match refusal {
         PaymentRefusal::NotFound => {
             plain(StatusCode::NOT_FOUND, "not-found", "The payment was not found.")
@@ -112,6 +107,11 @@ pub(super) fn row(refusal: PaymentRefusal) -> Row {
             "The customer has not agreed that the card is charged without the customer. Create a terminal without transactionType.",
         ),
     }
+}
+
+/// The request can be repeated after these seconds.
+fn busy(row: Row, seconds: u32) -> Row {
+    Row { error_reason: Some(RESOURCE_BUSY), retry_after_seconds: Some(seconds), ..row }
 }
 
 /// The customer's own cancellation has the same type whether other terminals of the transaction are open or not.

@@ -193,7 +193,7 @@ impl Payment {
         let credits = captured.credits.saturating_add(1);
         let request = captured.request(id, target, self.transaction(id)?.charge.amount);
         let crediting = Some(Crediting::new(target, now));
-        self.update_captured(id, |captured| Captured { crediting, credits, ..captured });
+        self.update_captured(id, |captured| Captured { credits, crediting, ..captured });
         Ok(Credit::Send(request))
     }
 
