@@ -170,7 +170,7 @@ async fn a_refused_second_send_is_not_repeated() {
         api.local.netaxept().inject_delayed_fault(Operation::Query, stale, HALF_HOUR);
         api.settle_and_read_log(&format!("{time}1S")).await;
         assert_eq!(api.credit_calls(), calls, "after {time}");
-        // 40.00 would be credited in addition, although nobody asked for more than 60.00.
+        // 40.00 would be credited in addition, although no client asked for more than 60.00.
         api.local.netaxept().inject_delayed_fault(Operation::Query, stale, HALF_HOUR);
         assert_in_progress(&api.credit(charge, Some("40.00")).await);
     }
