@@ -5,6 +5,7 @@
 //! stored session or registration remains open, and a schedule reconciles it with Nets (rule 7). So a card setup completes without
 //! another request of the caller, and an authorization that is not captured is annulled.
 
+mod capture_request;
 mod charges;
 mod credits;
 mod notification_sender;

@@ -188,10 +188,16 @@ pub enum PaymentRefusal {
     /// More than the total to credit is credited already, or a credit of a larger total is in progress.
     #[error("the total to credit is less than the credited sum")]
     CreditBelowCredited,
+    /// The capture is too old: Nets credits for 365 days.
+    #[error("the capture is too old to be credited")]
+    CreditTooLate,
+    /// The transaction has already had 100 credits of a part.
+    #[error("the transaction has had the maximum number of credits")]
+    TooManyCredits,
     /// Another credit was sent to Nets, and Nets has not confirmed it yet.
     #[error("a credit of the transaction is in progress")]
     CreditInProgress {
-        /// When the next reconciliation is due.
+        /// When the next reconciliation is due, at most an hour.
         retry_after_seconds: u32,
     },
     /// Nets clearly refused the credit.

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use aws_types::SdkConfig;
 use chrono::{DateTime, Utc};
 
+use super::capture_request::{AuthRequest, CaptureRequest};
 use super::netaxept;
 use super::payments::active_card;
 use super::settlement::{Findings, Settlement};
@@ -29,47 +30,6 @@ pub struct Charges {
     /// The payments, and their reconciliation.
     pub settlement: Settlement,
     wallets: Store,
-}
-
-/// One capture of a transaction.
-struct CaptureRequest<'a> {
-    key: PaymentKey<'a>,
-    id: PaymentTransactionId,
-    now: DateTime<Utc>,
-    limit: TimeLimit,
-    /// Whether the service captures it without a request of the client.
-    is_auto_sale: bool,
-}
-
-impl CaptureRequest<'_> {
-    /// The registrations to try, newest first. Without a request of the client, only one with `autoSale` may be charged.
-    fn candidates(&self, payment: &Payment) -> Result<Vec<RegistrationId>, PaymentRefusal> {
-        if self.is_auto_sale {
-            Ok(payment.auto_sale(self.id).into_iter().collect())
-        } else {
-            payment.registrations_to_capture(self.id)
-        }
-    }
-
-    /// Chooses a registration. Also returns whether AUTH for the chosen one may have been requested before. One that Nets authorizes
-    /// by itself is chosen since its opening, and no AUTH follows that other requests would have to know of: nothing changes.
-    fn choose(
-        &self,
-        payment: &mut Payment,
-        candidate: RegistrationId,
-    ) -> Result<(Capture, bool), PaymentRefusal> {
-        if self.is_auto_sale && payment.auto_sale(self.id) != Some(candidate) {
-            return Err(PaymentRefusal::AuthorizationInProgress);
-        }
-        let before = payment.clone();
-        let capture = payment.choose(candidate)?;
-        let Capture::Authorize(id) = capture else { return Ok((capture, false)) };
-        let was_requested = before.registration(id).is_some_and(|one| one.auth_requested);
-        if !before.may_request_auth(id) {
-            *payment = before;
-        }
-        Ok((capture, was_requested))
-    }
 }
 
 impl Charges {
@@ -204,15 +164,14 @@ impl Charges {
                 |payment| request.choose(payment, candidate),
             );
             let chosen = chosen.await?;
-            let (Capture::Authorize(registration), was_requested) = chosen.outcome else {
+            let (Capture::Authorize(registration), auth) = chosen.outcome else {
                 return Ok(chosen.loaded);
             };
             if tried.contains(&registration) {
                 return Err(PaymentRefusal::AuthorizationInProgress.into());
             }
             tried.push(registration);
-            let findings =
-                self.charge(request, &chosen.loaded.payment, registration, was_requested).await;
+            let findings = self.charge(request, &chosen.loaded.payment, registration, auth).await;
             let stored =
                 self.settlement.store(chosen.loaded, request.key, &findings, request.now).await?;
             loaded = stored.loaded;
@@ -230,14 +189,13 @@ impl Charges {
         request: &CaptureRequest<'_>,
         payment: &Payment,
         id: RegistrationId,
-        was_requested: bool,
+        auth: AuthRequest,
     ) -> Findings {
         let (mut preview, mut findings) = (payment.clone(), Findings::default());
         let Ok(amount) = payment.transaction(id.transaction).map(|one| one.charge.amount) else {
             return findings;
         };
-        let authorized =
-            self.authorize(request, payment, id, amount, was_requested, &mut findings).await;
+        let authorized = self.authorize(request, payment, id, amount, auth, &mut findings).await;
         let hold = self.settlement.hold;
         match findings.add(&mut preview, id, authorized, hold) {
             NextStep::Capture => {
@@ -256,25 +214,23 @@ impl Charges {
     }
 
     /// Requests AUTH. If it may have been requested before, or its reply is unclear, the registration is queried first. Nets
-    /// authorizes a registration at most once, so a second request is safe (payments.md §2.2). A registration that Nets authorizes
-    /// by itself (`autoSale` with the customer) is only queried.
+    /// authorizes a registration at most once, so a second request is safe (payments.md §2.2). With [`AuthRequest::No`] it is only
+    /// queried.
     async fn authorize(
         &self,
         request: &CaptureRequest<'_>,
         payment: &Payment,
         id: RegistrationId,
         amount: Money,
-        was_requested: bool,
+        auth: AuthRequest,
         findings: &mut Findings,
     ) -> Reconciliation {
-        let may_request = payment.may_request_auth(id);
-        if was_requested || !may_request {
+        if auth != AuthRequest::First {
             let found = findings.read(self.settlement.query(payment, id, request.limit).await);
-            if !may_request {
+            if !payment.may_request_auth(id) {
                 record_authorization(found);
-                return found;
             }
-            if found != Reconciliation::Pending {
+            if auth == AuthRequest::No || found != Reconciliation::Pending {
                 return found;
             }
         }

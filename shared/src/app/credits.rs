@@ -3,7 +3,7 @@
 //! A part can be credited again and again, so Nets does not refuse a repeated CREDIT. The order of the steps guarantees that nothing
 //! is credited twice (payments.md §4.4): a request names the total that shall have been credited; the registration is queried for
 //! the credited sum; the intent is stored; and only then CREDIT of the difference is sent, once. If its reply is unclear,
-//! [`PaymentTasks`](super::PaymentTasks) reconciles the intent. It sends CREDIT again only if Nets does not show it 5 minutes later.
+//! [`PaymentTasks`](super::PaymentTasks) reconciles the intent. It sends CREDIT again only if Nets does not show it 16 minutes later.
 
 use chrono::{DateTime, Utc};
 
@@ -28,8 +28,8 @@ impl Settlement {
     /// Nets is not called.
     ///
     /// # Errors
-    /// Fails with a refusal of the payment: `NotCaptured`, `CreditAboveCaptured`, `CreditBelowCredited`, `CreditInProgress` or
-    /// `CreditRefused`; with an error of the store; or with `Unavailable` if Nets gives no clear answer. In the last two cases a
+    /// Fails with a refusal of the payment: `NotCaptured`, `CreditAboveCaptured`, `CreditBelowCredited`, `CreditTooLate`,
+    /// `TooManyCredits`, `CreditInProgress` or `CreditRefused`; with an error of the store; or with `Unavailable` if Nets gives no clear answer. In the last two cases a
     /// retry is safe.
     pub async fn credit(
         &self,

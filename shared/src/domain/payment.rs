@@ -289,9 +289,10 @@ fn refusal_if_over(state: &State) -> PaymentRefusal {
     }
 }
 
-/// The seconds until a planned reconciliation, for a caller that has to wait for it: at least one.
+/// The seconds until a planned reconciliation, for a caller that has to wait for it: at least one, and at most an hour. A request
+/// queries Nets too, so it can find the result earlier.
 fn seconds_until_retry(reconcile_at: Option<DateTime<Utc>>, now: DateTime<Utc>) -> u32 {
-    reconcile_at.map_or(0, |at| seconds_until(at, now)).max(1)
+    reconcile_at.map_or(0, |at| seconds_until(at, now)).clamp(1, 3600)
 }
 
 /// The seconds until an instant, rounded up.

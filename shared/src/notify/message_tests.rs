@@ -88,6 +88,7 @@ fn captured(credited_minor: u64) -> Captured {
         captured_minor: 10_050,
         credited_minor,
         credited_at: (0 < credited_minor).then(at),
+        credits: 0,
         crediting: None,
         annulment: None,
     }

@@ -160,6 +160,7 @@ pub(super) fn fixtures() -> Vec<Fixture> {
         captured_minor: 10_050,
         credited_minor,
         credited_at: (credited_minor > 0).then(|| at(10)),
+        credits: 0,
         crediting: None,
         annulment: annulment.cloned(),
     };
@@ -242,9 +243,9 @@ pub(super) fn auto_sale_fixture() -> Fixture {
     (transaction, fixture(&state, &more, Some(NOW + 60_001)))
 }
 
-/// A credit that was sent once, and one that Nets refused after its last send.
+/// A credit that was sent once, as a version without the number of credits wrote it, and one that Nets refused after its last send.
 pub(super) fn credit_fixtures() -> Vec<Fixture> {
-    let captured = |crediting| {
+    let captured = |credits, crediting| {
         let (credited_minor, credited_at) = (50, Some(at(10)));
         let registration = attempt(1);
         let (at, captured_minor) = (at(9), 10_050);
@@ -254,16 +255,18 @@ pub(super) fn credit_fixtures() -> Vec<Fixture> {
             captured_minor,
             credited_minor,
             credited_at,
+            credits,
             crediting: Some(crediting),
             annulment: None,
         }))
     };
     let stored = |crediting: Value| {
-        json!({ "M": { "captured": { "M": {
-        "registration": { "N": "1" }, "at": number(NOW + 9), "captured": { "N": "10050" },
-        "credited": { "N": "50" }, "creditedAt": number(NOW + 10), "crediting": { "M": crediting },
-    } } } })
+        json!({
+            "registration": { "N": "1" }, "at": number(NOW + 9), "captured": { "N": "10050" },
+            "credited": { "N": "50" }, "creditedAt": number(NOW + 10), "crediting": { "M": crediting },
+        })
     };
+    let state = |captured: Value| json!({ "M": { "captured": { "M": captured } } });
     let schedule = Schedule { since: at(11), reconcile_at: Some(at(60_011)) };
     let sent =
         Crediting { target_minor: 3_000, sent_at: at(11), sends: 1, is_refused: false, schedule };
@@ -277,10 +280,12 @@ pub(super) fn credit_fixtures() -> Vec<Fixture> {
         "target": { "N": "3000" }, "sentAt": number(NOW + 12), "sends": { "N": "5" }, "isRefused": { "BOOL": true },
         "since": number(NOW + 11), "reconcileAt": number(NOW + 3_600_011),
     });
+    let (stored_sent, mut stored_refused) = (stored(stored_sent), stored(stored_refused));
+    stored_refused["credits"] = json!({ "N": "100" });
     let none = json!({});
     vec![
-        (captured(sent), fixture(&stored(stored_sent), &none, Some(NOW + 60_011))),
-        (captured(refused), fixture(&stored(stored_refused), &none, Some(NOW + 3_600_011))),
+        (captured(0, sent), fixture(&state(stored_sent), &none, Some(NOW + 60_011))),
+        (captured(100, refused), fixture(&state(stored_refused), &none, Some(NOW + 3_600_011))),
     ]
 }
 

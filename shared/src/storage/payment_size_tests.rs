@@ -158,6 +158,7 @@ fn captured() -> State {
         captured_minor: MINOR,
         credited_minor: MINOR,
         credited_at: Some(now()),
+        credits: u8::MAX,
         crediting: Some(crediting),
         annulment: Some(Annulment {
             registrations: numbers(),
@@ -204,7 +205,7 @@ fn fullest_contents(callback: &str) -> Contents {
 fn the_fullest_payment_can_still_be_written() {
     let longest_ascii = format!("https://a/{}", "a".repeat(1_022));
     let longest = format!("https://a/{}", "💳".repeat(1_022));
-    for (callback, kilobytes) in [(CALLBACK, 13), (&longest_ascii, 28), (&longest, 204)] {
+    for (callback, kilobytes) in [(CALLBACK, 13), (&longest_ascii, 29), (&longest, 204)] {
         let id = PaymentId::from_bits(u64::MAX);
         let payment = Payment::new(id, fullest_contents(callback), now());
         let writes = (0..100)

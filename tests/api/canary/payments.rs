@@ -291,7 +291,7 @@ impl Canary {
         self.api.local.netaxept().inject_fault(Operation::Query, FaultKind::Html, 1);
         assert_eq!(self.call_back("", &JSON, &body).await, 200);
         self.api.local.netaxept().inject_fault(Operation::Credit, kind, 1);
-        for time in ["PT1M1S", "PT5M1S", "PT10M"] {
+        for time in ["PT1M1S", "PT5M1S", "PT11M"] {
             self.api.advance_clock(time).await;
             self.api.run_schedule(SETTLE).await;
             self.record_tables().await;

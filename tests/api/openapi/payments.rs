@@ -330,6 +330,12 @@ async fn credits(scenario: &mut Scenario, card: &Value) {
     scenario.api.local.netaxept().inject_fault(Operation::Credit, FaultKind::Http500, 1);
     expect(scenario.put(CREDIT, &uncertain).await, 503, "unavailable");
     expect(scenario.put(CREDIT, &uncertain).await, 409, "credit-in-progress");
+    let parts = scenario.pay_and_capture("parts", card).await;
+    for part in 1..=100 {
+        let total = format!("{}.{:02}", part / 100, part % 100);
+        expect(scenario.credit(&parts, &total).await, 200, "CAPTURED");
+    }
+    expect(scenario.credit(&parts, "50.00").await, 409, "too-many-credits");
     let whole = scenario.pay_and_capture("whole-credit", card).await;
     expect(scenario.put(CREDIT, &whole).await, 200, "CREDITED");
     scenario.call("GET", PAYMENT, &whole, None).await;
@@ -364,6 +370,9 @@ async fn times(scenario: &mut Scenario, card: &Value) {
         let transaction = scenario.call("GET", TRANSACTION, ids, None).await.json();
         assert_eq!(transaction["statusReason"], reason);
     }
+    let old = scenario.pay_and_capture("old", card).await;
+    scenario.api.advance_clock("P365D").await;
+    expect(scenario.put(CREDIT, &old).await, 409, "credit-too-late");
 }
 
 /// Exceeds the rate limit of unidentified callers with every operation.

@@ -2,6 +2,7 @@
 //! customer leaves the page; a charge of the merchant is authorized by the schedule.
 
 mod cards;
+mod repetitions;
 
 use std::sync::Arc;
 use std::time::Duration;

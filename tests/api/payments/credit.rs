@@ -1,5 +1,7 @@
 //! Credits: a request names the total that shall have been credited. What the sandbox has credited is compared after each request.
 
+mod limits;
+
 use std::sync::Arc;
 
 use local::netaxept::{FaultKind, MERCHANT_ID, Operation, TOKEN};
@@ -230,32 +232,6 @@ async fn refused_credits_do_not_call_nets() {
     assert_eq!(api.credit(unknown, None).await.problem(), (404, "not-found".to_owned()));
     assert_eq!(api.all_nets_calls(), calls);
     api.assert_credited(part, "40.00", 1).await;
-}
-
-/// A credit needs no card: it is possible after the card ended. Nets credits for a year after the registration. Its refusal after
-/// that is not documented, so it is not clear: the credit fails after the last reconciliation.
-#[tokio::test]
-async fn a_credit_needs_no_card_and_is_possible_for_a_year() {
-    let mut api = TestApi::new().await;
-    let card = api.create_active("4711").await;
-    let charge = api.buy_captured("order-1", &card, AMOUNT).await;
-    api.call("DELETE", &format!("{PAYMENTS}/{card}"), None).await;
-    credited(&api.credit(charge, Some("10.00")).await);
-    for (time, total, credits) in [("P180D", "20.00", 2), ("P184D", "30.00", 3)] {
-        api.advance_clock(time).await;
-        credited(&api.credit(charge, Some(total)).await);
-        api.assert_credited(charge, total, credits).await;
-    }
-    api.advance_clock("P2D").await;
-    let unclear = api.credit(charge, None).await;
-    assert_eq!(unclear.problem(), (503, "unavailable".to_owned()), "{unclear:?}");
-    assert_eq!(api.credit(charge, None).await.problem().1, "credit-in-progress");
-    for time in ["PT5M", "PT5M", "PT5M", "PT5M", "PT2H", "PT22H"] {
-        api.advance_and_settle(time).await;
-    }
-    assert_eq!(api.credit_calls(), 3 + 5);
-    api.assert_credited(charge, "30.00", 3).await;
-    api.assert_nothing_is_planned().await;
 }
 
 #[tokio::test]

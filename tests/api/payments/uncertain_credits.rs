@@ -1,5 +1,5 @@
 //! Credits whose outcome at Nets is not clear: `settle-payments` finds it out, and sends a credit again only when Nets does not
-//! show it 5 minutes after it was sent.
+//! show it 16 minutes after it was sent.
 
 use std::sync::Arc;
 
@@ -47,7 +47,7 @@ fn assert_in_progress(response: &Response) {
     assert_eq!(response.problem(), (409, "credit-in-progress".to_owned()), "{response:?}");
     assert_eq!(response.json()["errorReason"], "RESOURCE_BUSY");
     let seconds: u32 = response.header("retry-after").parse().unwrap();
-    assert!((1..=24 * 3600).contains(&seconds), "{seconds}");
+    assert!((1..=3600).contains(&seconds), "{seconds}");
 }
 
 /// CREDIT is under way to Nets. Until Nets shows it, every other credit waits. Then a request continues with its own total.
@@ -98,14 +98,15 @@ async fn a_query_that_lags_does_not_lead_to_a_second_credit() {
     api.assert_nothing_is_planned().await;
 }
 
-/// CREDIT never arrived at Nets. The schedule sends it again after 5 minutes, and not before.
+/// CREDIT never arrived at Nets. The schedule sends it again after 16 minutes, and not before: a run can be up to
+/// 5 minutes late.
 #[tokio::test]
 async fn the_schedule_sends_a_lost_credit_again() {
     let mut api = TestApi::new().await;
     let card = api.create_active("4711").await;
     let charge = api.buy_captured("order-1", &card, AMOUNT).await;
     api.credit_uncertainly(charge, Some("30.00"), FaultKind::Http500, None).await;
-    for time in ["PT1M", "PT3M"] {
+    for time in ["PT1M", "PT4M", "PT10M"] {
         api.advance_and_settle(time).await;
         assert_eq!(api.credit_calls(), 1, "after {time}");
         assert_in_progress(&api.credit(charge, Some("30.00")).await);
@@ -128,9 +129,16 @@ async fn a_credit_fails_after_five_sends() {
     let charge = api.buy_captured("order-1", &card, AMOUNT).await;
     api.local.netaxept().inject_fault(Operation::Credit, FaultKind::Http500, 5);
     assert_eq!(api.credit(charge, Some("30.00")).await.status, StatusCode::SERVICE_UNAVAILABLE);
-    for minute in 1..=30 {
-        api.settle_and_read_log("PT1M1S").await;
-        assert_eq!(api.credit_calls(), (1 + minute / 5).min(5), "minute {minute}");
+    for sends in 2..=5 {
+        for time in ["PT1M1S", "PT4M", "PT10M"] {
+            api.settle_and_read_log(time).await;
+            assert_eq!(api.credit_calls(), sends - 1, "after {time}");
+        }
+        api.settle_and_read_log("PT1M").await;
+        assert_eq!(api.credit_calls(), sends);
+    }
+    for time in ["PT1M1S", "PT4M", "PT11M"] {
+        api.settle_and_read_log(time).await;
     }
     assert_eq!(api.credit_calls(), 5);
     for time in ["PT1H", "PT20H"] {
@@ -148,27 +156,31 @@ async fn a_credit_fails_after_five_sends() {
     api.assert_credited(charge, "30.00", 1).await;
 }
 
-/// The first CREDIT succeeded, but its reply is lost and Query lags. Nets refuses the second one, because nothing is left. The credit
-/// is not sent a third time, and Query shows it later.
+/// The first CREDIT succeeded, but its reply is lost and Query lags. Nets refuses the second one, because less than the total is left.
+/// The credit is not sent a third time, no other credit begins, and Query shows it later.
 #[tokio::test]
 async fn a_refused_second_send_is_not_repeated() {
     let mut api = TestApi::new().await;
     let card = api.create_active("4711").await;
     let charge = api.buy_captured("order-1", &card, AMOUNT).await;
     api.advance_clock("PT1H").await;
-    api.credit_uncertainly(charge, None, FaultKind::DropReply, Some(FaultKind::Stale)).await;
-    for (time, calls) in [("PT1M", 1), ("PT4M", 2), ("PT1M", 2), ("PT4M", 2)] {
-        api.local.netaxept().inject_delayed_fault(Operation::Query, FaultKind::Stale, HALF_HOUR);
+    let (drop, stale) = (FaultKind::DropReply, FaultKind::Stale);
+    api.credit_uncertainly(charge, Some("60.00"), drop, Some(stale)).await;
+    for (time, calls) in [("PT1M", 1), ("PT4M", 1), ("PT11M", 2), ("PT1M", 2), ("PT4M", 2)] {
+        api.local.netaxept().inject_delayed_fault(Operation::Query, stale, HALF_HOUR);
         api.settle_and_read_log(&format!("{time}1S")).await;
         assert_eq!(api.credit_calls(), calls, "after {time}");
+        // 40.00 would be credited in addition, although no client asked for more than 60.00.
+        api.local.netaxept().inject_delayed_fault(Operation::Query, stale, HALF_HOUR);
+        assert_in_progress(&api.credit(charge, Some("40.00")).await);
     }
-    assert_eq!(api.ledger(charge).credited_minor, 10_000);
+    assert_eq!((api.credit_calls(), api.ledger(charge).credited_minor), (2, 6_000));
     // The Query of the next reconciliation shows the first credit.
     for time in ["PT11M", "PT1H", "PT24H"] {
         api.advance_and_settle(time).await;
     }
     assert_eq!(api.credit_calls(), 2);
-    api.assert_credited(charge, AMOUNT, 1).await;
+    api.assert_credited(charge, "60.00", 1).await;
     api.assert_nothing_is_planned().await;
 }
 
@@ -184,7 +196,7 @@ async fn concurrent_runs_send_a_lost_credit_once() {
         charges.push(charge);
     }
     let owned = Arc::get_mut(&mut api).unwrap();
-    owned.advance_clock("PT5M1S").await;
+    owned.advance_clock("PT16M1S").await;
     let requests: Vec<_> = charges
         .iter()
         .map(|charge| {

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use local::template::{Function, Template};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{SOURCES, file, source, starts};
 
@@ -147,7 +147,7 @@ static VARIABLES: LazyLock<BTreeMap<String, BTreeSet<String>>> = LazyLock::new(|
     read
 });
 
-/// Each scheduled function runs every minute, and failed runs go to the dead-letter queue.
+/// Each scheduled function runs every minute and is never more than 5 minutes late, and failed runs go to the dead-letter queue.
 pub(super) fn schedule(template: &Template, function: &Function) -> Vec<String> {
     let expected = source(function).contains("schedule::serve(").then(|| Duration::from_mins(1));
     let mut violations = Vec::new();
@@ -170,6 +170,12 @@ pub(super) fn schedule(template: &Template, function: &Function) -> Vec<String> 
     // The run of the next minute does the same work.
     if invoke_config["MaximumRetryAttempts"] != 0 {
         violations.push(format!("{}: a failed run is retried", function.binary));
+    }
+    // A CREDIT is sent again 16 minutes after the instant of a run (`Crediting::RESEND_AFTER`), however late the run was.
+    let age = |policy: &Value| policy["MaximumEventAgeInSeconds"].as_u64();
+    let delays = [age(&event["RetryPolicy"]), age(invoke_config), properties["Timeout"].as_u64()];
+    if delays.into_iter().sum::<Option<u64>>().is_none_or(|seconds| 300 < seconds) {
+        violations.push(format!("{}: a run can end more than 5 minutes late", function.binary));
     }
     violations
 }

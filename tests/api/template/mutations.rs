@@ -116,7 +116,8 @@ fn changed_routes_and_schedules_are_detected() {
                 mutations.push(Mutation::replace(format!("{properties}/Path"), json!(shorter)));
                 mutations.push(Mutation::replace(format!("{properties}/Method"), json!("HEAD")));
             }
-            for part in ["Auth", "DeadLetterConfig", "RetryPolicy", "ScheduleExpression"] {
+            let age = "RetryPolicy/MaximumEventAgeInSeconds";
+            for part in ["Auth", "DeadLetterConfig", "RetryPolicy", age, "ScheduleExpression"] {
                 if document.pointer(&format!("{properties}/{part}")).is_some() {
                     mutations.push(Mutation::remove(format!("{properties}/{part}")));
                 }
@@ -125,10 +126,12 @@ fn changed_routes_and_schedules_are_detected() {
         }
         if document.pointer(&format!("{function}/Properties/EventInvokeConfig")).is_some() {
             mutations.push(Mutation::remove(format!("{function}/Properties/EventInvokeConfig")));
+            let age = format!("{function}/Properties/EventInvokeConfig/MaximumEventAgeInSeconds");
+            mutations.push(Mutation::replace(age, json!(91)));
         }
         mutations.push(Mutation::remove(function));
     }
-    assert_all_detected(&mutations, 85);
+    assert_all_detected(&mutations, 91);
 }
 
 #[test]

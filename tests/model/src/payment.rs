@@ -24,7 +24,8 @@
 //!
 //! - Register, AUTH, CAPTURE and ANNUL are executed at any time after they were sent, or never. An authorization is released in the
 //!   end if its AUTH was executed before the last planned reconciliation, a day after the end of its transaction.
-//! - A CREDIT is executed within five minutes of the instant of the request or of the run that sent it, or never.
+//! - A CREDIT is executed within 16 minutes of the instant of the request or of the run that sent it, or never. A run can be five
+//!   minutes late, so this leaves at least eleven minutes to Nets.
 //! - Query shows the effect of every request that was executed before.
 //! - No request of a client takes longer than 30 seconds, and no run of the schedule longer than 90.
 //!
@@ -32,7 +33,7 @@
 //!
 //! - There is one order, one customer and one card. Different payments are independent of each other.
 //! - Amounts are always as registered. Notifications of payments, access control, and the limits of 16 transactions and
-//!   registrations are not modelled.
+//!   registrations, of 100 credits and of 365 days are not modelled.
 //! - The time limit of a function (19 seconds for the last call to Nets) is not modelled. To the protocol it is an unclear reply.
 
 pub mod configuration;

@@ -10,11 +10,6 @@ const AUTHORIZATION_SECONDS: u32 = 5;
 
 pub(super) fn row(refusal: PaymentRefusal) -> Row {
     let conflict = |slug, detail| plain(StatusCode::CONFLICT, slug, detail);
-    let busy = |row, seconds| Row {
-        error_reason: Some(RESOURCE_BUSY),
-        retry_after_seconds: Some(seconds),
-        ..row
-    };
     match refusal {
         PaymentRefusal::NotFound => {
             plain(StatusCode::NOT_FOUND, "not-found", "The payment was not found.")
@@ -75,6 +70,14 @@ pub(super) fn row(refusal: PaymentRefusal) -> Row {
             "credit-below-credited",
             "A larger amount is already credited or being credited. A credit cannot be taken back.",
         ),
+        PaymentRefusal::CreditTooLate => conflict(
+            "credit-too-late",
+            "The amount was captured more than 365 days ago. It cannot be credited to the card any more.",
+        ),
+        PaymentRefusal::TooManyCredits => conflict(
+            "too-many-credits",
+            "The transaction has reached the limit of 100 credits of a part. Only the whole captured amount can still be credited.",
+        ),
         PaymentRefusal::CreditInProgress { retry_after_seconds } => busy(
             conflict(
                 "credit-in-progress",
@@ -104,6 +107,11 @@ pub(super) fn row(refusal: PaymentRefusal) -> Row {
             "The customer has not agreed that the card is charged without the customer. Create a terminal without transactionType.",
         ),
     }
+}
+
+/// The request can be repeated after these seconds.
+fn busy(row: Row, seconds: u32) -> Row {
+    Row { error_reason: Some(RESOURCE_BUSY), retry_after_seconds: Some(seconds), ..row }
 }
 
 /// The customer's own cancellation has the same type whether other terminals of the transaction are open or not.

@@ -35,6 +35,8 @@ fn refusals() -> Vec<PaymentRefusal> {
         PaymentRefusal::NotCaptured,
         PaymentRefusal::CreditAboveCaptured,
         PaymentRefusal::CreditBelowCredited,
+        PaymentRefusal::CreditTooLate,
+        PaymentRefusal::TooManyCredits,
         PaymentRefusal::CreditInProgress { retry_after_seconds: 300 },
         PaymentRefusal::CreditRefused,
         PaymentRefusal::TooManyDeclines { retry_after_seconds: 3600 },
@@ -76,6 +78,8 @@ fn expected(refusal: PaymentRefusal) -> Expected {
         PaymentRefusal::NotCaptured => (409, "not-captured", None, None),
         PaymentRefusal::CreditAboveCaptured => (409, "credit-above-captured", None, None),
         PaymentRefusal::CreditBelowCredited => (409, "credit-below-credited", None, None),
+        PaymentRefusal::CreditTooLate => (409, "credit-too-late", None, None),
+        PaymentRefusal::TooManyCredits => (409, "too-many-credits", None, None),
         PaymentRefusal::CreditInProgress { .. } => {
             (409, "credit-in-progress", Some("RESOURCE_BUSY"), Some(300))
         }

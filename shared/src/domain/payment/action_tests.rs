@@ -65,6 +65,9 @@ enum_with_all! {
         CreditInProgress,
         CreditInDoubt,
         RepeatedCreditRefused,
+        /// 29.99 are credited, in as many parts as are possible.
+        AllPartsCredited,
+        CapturedAYearAgo,
     }
 }
 
@@ -148,13 +151,20 @@ fn payment_in(state: InitialState) -> Payment {
             .with(0, declined(Decline::Soft)),
         S::PartlyCredited => paid().with(0, captured(10_000, 3_000)),
         S::CreditInProgress => paid().with_credit(3_000),
-        S::CreditInDoubt => paid().with_credit(3_000).after(minutes(5)),
+        S::CreditInDoubt => paid().with_credit(3_000).after(minutes(16)),
         S::RepeatedCreditRefused => {
-            let mut payment = paid().with_credit(3_000).after(minutes(5));
+            let mut payment = paid().with_credit(3_000).after(minutes(16));
             let request = payment.resend_credit(transaction_id(0)).unwrap();
             payment.credit_refused(request);
             payment.after(minutes(5))
         }
+        S::AllPartsCredited => {
+            let part = |payment: Payment, credited| {
+                payment.with_credit(credited).with(0, captured(10_000, credited))
+            };
+            (2_900..=2_999).fold(paid(), part)
+        }
+        S::CapturedAYearAgo => paid().after(Crediting::PERIOD),
     }
 }
 

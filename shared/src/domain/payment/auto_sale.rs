@@ -2,7 +2,9 @@
 //!
 //! With the customer, Nets authorizes the registration when the customer leaves the page (`autoAuth`). So the registration is chosen
 //! when it is opened, and this service never requests AUTH for it. A charge of the merchant has no page: the schedule chooses the
-//! registration, once, and requests AUTH. After a decline that is not permanent, only the client tries again.
+//! registration and requests AUTH. After a decline that is not permanent, only the client tries again. If it is not clear whether
+//! AUTH succeeded, the schedule requests it again, but only a few times, because the card schemes limit repeated authorizations. It
+//! queries the registration until the transaction ends.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -16,6 +18,10 @@ use crate::domain::terminal::Terminal;
 impl Registration {
     /// How long Nets can authorize it by itself, counted from its opening: the lifetime of the page, and a minute for Nets.
     const AUTO_AUTH_PERIOD: TimeDelta = Terminal::RECONCILE_AFTER[2];
+    /// When the schedule requests AUTH for a charge of the merchant, counted from its opening: in the first run after each of these
+    /// instants, and before [`Self::AUTO_AUTH_PERIOD`] is over. A run requests AUTH at most twice.
+    const AUTH_AFTER: [TimeDelta; 3] =
+        [Terminal::RECONCILE_AFTER[0], Terminal::RECONCILE_AFTER[1], Terminal::LIFETIME];
 
     /// Returns whether Nets authorizes it by itself when the customer leaves the page. This service requests no AUTH for it.
     pub(super) fn is_auto_auth(&self) -> bool {
@@ -54,6 +60,26 @@ impl Initiated {
             }
             None => self.open().find(|number| is_auto_sale(number) && !was_requested(number)),
         }
+    }
+
+    /// Returns whether the schedule may request AUTH for a registration of the merchant: for the first time, or again at one of the
+    /// planned instants.
+    fn may_request_auth_for_sale(&self, number: Attempt, now: DateTime<Utc>) -> bool {
+        let Some(one) = self.get(number) else { return false };
+        let chosen_at = self.chosen.map(|chosen| chosen.at);
+        let is_planned = |after| {
+            let at = one.opened_at + after;
+            chosen_at < Some(at) && at <= now
+        };
+        let is_too_late = one.opened_at + Registration::AUTO_AUTH_PERIOD <= now;
+        !one.auth_requested || !is_too_late && Registration::AUTH_AFTER.into_iter().any(is_planned)
+    }
+
+    /// Returns whether this is the chosen registration of an auto sale of the merchant.
+    pub(super) fn is_chosen_for_merchant_sale(&self, number: Attempt) -> bool {
+        let is_merchant_sale =
+            |one: &Registration| one.auto_sale && one.initiator == Initiator::Merchant;
+        self.is_chosen(number) && self.get(number).is_some_and(is_merchant_sale)
     }
 
     /// Returns whether Nets authorizes this registration by itself.
@@ -145,5 +171,23 @@ impl Payment {
     #[must_use]
     pub fn may_request_auth(&self, id: RegistrationId) -> bool {
         !self.registration(id).is_some_and(Registration::is_auto_auth)
+    }
+
+    /// Returns whether this service may now request AUTH for a registration without a request of the client. `false`: it may only
+    /// query the registration, and capture what Nets has authorized.
+    #[must_use]
+    pub fn may_request_auth_for_sale(&self, id: RegistrationId) -> bool {
+        let transaction = self.transaction(id.transaction).ok();
+        self.may_request_auth(id)
+            && transaction.is_some_and(|one| match &one.state {
+                State::Initiated(initiated) => {
+                    initiated.may_request_auth_for_sale(id.number, self.now)
+                }
+                State::Created
+                | State::Captured(_)
+                | State::Credited(_)
+                | State::Rejected { .. }
+                | State::Cancelled { .. } => false,
+            })
     }
 }

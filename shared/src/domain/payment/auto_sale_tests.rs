@@ -10,6 +10,10 @@ use crate::error::Decline;
 const SOFT: Reconciliation = Reconciliation::Declined(Decline::Soft);
 const PENDING: Reconciliation = Reconciliation::Pending;
 
+fn payment_of_merchant() -> Payment {
+    payment().opened(Initiator::Merchant)
+}
+
 fn off_session() -> Payment {
     payment().opened_with(auto_sale(Initiator::Merchant))
 }
@@ -208,9 +212,83 @@ fn a_charge_of_the_merchant_is_due_a_minute_after_its_terminal() {
     assert_eq!(open().after(minutes(1)).due_auto_sales(), [], "not without autoSale");
 }
 
+/// The card schemes limit repeated authorizations, so an AUTH in doubt is requested at 1, 5 and 15 minutes. The registration is
+/// queried each minute, and an authorization that is found is captured.
+#[test]
+fn an_auth_in_doubt_is_requested_in_three_runs() {
+    let mut payment = off_session();
+    let mut requested = Vec::new();
+    for minute in 1..=70 {
+        payment = payment.at(start() + minutes(minute));
+        if payment.due_auto_sales().is_empty() {
+            continue;
+        }
+        if payment.may_request_auth_for_sale(registration(0)) {
+            requested.push(minute);
+            payment = payment.choosing(0).with(0, Reconciliation::Unclear);
+        } else {
+            payment.found(0, PENDING);
+        }
+        assert_eq!(payment.chosen(), Some(attempt(0)));
+    }
+    assert_eq!((requested, payment.due_at()), (vec![1, 5, 15], Some(start() + minutes(24 * 60))));
+    assert!(payment.may_request_auth(registration(0)), "the client can request it");
+    let mut found = payment.clone();
+    assert_eq!(found.found(0, Reconciliation::Authorized(amount())), NextStep::Capture);
+    let ended = payment.after(minutes(24 * 60));
+    assert_eq!(ended.refusal(), PaymentRefusal::Cancelled(CancelReason::TimedOut));
+    assert!(!ended.may_request_auth_for_sale(registration(0)));
+    assert_eq!(ended.due_registrations(), [registration(0)], "to annul what is found");
+}
+
+/// The first AUTH is never too late: it is no repetition.
+#[test]
+fn the_first_auth_can_be_late_and_a_later_one_is_not_requested() {
+    let edge = minutes(16);
+    let mut payment = off_session().after(minutes(4));
+    assert!(payment.may_request_auth_for_sale(registration(0)));
+    payment = payment.choosing(0);
+    assert!(!payment.may_request_auth_for_sale(registration(0)), "in this run");
+    payment = payment.at(start() + edge - millisecond());
+    assert!(payment.may_request_auth_for_sale(registration(0)));
+    assert!(!payment.at(start() + edge).may_request_auth_for_sale(registration(0)));
+    let late = off_session().after(minutes(90));
+    assert!(late.may_request_auth_for_sale(registration(0)));
+    let late = late.choosing(0).after(minutes(1));
+    assert!(!late.may_request_auth_for_sale(registration(0)));
+    // Nets authorizes it by itself.
+    assert!(!auto_sale_at_page().may_request_auth_for_sale(registration(0)));
+}
+
+/// AUTH may have been requested, so it stays chosen. It is queried as planned, not each minute.
+#[test]
+fn a_charge_of_the_merchant_that_nets_does_not_know_is_queried_as_planned() {
+    let never = Reconciliation::NeverRegistered;
+    let mut payment = off_session().after(minutes(1)).choosing(0).with(0, never);
+    let mut queried = Vec::new();
+    while payment.first_status() == "INITIATED" {
+        let due_at = payment.due_at().unwrap();
+        queried.push((due_at - start()).num_minutes());
+        payment = payment.at(due_at);
+        if payment.first_status() == "INITIATED" {
+            assert_eq!(payment.due_auto_sales(), [transaction_id(0)]);
+            payment.found(0, never);
+            assert_eq!(payment.chosen(), Some(attempt(0)));
+        }
+    }
+    assert_eq!(queried, [2, 5, 16, 60, 24 * 60]);
+    assert_eq!(payment.refusal(), PaymentRefusal::Cancelled(CancelReason::TimedOut));
+    // A charge that the client captures is closed, so that another terminal can follow.
+    let mut client = payment_of_merchant().choosing(0).after(minutes(1)).with(0, never);
+    assert_eq!(
+        (client.chosen(), client.open(terminal(Initiator::Merchant))),
+        (None, Ok(opened(1, true)))
+    );
+}
+
 #[test]
 fn a_repeated_terminal_of_the_merchant_can_add_auto_sale_and_never_removes_it() {
-    let ordinary = || payment().opened(Initiator::Merchant);
+    let ordinary = payment_of_merchant;
     let mut payment = ordinary();
     assert_eq!(payment.open(auto_sale(Initiator::Merchant)), Ok(opened(0, false)));
     assert_eq!(payment.auto_sale(transaction_id(0)), Some(registration(0)));

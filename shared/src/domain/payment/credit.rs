@@ -3,6 +3,9 @@
 //! A request names the total that shall have been credited. Nets credits a part again if CREDIT is repeated, so at most one credit is
 //! in progress: its intent is stored before CREDIT is sent. It is over when Nets shows the total. If Nets shows it neither as a sum
 //! nor in its history [`Crediting::RESEND_AFTER`] after CREDIT was sent, the schedule sends CREDIT of the missing sum again.
+//!
+//! Nets' reply to Query has a line for each credit, and Nets credits for a limited time. So the number of parts and the time are
+//! limited.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -11,6 +14,7 @@ use super::transaction::{Captured, Transaction};
 use super::{Payment, seconds_until_retry};
 use crate::domain::id::{PaymentTransactionId, RegistrationId};
 use crate::domain::money::Money;
+use crate::domain::terminal::Terminal;
 use crate::error::PaymentRefusal;
 
 /// A credit that was sent to Nets and is not confirmed yet.
@@ -49,10 +53,17 @@ pub enum Credit {
 }
 
 impl Crediting {
-    /// When CREDIT can be sent again, counted from `sent_at`. Assumption: a CREDIT does not take effect later than this.
-    pub const RESEND_AFTER: TimeDelta = TimeDelta::minutes(5);
+    /// When CREDIT can be sent again, counted from `sent_at`: at the third planned reconciliation, after 16 minutes. A run can be 5
+    /// minutes late (`template.yaml`: 2 minutes of retries, 1 minute in Lambda's queue, 90 seconds of work), so at least 11 minutes
+    /// are between two CREDITs. Assumption: a CREDIT does not take effect later than that.
+    pub const RESEND_AFTER: TimeDelta = Terminal::RECONCILE_AFTER[2];
     /// How often CREDIT is sent at most.
     pub const MAX_SENDS: u8 = 5;
+    /// How many credits of a part a transaction can have. Nets' reply to Query has about 350 bytes for each, and may have 64 KiB:
+    /// the rest is for credits in Netaxept Admin.
+    pub const MAX_PARTS: u8 = 100;
+    /// How long after the capture a credit can begin (netaxept.md §4.1). Some card types accept credits only for 180 days.
+    pub const PERIOD: TimeDelta = TimeDelta::days(365);
 
     fn new(target_minor: u64, now: DateTime<Utc>) -> Self {
         let schedule = Schedule::starting(now);
@@ -107,6 +118,21 @@ impl Captured {
         Self { crediting: self.crediting.map(soon), ..self }
     }
 
+    /// Checks whether a credit to this target can begin. Everything can be credited also after the last part, so that no rest stays.
+    fn check_new_credit(
+        &self,
+        target_minor: u64,
+        now: DateTime<Utc>,
+    ) -> Result<(), PaymentRefusal> {
+        if self.at + Crediting::PERIOD <= now {
+            return Err(PaymentRefusal::CreditTooLate);
+        }
+        if Crediting::MAX_PARTS <= self.credits && target_minor < self.captured_minor {
+            return Err(PaymentRefusal::TooManyCredits);
+        }
+        Ok(())
+    }
+
     fn request(
         &self,
         id: PaymentTransactionId,
@@ -128,14 +154,19 @@ impl Payment {
     /// [`Self::begin_credit`], or `None` if the total is credited and no other credit is in progress.
     ///
     /// # Errors
-    /// `NotFound`; `NotCaptured`; `CreditAboveCaptured`; `CreditBelowCredited`.
+    /// `NotFound`; `NotCaptured`; `CreditAboveCaptured`; `CreditBelowCredited`; `CreditTooLate` or `TooManyCredits`, except if this
+    /// total is already credited or being credited.
     pub fn check_credit(
         &self,
         id: PaymentTransactionId,
         total: Option<Money>,
     ) -> Result<Option<RegistrationId>, PaymentRefusal> {
         let (captured, target) = self.credit_target(id, total)?;
-        let is_completed = captured.credited_minor == target && captured.crediting.is_none();
+        let in_progress = captured.crediting.map(|crediting| crediting.target_minor);
+        if in_progress.unwrap_or(captured.credited_minor) != target {
+            captured.check_new_credit(target, self.now)?;
+        }
+        let is_completed = captured.credited_minor == target && in_progress.is_none();
         let registration = RegistrationId { transaction: id, number: captured.registration };
         Ok((!is_completed).then_some(registration))
     }
@@ -158,8 +189,11 @@ impl Payment {
         if captured.credited_minor == target {
             return Ok(Credit::Completed);
         }
+        captured.check_new_credit(target, now)?;
+        let credits = captured.credits.saturating_add(1);
         let request = captured.request(id, target, self.transaction(id)?.charge.amount);
-        self.set_crediting(id, Some(Crediting::new(target, now)));
+        let crediting = Some(Crediting::new(target, now));
+        self.update_captured(id, |captured| Captured { credits, crediting, ..captured });
         Ok(Credit::Send(request))
     }
 
@@ -212,7 +246,14 @@ impl Payment {
     }
 
     fn set_crediting(&mut self, id: PaymentTransactionId, crediting: Option<Crediting>) {
-        let set = |transaction: Transaction| (transaction.with_crediting(crediting), ());
-        self.update(id.attempt(), set);
+        self.update_captured(id, |captured| Captured { crediting, ..captured });
+    }
+
+    fn update_captured(
+        &mut self,
+        id: PaymentTransactionId,
+        change: impl FnOnce(Captured) -> Captured,
+    ) {
+        self.update(id.attempt(), |transaction| (transaction.with_captured(change), ()));
     }
 }

@@ -7,6 +7,7 @@ use super::*;
 use crate::domain::id::RegistrationId;
 use crate::domain::money::{Currency, Money};
 use crate::domain::terminal::Terminal;
+use crate::error::PaymentRefusal::{CreditTooLate, TooManyCredits};
 
 /// A Query that shows these credited minor units, and no reference.
 fn credited(minor: u64) -> Reconciliation {
@@ -137,28 +138,36 @@ fn a_reference_in_the_history_confirms_a_credit_up_to_its_target() {
 }
 
 #[test]
-fn a_credit_that_nets_does_not_show_is_sent_again_after_5_minutes() {
+fn a_credit_that_nets_does_not_show_is_sent_again_after_16_minutes() {
     let mut payment = paid().with_credit(3_000).after(minutes(1)).with(0, credited(0));
     assert_eq!((payment.resend(), payment.due_at()), (None, Some(start() + minutes(5))));
-    let mut early = payment.clone().after(minutes(4) - millisecond()).with(0, credited(0));
+    payment = payment.after(minutes(4)).with(0, credited(0));
+    assert_eq!((payment.resend(), payment.due_at()), (None, Some(start() + minutes(16))));
+    let mut early = payment.clone().after(minutes(11) - millisecond()).with(0, credited(0));
     assert_eq!(early.resend(), None);
-    payment = payment.after(minutes(4));
+    payment = payment.after(minutes(11));
     assert_eq!(payment.due_registrations(), [registration(0)]);
     payment.found(0, credited(0));
     assert_eq!(payment.resend(), Some(request(3_000, 3_000)));
     let sent = payment.in_progress().unwrap();
-    assert_eq!((sent.sends, sent.sent_at), (2, start() + minutes(5)));
-    assert_eq!((payment.resend(), payment.due_at()), (None, Some(start() + minutes(6))), "once");
+    assert_eq!((sent.sends, sent.sent_at), (2, start() + minutes(16)));
+    assert_eq!((payment.resend(), payment.due_at()), (None, Some(start() + minutes(17))), "once");
     // Meanwhile 10.00 were credited in Netaxept Admin.
-    let mut again = payment.after(minutes(5)).with(0, credited(1_000));
+    let mut again = payment.after(minutes(16)).with(0, credited(1_000));
     assert_eq!(again.resend(), Some(request(2_000, 3_000)));
+}
+
+/// `sent_at` is the instant of a run, which ends at most 5 minutes later (`tests/api/template/functions.rs` checks it).
+#[test]
+fn between_two_credits_are_more_than_5_minutes_also_if_a_run_is_late() {
+    assert!(Crediting::RESEND_AFTER - minutes(5) > minutes(5));
 }
 
 #[test]
 fn without_a_clear_query_of_the_capture_a_credit_is_not_sent_again() {
-    let payment = paid().with_credit(3_000).after(minutes(5));
+    let payment = paid().with_credit(3_000).after(minutes(16));
     let mut unclear = payment.clone().with(0, Reconciliation::Unclear);
-    assert_eq!((unclear.resend(), unclear.due_at()), (None, Some(start() + minutes(6))));
+    assert_eq!((unclear.resend(), unclear.due_at()), (None, Some(start() + minutes(17))));
     let mut clear = unclear.after(minutes(1)).with(0, credited(0));
     assert_eq!(clear.resend(), Some(request(3_000, 3_000)));
     for older in [
@@ -169,16 +178,86 @@ fn without_a_clear_query_of_the_capture_a_credit_is_not_sent_again() {
         Reconciliation::Cancelled,
     ] {
         let mut payment = payment.clone().with(0, older);
-        assert_eq!((payment.resend(), payment.due_at()), (None, Some(start() + minutes(16))));
+        assert_eq!((payment.resend(), payment.due_at()), (None, Some(start() + minutes(60))));
     }
 }
 
 #[test]
 fn a_query_of_a_request_does_not_postpone_the_sending() {
-    let payment = paid().with_credit(3_000).after(minutes(5)).with(0, credited(0));
+    let payment = paid().with_credit(3_000).after(minutes(16)).with(0, credited(0));
     let mut later = payment.after(minutes(2)).with(0, credited(0));
     assert_eq!(later.due_at(), Some(start() + minutes(1)), "still overdue");
     assert_eq!(later.resend(), Some(request(3_000, 3_000)));
+}
+
+/// The service queries the last one after an hour and a day, but a client can find the result earlier.
+#[test]
+fn a_caller_is_told_to_wait_an_hour_at_most() {
+    let mut payment = paid().with_credit(3_000);
+    let waits = |payment: &Payment| match payment.clone().begin_credit(transaction_id(0), None) {
+        Err(PaymentRefusal::CreditInProgress { retry_after_seconds }) => retry_after_seconds,
+        other => panic!("{other:?}"),
+    };
+    for sends in 1..=Crediting::MAX_SENDS {
+        assert_eq!((payment.in_progress().unwrap().sends, waits(&payment)), (sends, 60));
+        payment = payment.after(minutes(1)).with(0, credited(0));
+        assert_eq!(waits(&payment), 240);
+        payment = payment.after(minutes(15)).with(0, credited(0));
+        let is_last = sends == Crediting::MAX_SENDS;
+        assert_eq!(payment.resend().is_none(), is_last);
+    }
+    assert_eq!(waits(&payment), 44 * 60);
+    payment = payment.after(minutes(44)).with(0, credited(0));
+    assert_eq!((waits(&payment), payment.due_at()), (3600, Some(payment.now + minutes(23 * 60))));
+}
+
+/// After the last part only everything, so that no rest stays. Also after Nets refused it.
+#[test]
+fn a_transaction_has_at_most_100_credits_of_a_part() {
+    let mut payment = paid();
+    for part in 1..=u64::from(Crediting::MAX_PARTS) {
+        payment = payment.with_credit(part);
+        let (again, next) = (Some(nok(part)), Some(nok(part + 1)));
+        assert!(payment.check_credit(transaction_id(0), again).is_ok(), "a Query may confirm it");
+        let is_last = part == u64::from(Crediting::MAX_PARTS);
+        let expected = if is_last { Err(TooManyCredits) } else { Ok(Some(registration(0))) };
+        assert_eq!(payment.check_credit(transaction_id(0), next), expected, "{part}");
+        payment = payment.with(0, credited(part));
+    }
+    let next = Some(nok(9_999));
+    assert_eq!(payment.check_credit(transaction_id(0), next), Err(TooManyCredits));
+    assert_eq!(payment.begin_credit(transaction_id(0), next), Err(TooManyCredits));
+    assert_eq!(payment.check_credit(transaction_id(0), Some(nok(100))), Ok(None));
+    for _ in 0..200 {
+        assert_eq!(payment.check_credit(transaction_id(0), None), Ok(Some(registration(0))));
+        let begun = payment.begin_credit(transaction_id(0), None);
+        assert_eq!(begun, Ok(Credit::Send(request(9_900, 10_000))));
+        payment.credit_refused(request(9_900, 10_000));
+    }
+    assert_eq!(payment.with_credit(10_000).with(0, credited(10_000)).first_status(), "CREDITED");
+}
+
+#[test]
+fn a_credit_begins_at_most_365_days_after_the_capture() {
+    let payment = paid().after(TimeDelta::days(365) - millisecond());
+    let mut last = payment.clone();
+    assert_eq!(
+        last.begin_credit(transaction_id(0), None),
+        Ok(Credit::Send(request(10_000, 10_000)))
+    );
+    // It is completed, and sent again if necessary.
+    let mut in_progress = last.after(minutes(16));
+    assert_eq!(in_progress.check_credit(transaction_id(0), None), Ok(Some(registration(0))));
+    in_progress.found(0, credited(0));
+    assert_eq!(in_progress.resend(), Some(request(10_000, 10_000)));
+    let mut late = payment.with(0, credited(3_000)).after(millisecond());
+    for total in [Some(nok(3_001)), None] {
+        assert_eq!(late.check_credit(transaction_id(0), total), Err(CreditTooLate));
+        assert_eq!(late.begin_credit(transaction_id(0), total), Err(CreditTooLate));
+    }
+    assert_eq!(late.check_credit(transaction_id(0), Some(nok(3_000))), Ok(None));
+    let above = late.check_credit(transaction_id(0), Some(nok(10_001)));
+    assert_eq!(above, Err(PaymentRefusal::CreditAboveCaptured));
 }
 
 #[test]
@@ -194,7 +273,7 @@ fn a_credit_is_sent_at_most_5_times_and_then_given_up() {
 
 #[test]
 fn after_a_refused_repetition_a_credit_is_only_reconciled() {
-    let mut payment = paid().with_credit(3_000).after(minutes(5)).with(0, credited(0));
+    let mut payment = paid().with_credit(3_000).after(minutes(16)).with(0, credited(0));
     let resent = payment.resend().unwrap();
     payment.credit_refused(resent);
     assert!(payment.in_progress().unwrap().is_refused);

@@ -119,7 +119,10 @@ impl Transaction {
             }
             State::Captured(captured) | State::Credited(captured) => {
                 if captured.registration != number {
-                    return (Self { state: captured.into_state(), ..self }, NextStep::Alarm);
+                    // It cannot be annulled, so it is not queried again, and the alarm is not repeated.
+                    let annulment = captured.annulment.and_then(|one| one.without(number));
+                    let state = Captured { annulment, ..captured }.into_state();
+                    return (Self { state, ..self }, NextStep::Alarm);
                 }
                 (true, captured)
             }
@@ -127,6 +130,8 @@ impl Transaction {
                 (false, new_capture(number, annulment, now))
             }
         };
+        // The alarm follows the first reply with another sum, and each one with a larger sum.
+        let has_right_sum = sum == self.charge.amount || sum.minor() <= captured.captured_minor;
         let credited_at =
             if captured.credited_minor < credited_minor { Some(now) } else { captured.credited_at };
         let captured = Captured {
@@ -137,8 +142,7 @@ impl Transaction {
             ..captured
         };
         let (captured, has_credit_failed) = captured.with_credit_reconciled(now);
-        let is_expected = is_expected && sum == self.charge.amount;
-        let step = match (has_credit_failed, is_expected) {
+        let step = match (has_credit_failed, is_expected && has_right_sum) {
             (true, _) => NextStep::CreditFailed,
             (false, false) => NextStep::Alarm,
             (false, true) => NextStep::Nothing,
@@ -154,6 +158,7 @@ fn new_capture(number: Attempt, annulment: Option<Annulment>, now: DateTime<Utc>
         captured_minor: 0,
         credited_minor: 0,
         credited_at: None,
+        credits: 0,
         crediting: None,
         annulment: annulment.and_then(|annulment| annulment.without(number)),
     }
@@ -235,6 +240,11 @@ impl Initiated {
             Reconciliation::NoCard => initiated(self.unchosen(number)),
             // Before a reconciliation is due, another request may still register it.
             Reconciliation::NeverRegistered if !self.schedule.is_due(now) => initiated(self),
+            // A late Register and a late AUTH would complete it, so it stays chosen. It is not queried each minute.
+            Reconciliation::NeverRegistered if self.is_chosen_for_merchant_sale(number) => {
+                let schedule = self.schedule.rescheduled(now);
+                (State::Initiated(Self { schedule, ..self }), NextStep::Nothing)
+            }
             Reconciliation::NeverRegistered => {
                 initiated(self.closed(number, RegistrationOutcome::NeverRegistered))
             }

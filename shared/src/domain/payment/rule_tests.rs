@@ -212,7 +212,38 @@ fn after_a_capture_authorizations_of_other_registrations_are_annulled() {
     assert_eq!(payment.registrations_to_reconcile(transaction_id(0)), Ok(vec![registration(0)]));
     assert_eq!(payment.found(0, Reconciliation::Authorized(amount())), NextStep::Annul);
     assert_eq!(payment.found(1, Reconciliation::Authorized(amount())), NextStep::Nothing);
+    // A second capture is unexpected. It is not queried again, so the alarm is not repeated.
     assert_eq!(payment.found(0, captured(10_000, 0)), NextStep::Alarm);
+    assert_eq!((payment.due_at(), payment.due_registrations()), (None, vec![]));
+}
+
+/// Each Query shows the sum again: the alarm is not repeated as long as the sum is the same.
+#[test]
+fn an_unexpected_sum_is_alarmed_once() {
+    let mut payment = authorized();
+    for (minor, step) in [
+        (9_000, NextStep::Alarm),
+        (9_000, NextStep::Nothing),
+        // More was captured in Netaxept Admin. Afterwards, an older reply.
+        (9_500, NextStep::Alarm),
+        (9_000, NextStep::Nothing),
+        (9_500, NextStep::Nothing),
+        (10_000, NextStep::Nothing),
+        (10_001, NextStep::Alarm),
+        (10_001, NextStep::Nothing),
+    ] {
+        assert_eq!(payment.found(0, captured(minor, 0)), step, "{minor}");
+    }
+    let mut paid = paid();
+    assert_eq!(paid.found(0, captured(10_000, 0)), NextStep::Nothing);
+    let krona = Money::new(10_000, crate::domain::money::Currency::Sek);
+    let other =
+        Reconciliation::Captured { captured: krona, credited_minor: 0, credited_target: None };
+    let mut payment = authorized();
+    assert_eq!(
+        [payment.found(0, other), payment.found(0, other)],
+        [NextStep::Alarm, NextStep::Nothing]
+    );
 }
 
 #[test]

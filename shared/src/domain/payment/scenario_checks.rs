@@ -88,7 +88,7 @@ impl World {
         self.observed.promised.insert(request.id, request.target_minor);
     }
 
-    /// A credit is not sent twice within 5 minutes.
+    /// A credit is not sent twice within 16 minutes.
     pub(super) fn check_credit_is_not_repeated(
         &mut self,
         request: CreditRequest,

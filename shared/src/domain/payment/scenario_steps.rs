@@ -117,7 +117,7 @@ pub(crate) fn credit_step() -> impl Strategy<Value = Step> {
     let is_refused = prop_oneof![5 => Just(false), 1 => Just(true)];
     let time = prop_oneof![
         3 => (0..30_i64).prop_map(TimeDelta::seconds),
-        3 => (0..7_i64).prop_map(TimeDelta::minutes),
+        3 => (0..20_i64).prop_map(TimeDelta::minutes),
         1 => (0..30_i64).prop_map(TimeDelta::hours),
     ];
     prop_oneof![

@@ -39,6 +39,7 @@ struct Request {
     registration: RegistrationId,
     /// The payment as this request stored it.
     payment: Payment,
+    may_request_auth: bool,
     may_capture: bool,
 }
 
@@ -285,16 +286,26 @@ impl World {
         for id in ids {
             if let Some(registration) = self.payment.auto_sale(id) {
                 self.check_auto_sale(registration);
-                self.choose(registration);
+                let is_auto_auth = !self.payment.may_request_auth(registration);
+                if is_auto_auth || self.payment.may_request_auth_for_sale(registration) {
+                    self.choose(registration);
+                } else {
+                    self.begin_capture(registration, false);
+                }
             }
         }
     }
 
     fn choose(&mut self, id: RegistrationId) -> Option<RegistrationId> {
         let Ok(Capture::Authorize(registration)) = self.payment.choose(id) else { return None };
-        let (started_at, payment) = (self.now, self.payment.clone());
-        self.requests.push(Request { started_at, registration, payment, may_capture: false });
+        self.begin_capture(registration, self.payment.may_request_auth(registration));
         Some(registration)
+    }
+
+    fn begin_capture(&mut self, registration: RegistrationId, may_request_auth: bool) {
+        let (started_at, payment, may_capture) = (self.now, self.payment.clone(), false);
+        let request = Request { started_at, registration, payment, may_request_auth, may_capture };
+        self.requests.push(request);
     }
 
     /// AUTH or Query, then CAPTURE without a write in between.
@@ -309,7 +320,7 @@ impl World {
             self.apply_reply(id, reply);
             return;
         }
-        let reply = if request.payment.may_request_auth(id) {
+        let reply = if request.may_request_auth {
             self.send(id, Operation::Auth(decline), delivery, request.started_at)
         } else {
             Reply::Found(self.query(id))

@@ -92,6 +92,8 @@ pub struct Captured {
     pub credited_minor: u64,
     /// When this service last learned of a credit. `None` if nothing is credited.
     pub credited_at: Option<DateTime<Utc>>,
+    /// How many credits this service has begun.
+    pub credits: u8,
     /// The credit that was sent to Nets and is not confirmed yet.
     pub crediting: Option<Crediting>,
     /// The obligation to annul authorizations of other registrations. `None` if AUTH was requested for no other one.
@@ -260,12 +262,12 @@ impl Transaction {
         }
     }
 
-    /// The same transaction with another credit in progress, if it is captured.
+    /// The same transaction with a change of its captured money. Any other state stays unchanged.
     #[must_use]
-    pub(super) fn with_crediting(self, crediting: Option<Crediting>) -> Self {
+    pub(super) fn with_captured(self, change: impl FnOnce(Captured) -> Captured) -> Self {
         let state = match self.state {
-            State::Captured(captured) => State::Captured(Captured { crediting, ..captured }),
-            State::Credited(captured) => State::Credited(Captured { crediting, ..captured }),
+            State::Captured(captured) => State::Captured(change(captured)),
+            State::Credited(captured) => State::Credited(change(captured)),
             other @ (State::Created
             | State::Initiated(_)
             | State::Rejected { .. }

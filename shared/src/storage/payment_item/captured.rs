@@ -20,6 +20,8 @@ pub(super) struct StoredCaptured {
     credited: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     credited_at: Option<i64>,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    credits: u8,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     crediting: Option<StoredCrediting>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -51,9 +53,8 @@ pub(super) struct StoredAnnulment {
     reconcile_at: Option<i64>,
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
-fn is_zero(value: &u64) -> bool {
-    *value == 0
+fn is_zero<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 impl From<&Captured> for StoredCaptured {
@@ -64,6 +65,7 @@ impl From<&Captured> for StoredCaptured {
             captured: captured.captured_minor,
             credited: captured.credited_minor,
             credited_at: captured.credited_at.map(|at| at.timestamp_millis()),
+            credits: captured.credits,
             crediting: captured.crediting.as_ref().map(From::from),
             annulment: captured.annulment.as_ref().map(From::from),
         }
@@ -80,6 +82,7 @@ impl TryFrom<&StoredCaptured> for Captured {
             captured_minor: stored.captured,
             credited_minor: stored.credited,
             credited_at: stored.credited_at.map(instant).transpose()?,
+            credits: stored.credits,
             crediting: stored.crediting.as_ref().map(Crediting::try_from).transpose()?,
             annulment: stored.annulment.as_ref().map(Annulment::try_from).transpose()?,
         })

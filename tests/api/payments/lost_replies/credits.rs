@@ -71,8 +71,8 @@ async fn run(rows: &[Row]) -> String {
         left.push(world.lose_credit(row, &format!("left-{turn}")).await);
     }
     world.repeat_credits(&mut repeated).await;
-    // A lost credit is sent again after 5 minutes.
-    for time in ["PT1M", "PT4M", "PT1M", "PT10M", "PT44M"] {
+    // A lost credit is sent again after 16 minutes.
+    for time in ["PT1M", "PT4M", "PT11M", "PT1M", "PT43M"] {
         world.api.advance_and_settle(time).await;
         world.repeat_credits(&mut repeated).await;
     }

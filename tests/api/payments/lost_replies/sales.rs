@@ -38,8 +38,8 @@ async fn run(rows: &[Row]) -> String {
             assert!(requests <= 3, "{:?}: not captured by three requests", row.describe());
         }
         let left = world.lose_sale(row, &format!("left-{turn}")).await;
-        // AUTH and a Query can be too late for the first run.
-        for _ in 0..3 {
+        // A Query can be too late for the first run. An AUTH in doubt is requested again 5 minutes after the terminal.
+        for _ in 0..4 {
             world.api.advance_and_settle("PT1M").await;
         }
         let of_captured = outcome(&world.api, row, captured, true).await;

@@ -104,6 +104,7 @@ fn a_filter_selects_by_each_of_its_members() {
         ("text=nothing", &[]),
         ("source=authorizer", &[4]),
         ("level=ERROR", &[1]),
+        ("level=INFO", &[2, 4]),
         ("item=71", &[2, 3]),
         ("item=1138", &[2, 3]),
         ("item=72", &[]),

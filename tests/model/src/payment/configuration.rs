@@ -36,6 +36,7 @@ pub const ALL: &[(&str, Builder)] = &[
     ("payment-two-captures", purchase::two_captures),
     ("payment-second-terminal", purchase::second_terminal),
     ("payment-capture-and-cancel", purchase::capture_and_cancel),
+    ("payment-cancel-and-create", purchase::cancel_and_create),
     ("payment-end-of-card", purchase::end_of_card),
     ("payment-hold", purchase::hold),
     ("payment-auto-sale", purchase::auto_sale),

@@ -11,6 +11,10 @@ use super::{Answer, Call, money};
 
 /// How long a page is available (Entur's prose).
 const PAGE_LIFETIME: TimeDelta = TimeDelta::minutes(15);
+/// How long after the opening of a registration an authorization is in time: until the last planned reconciliation before the timeout.
+const AUTH_IN_TIME: TimeDelta = TimeDelta::hours(1);
+/// The same for an authorization by Nets itself: the lifetime of the page, and a minute.
+const AUTO_AUTH_IN_TIME: TimeDelta = TimeDelta::minutes(16);
 /// How long after the opening of a registration Nets can still authorize it by itself.
 const AUTO_AUTH_PERIOD: TimeDelta = TimeDelta::hours(24);
 
@@ -32,9 +36,10 @@ pub enum Page {
 pub enum Authorized {
     /// Not yet.
     No,
-    /// As requested, or by Nets itself within a minute after the end of the page.
+    /// So early that a planned reconciliation finds it before the transaction times out: within an hour after the opening, or by Nets
+    /// itself within a minute after the end of the page.
     InTime,
-    /// By Nets itself, later than that.
+    /// Later than that.
     Late,
 }
 
@@ -83,7 +88,7 @@ impl NetsCharge {
         !self.is_authorized() && self.page != Page::Cancelled
     }
 
-    fn authorize(&mut self) -> Authorization {
+    fn authorize(&mut self, now: DateTime<Utc>) -> Authorization {
         match self.page {
             _ if self.is_authorized() => Authorization::AlreadyProcessed,
             Page::Open => Authorization::NoCard,
@@ -96,7 +101,9 @@ impl NetsCharge {
                 Authorization::Declined(decline)
             }
             Page::Confirmed => {
-                self.authorized = Authorized::InTime;
+                let period = if self.auto_auth { AUTO_AUTH_IN_TIME } else { AUTH_IN_TIME };
+                let is_late = self.opened_at + period <= now;
+                self.authorized = if is_late { Authorized::Late } else { Authorized::InTime };
                 Authorization::Authorized
             }
         }
@@ -145,7 +152,7 @@ impl Nets {
     }
 
     /// Executes a request. None: the answer is not clear, and there is no effect.
-    pub fn execute(&mut self, call: &Call) -> Option<Answer> {
+    pub fn execute(&mut self, call: &Call, now: DateTime<Utc>) -> Option<Answer> {
         match *call {
             Call::ReadCard | Call::EndCard | Call::Refund(_) => None,
             Call::Register { .. } => Some(Answer::Registered(self.register(call))),
@@ -153,7 +160,7 @@ impl Nets {
                 self.get(id).map_or(Reconciliation::NeverRegistered, |one| one.found(is_auto_auth)),
             )),
             Call::Authorize(id) => {
-                let authorization = self.get_mut(id).map(NetsCharge::authorize);
+                let authorization = self.get_mut(id).map(|one| one.authorize(now));
                 // The client treats "unknown transaction" in the same way.
                 let authorization = authorization.unwrap_or(Authorization::AlreadyProcessed);
                 Some(Answer::Authorization(authorization))
@@ -262,11 +269,7 @@ impl Nets {
     /// Nets authorizes a registration by itself, once.
     pub fn authorize_automatically(&mut self, id: RegistrationId, now: DateTime<Utc>) {
         if let Some(one) = self.get_mut(id) {
-            one.authorize();
-            let ends_at = one.opened_at + PAGE_LIFETIME + TimeDelta::minutes(1);
-            if one.is_authorized() && ends_at <= now {
-                one.authorized = Authorized::Late;
-            }
+            one.authorize(now);
         }
     }
 }

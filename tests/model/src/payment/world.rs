@@ -21,8 +21,8 @@ use crate::world::{Process, Remaining};
 
 /// How long after it was sent AUTH can be executed, so that the schedule finds the authorization.
 const AUTHORIZATION_DELAY: TimeDelta = TimeDelta::hours(24);
-/// How long after it was sent CREDIT can be executed.
-const CREDIT_DELAY: TimeDelta = TimeDelta::minutes(5);
+/// How long after the instant of its request or run CREDIT can be executed. A run can be 5 minutes late.
+const CREDIT_DELAY: TimeDelta = TimeDelta::minutes(16);
 
 /// A request whose sender has stopped waiting, and that may still arrive.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

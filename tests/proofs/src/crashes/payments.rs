@@ -89,7 +89,7 @@ impl PaymentCase {
                 fixture.run_schedules(world).await?;
                 world.local.netaxept().inject_fault(AtNets::Credit, FaultKind::Http500, 1);
                 fixture.request_unclear(world, fixture.credit(Some(PART))).await?;
-                world.advance_clock("PT5M2S")?;
+                world.advance_clock("PT16M2S")?;
             }
             Self::SettleNotification => {
                 fixture.pay(world).await?;

@@ -65,8 +65,8 @@ pub(super) fn credit_in_doubt(size: Size) -> Configuration<Payments> {
         bounds: Bounds {
             allowed_clock_steps: vec![
                 ClockStep::ToTask,
-                ClockStep::By(TimeDelta::minutes(4)),
-                ClockStep::By(TimeDelta::minutes(5)),
+                ClockStep::By(TimeDelta::minutes(15)),
+                ClockStep::By(TimeDelta::minutes(16)),
             ],
             ..bounds(faults)
         },

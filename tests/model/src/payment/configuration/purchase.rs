@@ -161,6 +161,33 @@ pub(super) fn capture_and_cancel(size: Size) -> Configuration<Payments> {
     }
 }
 
+/// The order is paid again after a cancellation, while the authorization of the first transaction may still be in progress.
+pub(super) fn cancel_and_create(size: Size) -> Configuration<Payments> {
+    let again = vec![Cancel(0), CREATE, merchant(1), Capture(1)];
+    let mut sets = vec![vec![vec![Capture(0)], again.clone()]];
+    if size > Size::Small {
+        sets.push(vec![vec![Capture(0)], again, vec![Settle]]);
+    }
+    let faults = match size {
+        Size::Small => (0, 0, 0),
+        Size::Medium => (0, 1, 1),
+        Size::Large => (1, 1, 1),
+    };
+    Configuration {
+        name: "payment-cancel-and-create",
+        about: "the order is paid again after a cancellation that is not confirmed yet",
+        bounds: bounds(faults),
+        scenarios: scenarios(&[acted(Page::Confirmed)], &sets),
+        expected_events: vec![
+            Event::CapturedAtNets,
+            Event::CapturedBeforeCancel,
+            Event::AnnulmentPending,
+            Event::Annulled,
+            Event::Refused,
+        ],
+    }
+}
+
 /// The card ends during a capture: both orders are possible, and no capture begins after it.
 pub(super) fn end_of_card(size: Size) -> Configuration<Payments> {
     let mut sets = vec![vec![vec![Capture(0)], vec![EndCard, Capture(0)]]];

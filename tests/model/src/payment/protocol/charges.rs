@@ -16,7 +16,7 @@ use crate::storage;
 
 const KEY: PaymentKey = PaymentKey::Existing;
 
-/// `CaptureRequest`: one capture of a transaction.
+/// `CaptureRequest` of `shared/src/app/capture_request.rs`: one capture of a transaction.
 #[derive(Debug, Clone, Copy)]
 pub struct CaptureRequest {
     /// The transaction.
@@ -25,6 +25,17 @@ pub struct CaptureRequest {
     pub now: DateTime<Utc>,
     /// Whether the service captures it without a request of the client.
     pub is_auto_sale: bool,
+}
+
+/// `AuthRequest`: whether a capture may request AUTH for the chosen registration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AuthRequest {
+    /// AUTH was never requested for it.
+    First,
+    /// AUTH may have been requested before, so it is queried first.
+    AfterQuery,
+    /// It is only queried.
+    No,
 }
 
 impl CaptureRequest {
@@ -36,22 +47,35 @@ impl CaptureRequest {
         }
     }
 
+    fn may_request_auth(self, payment: &Payment, id: RegistrationId) -> bool {
+        if self.is_auto_sale {
+            payment.may_request_auth_for_sale(id)
+        } else {
+            payment.may_request_auth(id)
+        }
+    }
+
     fn choose(
         self,
         payment: &mut Payment,
         candidate: RegistrationId,
-    ) -> Result<(Capture, bool), PaymentRefusal> {
+    ) -> Result<(Capture, AuthRequest), PaymentRefusal> {
         if self.is_auto_sale && payment.auto_sale(self.id) != Some(candidate) {
             return Err(PaymentRefusal::AuthorizationInProgress);
         }
         let before = payment.clone();
         let capture = payment.choose(candidate)?;
-        let Capture::Authorize(id) = capture else { return Ok((capture, false)) };
+        let Capture::Authorize(id) = capture else { return Ok((capture, AuthRequest::No)) };
         let was_requested = before.registration(id).is_some_and(|one| one.auth_requested);
-        if !before.may_request_auth(id) {
+        let auth = match (self.may_request_auth(&before, id), was_requested) {
+            (false, _) => AuthRequest::No,
+            (true, true) => AuthRequest::AfterQuery,
+            (true, false) => AuthRequest::First,
+        };
+        if auth == AuthRequest::No {
             *payment = before;
         }
-        Ok((capture, was_requested))
+        Ok((capture, auth))
     }
 }
 
@@ -130,14 +154,14 @@ fn capture_initiated(
         let chosen = storage::change_loaded(wire, loaded, KEY, request.now, |payment| {
             Ok((request.choose(payment, candidate)?, "choose"))
         })?;
-        let (Capture::Authorize(registration), was_requested) = chosen.outcome else {
+        let (Capture::Authorize(registration), auth) = chosen.outcome else {
             return Ok(chosen.loaded);
         };
         if tried.contains(&registration) {
             return Err(PaymentRefusal::AuthorizationInProgress.into());
         }
         tried.push(registration);
-        let findings = charge(wire, &chosen.loaded.aggregate, registration, was_requested)?;
+        let findings = charge(wire, &chosen.loaded.aggregate, registration, auth)?;
         loaded = store(wire, chosen.loaded, &findings, request.now)?.loaded;
         if loaded.aggregate.transaction(request.id)?.captured().is_some() {
             return Ok(loaded);
@@ -159,7 +183,7 @@ fn capture_before_choice(
     };
     let mut chosen = loaded.aggregate.clone();
     request.choose(&mut chosen, candidate)?;
-    let findings = charge(wire, &chosen, candidate, false)?;
+    let findings = charge(wire, &chosen, candidate, AuthRequest::First)?;
     let loaded = storage::change_loaded(wire, loaded, KEY, request.now, |payment| {
         request.choose(payment, candidate)?;
         Ok(((), "choose"))
@@ -172,13 +196,13 @@ fn charge(
     wire: &mut Wire<'_>,
     payment: &Payment,
     id: RegistrationId,
-    was_requested: bool,
+    auth: AuthRequest,
 ) -> Result<Findings, Stop> {
     let (mut preview, mut findings) = (payment.clone(), Findings::default());
     let Ok(amount) = payment.transaction(id.transaction).map(|one| one.charge.amount) else {
         return Ok(findings);
     };
-    let authorized = authorize(wire, payment, id, amount, was_requested, &mut findings)?;
+    let authorized = authorize(wire, payment, id, amount, auth, &mut findings)?;
     match findings.add(&mut preview, id, authorized) {
         NextStep::Capture => {
             let captured = capture_authorized(wire, payment, id, amount, &mut findings)?;
@@ -198,14 +222,13 @@ fn authorize(
     payment: &Payment,
     id: RegistrationId,
     amount: Money,
-    was_requested: bool,
+    auth: AuthRequest,
     findings: &mut Findings,
 ) -> Result<Reconciliation, Stop> {
-    let may_request = payment.may_request_auth(id);
-    if was_requested || !may_request {
+    if auth != AuthRequest::First {
         let found = query_of(wire, payment, id)?;
         let found = findings.read(found);
-        if found != Reconciliation::Pending || !may_request {
+        if auth == AuthRequest::No || found != Reconciliation::Pending {
             return Ok(found);
         }
     }

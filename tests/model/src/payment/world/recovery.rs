@@ -18,9 +18,9 @@ use crate::violation::Violation;
 use crate::wire::MAX_OPERATIONS;
 use crate::world::StepContext;
 
-/// More runs than a recovery ever needs. An auto sale of the merchant whose Register was never sent needs the most: one run each
-/// minute, until it times out after a day.
-const MAX_RUNS: usize = 1600;
+/// More runs than a recovery ever needs. An auto sale that is never completed needs the most: one run each minute for 16 minutes, and
+/// then the planned reconciliations until it times out, and those after that.
+const MAX_RUNS: usize = 100;
 
 impl World {
     /// Checks the recovery from this state. Many paths lead to the same table, Nets and clock: these are checked once.

@@ -182,7 +182,7 @@ impl World {
     }
 
     fn call_nets(&mut self, call: &Call, context: &StepContext<'_>) -> Reply {
-        let Some(answer) = self.nets.execute(call) else { return Reply::Lost };
+        let Some(answer) = self.nets.execute(call, self.now) else { return Reply::Lost };
         let is_done = answer == Answer::Processed(Processed::Done);
         if let Call::Capture(id, _) = call
             && is_done

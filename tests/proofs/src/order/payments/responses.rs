@@ -194,6 +194,7 @@ fn is_credit_refused(transaction: &Transaction, target: Option<u64>, problem: &s
         "credit-below-credited" => target < credited,
         "credit-in-progress" => transaction.captured().is_some_and(|one| one.crediting.is_some()),
         "credit-refused" => 0 < captured,
+        "too-many-credits" => 0 < captured && target < captured,
         _ => false,
     }
 }
