@@ -61,7 +61,9 @@ pub enum Error {
     #[error("the port of {0} cannot be used: {1}")]
     Port(&'static str, std::io::Error),
     /// Another program listens on a port.
-    #[error("port {port} is in use by another program, and {part} needs it: stop that program, or use `cargo local {option}`")]
+    #[error(
+        "port {port} is in use by another program, and {part} needs it: stop that program, or use `cargo local {option}`"
+    )]
     PortInUse {
         /// The part of the local service.
         part: &'static str,
