@@ -359,39 +359,3 @@ fn the_order_number_is_the_order_id_if_it_fits_32_characters() {
     assert_eq!(number(&"x".repeat(32)), "x".repeat(32));
     assert_eq!(number(&"x".repeat(33)), "7");
 }
-
-/// Two requests use the first registration. A reply without a card frees it when the other request is over, a minute after its choice.
-#[test]
-fn a_choice_without_a_card_stays_while_another_request_may_find_one() {
-    let shared = chosen().after(TimeDelta::seconds(30)).choosing(0);
-    let refusal = |payment: Payment| {
-        payment.with(0, Reconciliation::NoCard).check_captured(transaction_id(0))
-    };
-    let last = shared.clone().after(minutes(1) - millisecond());
-    assert_eq!(refusal(last), Err(PaymentRefusal::AuthorizationInProgress));
-    assert_eq!(refusal(shared.after(minutes(1))), Err(PaymentRefusal::TerminalOpen));
-    assert_eq!(refusal(chosen()), Err(PaymentRefusal::TerminalOpen), "the only request");
-}
-
-#[test]
-fn a_capture_tries_the_chosen_registration_or_every_open_one() {
-    let to_capture = |payment: &Payment| payment.registrations_to_capture(transaction_id(0));
-    let two = open().opened(Initiator::Customer);
-    assert_eq!(to_capture(&two), Ok(vec![registration(1), registration(0)]));
-    assert_eq!(to_capture(&two.choosing(0)), Ok(vec![registration(0)]));
-    assert_eq!(to_capture(&authorized()), Ok(vec![registration(0)]));
-    for without in [payment(), paid(), open().cancelled(), chosen().with(0, HARD)] {
-        assert_eq!(to_capture(&without), Ok(vec![]));
-    }
-}
-
-#[test]
-fn at_the_same_instant_the_timeout_comes_before_a_decline_that_waited() {
-    let shared = |last: TimeDelta| {
-        let first = open().after(last - TimeDelta::seconds(30)).choosing(0);
-        first.after(TimeDelta::seconds(30)).choosing(0).with(0, HARD).after(minutes(1))
-    };
-    let last = Transaction::TIMEOUT - minutes(1);
-    assert_eq!(reason(&shared(last)), CancelReason::TimedOut);
-    assert_eq!(shared(last - millisecond()).first_status(), "REJECTED");
-}
