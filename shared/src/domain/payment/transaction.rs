@@ -264,9 +264,8 @@ impl Transaction {
     #[must_use]
     pub(super) fn with_crediting(self, crediting: Option<Crediting>) -> Self {
         let state = match self.state {
-            State::Captured(captured) | State::Credited(captured) => {
-                Captured { crediting, ..captured }.into_state()
-            }
+            State::Captured(captured) => State::Captured(Captured { crediting, ..captured }),
+            State::Credited(captured) => State::Credited(Captured { crediting, ..captured }),
             other @ (State::Created
             | State::Initiated(_)
             | State::Rejected { .. }
