@@ -208,6 +208,19 @@ async fn foreign_and_missing_wallets_cannot_be_distinguished() {
     }
 }
 
+/// A charge reads the wallet of the customer who pays.
+#[tokio::test]
+async fn the_wallet_of_an_owner_is_not_found_by_another_owner() {
+    let store = store(&engine().await, IdKey::new(KEY));
+    let id = create(&store, "4711").await.unwrap().id;
+    for (number, expected) in [("4711", true), ("4712", false)] {
+        let owner = IdKey::new(KEY).owner(&customer(number));
+        let found = store.load(WalletKey::Owner(owner, id), now()).await;
+        assert_eq!(found.is_ok(), expected, "{number}");
+        assert!(expected || matches!(found.err(), Some(Error::Refused(Refusal::NotFound))));
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn twenty_concurrent_creates_lose_no_write() {
     let dynamodb = engine().await;

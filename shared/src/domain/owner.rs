@@ -157,6 +157,18 @@ mod tests {
         }
     }
 
+    /// The first half of the SHA-256 of 0000000000000001 `a` 0000000000000002 `bc`. It must not change: idempotency keys are stored
+    /// with it, and Nets knows registrations by it.
+    #[test]
+    fn the_hash_of_parts_never_changes_and_depends_on_each_part() {
+        let expected = 0x3faf_a1cf_2f19_a7c1_129b_eb20_cf09_83f7_u128;
+        assert_eq!(u128::from_be_bytes(hash(&[b"a", b"bc"])), expected);
+        let others: [&[&[u8]]; 4] = [&[b"ab", b"c"], &[b"abc"], &[b"a", b"bd"], &[]];
+        for other in others {
+            assert_ne!(u128::from_be_bytes(hash(other)), expected, "{other:?}");
+        }
+    }
+
     /// The hash must not change: otherwise no stored wallet could be found any more.
     #[test]
     fn the_slot_of_a_customer_never_changes() {

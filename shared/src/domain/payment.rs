@@ -310,6 +310,10 @@ mod action_tests;
 mod auto_sale_tests;
 
 #[cfg(test)]
+#[path = "payment/choice_tests.rs"]
+mod choice_tests;
+
+#[cfg(test)]
 #[path = "payment/credit_tests.rs"]
 mod credit_tests;
 

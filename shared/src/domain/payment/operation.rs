@@ -68,3 +68,17 @@ impl Transaction {
         operations
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Clients compare these names (payments.md §1.3).
+    #[test]
+    fn the_names_are_those_of_the_contract() {
+        use OperationKind as K;
+        let kinds = [K::Create, K::Initiate, K::Capture, K::Credit, K::Cancel, K::Reject];
+        let names = ["CREATE", "INITIATE", "CAPTURE", "CREDIT", "CANCEL", "REJECT"];
+        assert_eq!(kinds.map(OperationKind::name), names);
+    }
+}

@@ -112,7 +112,7 @@ impl Transaction {
     ) -> (Self, NextStep) {
         let (is_expected, captured) = match self.state {
             // `Payment::apply` refuses it: nothing is registered.
-            State::Created => return (Self { state: State::Created, ..self }, NextStep::Alarm),
+            State::Created => return (self, NextStep::Alarm),
             State::Initiated(initiated) => {
                 let annulment = initiated.annulment(now);
                 (initiated.is_chosen(number), new_capture(number, annulment, now))
@@ -293,7 +293,7 @@ impl Initiated {
     fn declined(self, number: Attempt, decline: Decline, now: DateTime<Utc>) -> State {
         match self.chosen.filter(|chosen| chosen.registration == number) {
             None => State::Initiated(self),
-            Some(chosen) if chosen.is_shared && now < chosen.requests_end_at() => {
+            Some(chosen) if self.is_shared(now) => {
                 let chosen = Some(Chosen { decline: Some(decline), ..chosen });
                 State::Initiated(Self { chosen, ..self })
             }
