@@ -31,6 +31,8 @@ mod template;
 mod tokens;
 mod urls;
 
+use std::path::PathBuf;
+
 use local::{Local, Options};
 use reqwest::header::HeaderMap;
 use reqwest::{Client, Method, StatusCode};
@@ -62,6 +64,12 @@ impl Size {
 )]
 fn is_full_size() -> bool {
     std::env::var("TEST_SIZE").is_ok_and(|size| size == "full")
+}
+
+/// The folder that the variable `FUNCTIONS` names, with function binaries to test. Without it the functions are built.
+#[expect(clippy::disallowed_methods, reason = "FUNCTIONS selects what is tested")]
+fn prebuilt_functions() -> Option<PathBuf> {
+    std::env::var_os("FUNCTIONS").map(PathBuf::from)
 }
 
 /// Every operation on one recurring payment: method, end of the path, and `body` for the operations that have one.
@@ -136,7 +144,8 @@ impl TestApi {
     }
 
     async fn with(options: Options) -> Self {
-        let local = Local::start(options).await.unwrap();
+        let functions = options.functions.clone().or_else(prebuilt_functions);
+        let local = Local::start(Options { functions, ..options }).await.unwrap();
         let mut api = Self { local, http: local::http_client().unwrap(), partner: String::new() };
         api.partner = api.token("partner-demo", json!({})).await;
         api
