@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::item::{Payment, State, Transaction};
 use super::operation::PaymentOperation;
 use crate::order::lambda::Response;
-use crate::order::spec::{HOUR, MINUTE, instant};
+use crate::order::spec::{DAY, HOUR, MINUTE, instant};
 
 /// How long a terminal of the customer can be used.
 const LIFETIME: i64 = 15 * MINUTE;
@@ -24,7 +24,7 @@ pub(super) fn matches(
     if response.status >= 400 {
         let problem = response.problem().unwrap_or_default();
         return is_problem(response)
-            && is_refused(operation, payment.as_ref(), response.status, problem);
+            && is_refused(operation, payment.as_ref(), response.status, problem, now);
     }
     let Some(payment) = payment else { return false };
     let is_json = response.headers["content-type"] == "application/hal+json";
@@ -94,6 +94,7 @@ fn is_refused(
     payment: Option<&Payment>,
     status: u16,
     problem: &str,
+    now: i64,
 ) -> bool {
     let Some(payment) = payment else {
         // Whether the card of a new payment is ACTIVE is in the wallet.
@@ -125,7 +126,7 @@ fn is_refused(
             _ => false,
         },
         PaymentOperation::Credit(_, target) => {
-            status == 409 && is_credit_refused(transaction, *target, problem)
+            status == 409 && is_credit_refused(transaction, *target, problem, now)
         }
         PaymentOperation::Create(_)
         | PaymentOperation::GetPayment(_)
@@ -185,7 +186,12 @@ fn is_over_as(transaction: &Transaction, status: u16, problem: &str) -> bool {
     (status, problem) == (409, expected)
 }
 
-fn is_credit_refused(transaction: &Transaction, target: Option<u64>, problem: &str) -> bool {
+fn is_credit_refused(
+    transaction: &Transaction,
+    target: Option<u64>,
+    problem: &str,
+    now: i64,
+) -> bool {
     let (captured, credited) = transaction.sums();
     let target = target.unwrap_or(captured);
     match problem {
@@ -195,6 +201,7 @@ fn is_credit_refused(transaction: &Transaction, target: Option<u64>, problem: &s
         "credit-in-progress" => transaction.captured().is_some_and(|one| one.crediting.is_some()),
         "credit-refused" => 0 < captured,
         "too-many-credits" => 0 < captured && target < captured,
+        "credit-too-late" => transaction.captured().is_some_and(|one| one.at + 365 * DAY <= now),
         _ => false,
     }
 }
