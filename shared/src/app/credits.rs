@@ -29,8 +29,8 @@ impl Settlement {
     ///
     /// # Errors
     /// Fails with a refusal of the payment: `NotCaptured`, `CreditAboveCaptured`, `CreditBelowCredited`, `CreditTooLate`,
-    /// `TooManyCredits`, `CreditInProgress` or `CreditRefused`; with an error of the store; or with `Unavailable` if Nets gives no clear answer. In the last two cases a
-    /// retry is safe.
+    /// `TooManyCredits`, `CreditInProgress` or `CreditRefused`; with an error of the store; or with `Unavailable` if Nets gives no
+    /// clear answer. In the last two cases a retry is safe.
     pub async fn credit(
         &self,
         caller: &Caller,

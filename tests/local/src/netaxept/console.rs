@@ -121,12 +121,12 @@ fn form_value(body: &[u8]) -> Value {
 }
 
 async fn clear(State(sandbox): State<Netaxept>) -> StatusCode {
-    sandbox.inner.faults.clear();
+    sandbox.clear_faults();
     StatusCode::NO_CONTENT
 }
 
 async fn clear_from_page(State(sandbox): State<Netaxept>) -> Redirect {
-    sandbox.inner.faults.clear();
+    sandbox.clear_faults();
     Redirect::to("/faults")
 }
 

@@ -10,11 +10,11 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::Shop;
-use super::answers::{Card, Terminal};
+use super::answers::Card;
 use super::api::{Failure, Request};
 use super::format::local_time;
 use super::page::Tab;
-use super::visitor::{OwnCard, Step, Visitor};
+use super::visitor::{MERCHANT_INITIATED, OwnCard, Step, Visitor};
 
 /// The page of the cards.
 const CARDS: &str = "/shop/cards";
@@ -48,20 +48,12 @@ struct NicknameForm {
 }
 
 async fn show(visitor: Visitor) -> Response {
-    let texts = visitor.texts;
-    match visitor.cards().await {
-        Ok(cards) => {
-            let promoted = visitor.session.customer.remember(&cards);
-            let page = view::CardsPage {
-                texts,
-                customer: &visitor.session.customer,
-                cards: &cards,
-                promoted,
-            };
-            visitor.page(Tab::Cards, texts.cards.title, &page.content())
-        }
-        Err(failure) => visitor.failure_page(Tab::Cards, texts.cards.title, failure),
-    }
+    let (texts, customer) = (visitor.texts, &visitor.session.customer);
+    let content = |cards: &[Card]| {
+        let promoted = customer.remember(cards);
+        view::CardsPage { texts, customer, cards, promoted }.content()
+    };
+    visitor.page_of_cards(Tab::Cards, texts.cards.title, content).await
 }
 
 async fn add(visitor: Visitor, Form(form): Form<AddForm>) -> Redirect {
@@ -83,15 +75,11 @@ async fn create_card(visitor: &Visitor, form: &AddForm) -> Result<Step, Failure>
 }
 
 async fn open_terminal(visitor: &Visitor, card: u64) -> Result<Step, Failure> {
-    let mut body = json!({
-        "redirectUrl": format!("{}/shop/cards/{card}/return", visitor.base),
-        "terminalLanguage": visitor.texts.terminal_language,
-    });
-    if visitor.session.customer.is_chargeable(card) {
-        body["transactionType"] = "MIT_UCOF".into();
-    }
-    let path = format!("/v1/recurring-payments/{card}/terminal");
-    let terminal: Terminal = visitor.call(Request::new(Method::POST, path).with_body(body)).await?;
+    let is_chargeable = visitor.session.customer.is_chargeable(card);
+    let (resource, page) = (format!("/v1/recurring-payments/{card}"), format!("{CARDS}/{card}"));
+    let terminal = visitor
+        .open_terminal(&resource, &page, is_chargeable.then_some(MERCHANT_INITIATED))
+        .await?;
     Ok(Step::to(terminal.terminal_uri))
 }
 

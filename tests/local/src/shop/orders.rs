@@ -10,12 +10,12 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::Shop;
-use super::answers::{Payment, Terminal, Transaction};
+use super::answers::{Card, Payment, Terminal, Transaction};
 use super::api::{Failure, Request};
 use super::format::{decimal, minor_units, money};
 use super::page::Tab;
 use super::sessions::{Order, Purchase};
-use super::visitor::{OwnOrder, Step, Visitor};
+use super::visitor::{MERCHANT_INITIATED, OwnOrder, Step, Visitor};
 
 /// The page of the tickets.
 const TICKETS: &str = "/shop/tickets";
@@ -87,15 +87,9 @@ impl Order {
 }
 
 async fn show_tickets(visitor: Visitor) -> Response {
-    let texts = visitor.texts;
-    match visitor.cards().await {
-        Ok(cards) => {
-            let page =
-                view::TicketsPage { texts, customer: &visitor.session.customer, cards: &cards };
-            visitor.page(Tab::Tickets, texts.tickets.title, &page.content())
-        }
-        Err(failure) => visitor.failure_page(Tab::Tickets, texts.tickets.title, failure),
-    }
+    let (texts, customer) = (visitor.texts, &visitor.session.customer);
+    let content = |cards: &[Card]| view::TicketsPage { texts, customer, cards }.content();
+    visitor.page_of_cards(Tab::Tickets, texts.tickets.title, content).await
 }
 
 async fn buy(visitor: Visitor, Form(form): Form<BuyForm>) -> Redirect {
@@ -166,15 +160,7 @@ async fn open_terminal(
     order: &Order,
     transaction_type: Option<&str>,
 ) -> Result<Terminal, Failure> {
-    let mut body = json!({
-        "redirectUrl": format!("{}{}/return", visitor.base, order.page()),
-        "terminalLanguage": visitor.texts.terminal_language,
-    });
-    if let Some(transaction_type) = transaction_type {
-        body["transactionType"] = transaction_type.into();
-    }
-    let path = format!("{}/terminal", order.transaction_path());
-    visitor.call(Request::new(Method::POST, path).with_body(body)).await
+    visitor.open_terminal(&order.transaction_path(), &order.page(), transaction_type).await
 }
 
 /// Takes the money when the customer returns from the terminal, or when the customer tries again. Repeated, it takes nothing more.
@@ -202,7 +188,7 @@ async fn charge_card(visitor: &Visitor, form: &ChargeForm) -> Result<Step, Failu
     if order.status.is_paid() {
         return Ok(Step::to(order.page()));
     }
-    open_terminal(visitor, &order, Some("MIT_UCOF")).await?;
+    open_terminal(visitor, &order, Some(MERCHANT_INITIATED)).await?;
     capture_transaction(visitor, &order).await
 }
 

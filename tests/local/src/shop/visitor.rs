@@ -11,13 +11,17 @@ use axum::response::{IntoResponse, Redirect, Response};
 use form_urlencoded::byte_serialize;
 use maud::{Markup, html};
 use serde::de::DeserializeOwned;
+use serde_json::json;
 
 use super::Shop;
-use super::answers::Card;
+use super::answers::{Card, Terminal};
 use super::api::{Failure, Request};
 use super::page::{Page, Tab};
 use super::sessions::{LANGUAGE_COOKIE, Notice, Order, SESSION_COOKIE, Session, cookie_value};
 use super::texts::{self, Texts};
+
+/// The `transactionType` of a terminal for charges without the customer.
+pub(super) const MERCHANT_INITIATED: &str = "MIT_UCOF";
 
 /// The language of a request: that of the link, of the cookie, or of the browser.
 pub(super) struct Language(pub(super) &'static Texts);
@@ -70,6 +74,24 @@ impl Visitor {
         self.call(list_cards(&self.session.customer.number)).await
     }
 
+    /// Opens a terminal of a resource of the API. The customer comes back to `{page}/return`.
+    pub(super) async fn open_terminal(
+        &self,
+        resource: &str,
+        page: &str,
+        transaction_type: Option<&str>,
+    ) -> Result<Terminal, Failure> {
+        let mut body = json!({
+            "redirectUrl": format!("{}{page}/return", self.base),
+            "terminalLanguage": self.texts.terminal_language,
+        });
+        if let Some(transaction_type) = transaction_type {
+            body["transactionType"] = transaction_type.into();
+        }
+        let path = format!("{resource}/terminal");
+        self.call(Request::new(Method::POST, path).with_body(body)).await
+    }
+
     /// Whether a card belongs to the customer. The API is asked when the card is not known yet.
     pub(super) async fn owns(&self, card: u64) -> Result<bool, Failure> {
         let customer = &self.session.customer;
@@ -109,6 +131,19 @@ impl Visitor {
     /// Shows a page.
     pub(super) fn page(&self, tab: Tab, title: &str, content: &Markup) -> Response {
         self.page_with_status(StatusCode::OK, Some(tab), title, content)
+    }
+
+    /// Shows a page about the customer's cards.
+    pub(super) async fn page_of_cards(
+        &self,
+        tab: Tab,
+        title: &str,
+        content: impl FnOnce(&[Card]) -> Markup,
+    ) -> Response {
+        match self.cards().await {
+            Ok(cards) => self.page(tab, title, &content(&cards)),
+            Err(failure) => self.failure_page(tab, title, failure),
+        }
     }
 
     /// Shows a page that says only why it cannot be shown.
