@@ -461,6 +461,18 @@ fn lost_and_repeated_versions_are_violations() {
 }
 
 #[test]
+fn a_credit_is_too_late_a_year_after_the_capture_and_not_earlier() {
+    for (days, is_allowed) in [(364, false), (366, true)] {
+        let mut simulation = Simulation::with(captured);
+        simulation.now = START + days * 24 * 60 * MINUTE;
+        let credit = simulation.invoke(PaymentOperation::Credit(simulation.id(), Some(1)));
+        simulation.read(credit);
+        simulation.respond(credit, 409, problem(409, "credit-too-late"));
+        assert_eq!(simulation.check().is_ok(), is_allowed, "{days} days");
+    }
+}
+
+#[test]
 fn work_that_stays_due_is_a_violation() {
     let mut simulation = Simulation::with(chosen);
     simulation.now = START + 20 * MINUTE;
