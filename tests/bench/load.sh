@@ -19,8 +19,8 @@ stop() {
 }
 trap stop EXIT
 
-cargo build --quiet --profile proof --package local --bin local
-"$target/proof/local" --json --port 0 --dynamodb-port 0 --no-schedules --functions "$target/deployed" >"$work/addresses" 2>"$work/log" &
+cargo build --quiet --bin local
+"$target/debug/local" --json --port 0 --dynamodb-port 0 --no-schedules --functions "$target/deployed" >"$work/addresses" 2>"$work/log" &
 local=$!
 until [ -s "$work/addresses" ]; do
   kill -0 "$local"

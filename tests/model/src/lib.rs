@@ -100,9 +100,9 @@
 //!
 //! ```sh
 //! cargo test -p model                                      # small bounds, every defect
-//! cargo run --profile proof --bin model -- --all           # the bounds of CI
-//! cargo run --profile proof --bin model -- --all --size large
-//! cargo run --profile proof --bin model -- --config card --defect closes-session-during-registration
+//! cargo model --all           # the bounds of CI
+//! cargo model --all --size large
+//! cargo model --config card --defect closes-session-during-registration
 //! ```
 //!
 //! The program prints one row for each configuration. If a property does not hold, it prints the shortest path to a violation.

@@ -1,4 +1,4 @@
-//! `cargo run --profile proof --bin model -- --all`: explores the configurations and prints a table.
+//! `cargo model --all`: explores the configurations and prints a table.
 
 use std::io::{Write, stdout};
 use std::process::ExitCode;

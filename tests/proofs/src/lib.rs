@@ -108,18 +108,18 @@
 //!
 //! ```sh
 //! cargo test -p proofs           # 900 operations, every crash point of authorize, and 60 orders
-//! cargo build --profile proof --package model --package proofs && .ci/release
-//! target/proof/proofs order --operations 200000 --seed 1 --services 4 --functions target/deployed
-//! target/proof/proofs crashes --functions target/deployed  # --only authorize
-//! target/proof/proofs purchases --orders 10000 --functions target/deployed
-//! target/proof/proofs order --functions FOLDER --environment NAME=value
+//! .ci/release
+//! cargo proofs order --operations 200000 --seed 1 --services 4 --functions target/deployed
+//! cargo proofs crashes --functions target/deployed  # --only authorize
+//! cargo proofs purchases --orders 10000 --functions target/deployed
+//! cargo proofs order --functions FOLDER --environment NAME=value
 //! ```
 //!
 //! On dynalite 4.0.0, which processes one request at a time and returns no item when a condition fails:
 //!
 //! ```sh
 //! npx dynalite@4.0.0 --host 127.0.0.1 --port 4567 --createTableMs 0 --deleteTableMs 0 &
-//! DYNAMODB_ENGINE=http://127.0.0.1:4567 target/proof/proofs order --operations 12000 --seed 2 --functions target/deployed
+//! DYNAMODB_ENGINE=http://127.0.0.1:4567 cargo proofs order --operations 12000 --seed 2 --functions target/deployed
 //! ```
 //!
 //! The exit status is 0 without a violation, 1 with a violation (the last line of the output, after the history of the wallet), and
