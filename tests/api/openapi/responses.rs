@@ -265,6 +265,8 @@ async fn changes(scenario: &mut Scenario, id: &Value) {
     for change in [json!({ "nickname": null }), not_primary, json!({ "customerNumber": "1" })] {
         scenario.call("PATCH", PAYMENT, id, Some(&change)).await;
     }
+    scenario.call("PATCH", &format!("{PAYMENT}?dryRun=true"), id, Some(&make_primary)).await;
+    scenario.call("DELETE", &format!("{PAYMENT}?dryRun=true"), id, None).await;
     scenario.call("DELETE", PAYMENT, id, None).await;
     for change in [json!({ "nickname": "Gammelt" }), make_primary] {
         scenario.call("PATCH", PAYMENT, id, Some(&change)).await;
