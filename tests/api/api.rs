@@ -17,6 +17,7 @@ mod erasure;
 mod errors;
 mod events;
 mod expired_cards;
+mod history;
 mod lifecycle;
 mod nets_failures;
 mod notifications;
@@ -74,9 +75,10 @@ fn prebuilt_functions() -> Option<PathBuf> {
 }
 
 /// Every operation on one recurring payment: method, end of the path, and `body` for the operations that have one.
-fn operations_with_id(body: &Value) -> [(&'static str, &'static str, Option<&Value>); 5] {
+fn operations_with_id(body: &Value) -> [(&'static str, &'static str, Option<&Value>); 6] {
     [
         ("GET", "", None),
+        ("GET", "/history", None),
         ("PATCH", "", Some(body)),
         ("DELETE", "", None),
         ("POST", "/terminal", Some(body)),

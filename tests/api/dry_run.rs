@@ -80,7 +80,9 @@ fn comparable(response: &Response) -> (StatusCode, Value) {
 
 /// The customer's recurring payments, the index of the one that is changed, the change, the status of the response, and the index
 /// of the primary afterwards.
-fn situations() -> Vec<(&'static [Setup], usize, Body, u16, Option<usize>)> {
+type Situation = (&'static [Setup], usize, Body, u16, Option<usize>);
+
+fn situations() -> Vec<Situation> {
     let change = |body| Some(body);
     let primary = |primary| Some(json!({ "isPrimary": primary }));
     vec![
@@ -130,8 +132,8 @@ async fn a_dry_run_answers_what_the_request_then_does() {
         let requests: Vec<_> = api.local.dynamodb().requests();
         let requests: Vec<_> =
             requests.iter().map(|one| (one.operation.as_str(), one.capacity)).collect();
-        let read = ("GetItem", api.local.dynamodb().engine().units(1.0));
-        assert_eq!(requests, [read], "{context}");
+        let one_read = ("GetItem", api.local.dynamodb().engine().units(1.0));
+        assert_eq!(requests, [one_read], "{context}");
         assert_eq!(dry.status, status, "{context}: {dry:?}");
         assert_eq!(api.traces().await, before, "{context}");
 

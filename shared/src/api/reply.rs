@@ -2,6 +2,7 @@
 
 #![expect(clippy::struct_field_names, reason = "the names are those of the JSON members")]
 
+mod history;
 mod payment;
 
 use chrono::{DateTime, SecondsFormat, Utc};
@@ -19,6 +20,7 @@ use crate::domain::text::Nickname;
 use crate::domain::wallet::Preview;
 use crate::error::{Cause, Error};
 use crate::invocation;
+pub use history::history;
 pub use payment::{payment, payment_terminal, transaction};
 
 /// A successful response.

@@ -132,6 +132,12 @@ impl Wallet {
         self.slot
     }
 
+    /// The instant of the wallet.
+    #[must_use]
+    pub fn now(&self) -> DateTime<Utc> {
+        self.now
+    }
+
     /// The hash of the customer.
     #[must_use]
     pub fn owner(&self) -> Owner {
