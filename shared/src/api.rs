@@ -90,7 +90,7 @@ async fn with_time_limit(
     response: impl Future<Output = Result<Reply, Error>>,
     context: &RequestContext,
 ) -> Result<Reply, Error> {
-    invocation::record(|invocation| invocation.correlation_id.clone_from(&context.correlation_id));
+    invocation::record(|invocation| context.record(invocation));
     match tokio::time::timeout(RESPONSE_LIMIT, response).await {
         Ok(result) => result,
         Err(elapsed) => {

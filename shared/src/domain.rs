@@ -4,6 +4,7 @@ pub mod audit;
 pub mod caller;
 pub mod card;
 pub mod customer;
+pub mod history;
 pub mod id;
 pub mod money;
 pub mod notification;

@@ -24,6 +24,10 @@ pub struct Invocation {
     pub organisation: Option<u64>,
     /// The caller's client id.
     pub client: String,
+    /// `ET-Client-Name`.
+    pub client_name: String,
+    /// `Entur-Distribution-Channel`.
+    pub channel: String,
     /// `X-Correlation-Id`.
     pub correlation_id: String,
     /// The recurring payment of the request.

@@ -23,6 +23,7 @@ use crate::aws;
 use crate::config::{AwsConfig, Environment, StorageConfig};
 use crate::domain::caller::Caller;
 use crate::domain::customer::{Customer, CustomerNumber};
+use crate::domain::history::HistoryChange;
 use crate::domain::id::{RecurringPaymentId, Slot};
 use crate::domain::owner::{IdKey, Owner};
 use crate::domain::wallet::{Contents, Wallet};
@@ -75,6 +76,16 @@ impl LoadedWallet {
     #[must_use]
     pub fn has_stale_index_entry(&self, now: DateTime<Utc>) -> bool {
         self.item.as_ref().is_some_and(|item| item.has_stale_index_entry(&self.wallet, now))
+    }
+
+    /// The last changes of a recurring payment, oldest first. Also has the changes by time that are not stored yet.
+    ///
+    /// # Errors
+    /// Fails with `NotFound`.
+    pub fn history(&self, id: RecurringPaymentId) -> Result<Vec<HistoryChange>, Refusal> {
+        self.wallet.view(id)?;
+        let history = |item: &Item| item.history(&self.before, &self.wallet, id);
+        Ok(self.item.as_ref().map(history).unwrap_or_default())
     }
 
     fn into_loaded(self) -> Loaded<Wallet> {

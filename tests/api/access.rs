@@ -8,8 +8,14 @@ use serde_json::{Value, json};
 use crate::{PAYMENTS, Response, TestApi};
 
 /// Every operation on one recurring payment: method and end of the path.
-const OPERATIONS: [(&str, &str); 5] =
-    [("GET", ""), ("PATCH", ""), ("DELETE", ""), ("POST", "/terminal"), ("PUT", "/authorize")];
+const OPERATIONS: [(&str, &str); 6] = [
+    ("GET", ""),
+    ("GET", "/history"),
+    ("PATCH", ""),
+    ("DELETE", ""),
+    ("POST", "/terminal"),
+    ("PUT", "/authorize"),
+];
 
 /// A caller, and the organisation whose recurring payments it can access.
 struct Caller {

@@ -12,10 +12,12 @@ mod cors;
 mod costs;
 mod customer_numbers;
 mod documents;
+mod dry_run;
 mod erasure;
 mod errors;
 mod events;
 mod expired_cards;
+mod history;
 mod lifecycle;
 mod nets_failures;
 mod notifications;
@@ -73,9 +75,10 @@ fn prebuilt_functions() -> Option<PathBuf> {
 }
 
 /// Every operation on one recurring payment: method, end of the path, and `body` for the operations that have one.
-fn operations_with_id(body: &Value) -> [(&'static str, &'static str, Option<&Value>); 5] {
+fn operations_with_id(body: &Value) -> [(&'static str, &'static str, Option<&Value>); 6] {
     [
         ("GET", "", None),
+        ("GET", "/history", None),
         ("PATCH", "", Some(body)),
         ("DELETE", "", None),
         ("POST", "/terminal", Some(body)),
@@ -233,6 +236,15 @@ impl TestApi {
     fn card_form<'a>(number: &'a str, button: &'a str) -> [(&'a str, &'a str); 5] {
         let code = if number.starts_with('3') { "1234" } else { "123" };
         [("cardNo", number), ("month", "03"), ("year", "29"), ("securityCode", code), (button, "x")]
+    }
+
+    /// Enters a card that is valid longer than its registration.
+    async fn enter_lasting_card(&self, id: &Value) {
+        let uri = self.open_terminal(id).await;
+        let mut form = Self::card_form(VISA, "okButton");
+        form[2].1 = "39";
+        let page = self.http.post(uri).form(&form).send().await.unwrap();
+        assert_eq!(page.status(), StatusCode::FOUND);
     }
 
     async fn submit_card(&self, uri: &str, number: &str, button: &str) -> String {

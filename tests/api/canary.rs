@@ -66,12 +66,13 @@ const RULES: [(&str, [Rule; 5]); 13] = [
 ];
 
 /// All statuses that each function can return. The log must have each of them.
-const STATUSES: [(&str, &[u64]); 9] = [
+const STATUSES: [(&str, &[u64]); 10] = [
     ("authorize-recurring-payment", &[200, 401, 403, 404, 409, 429, 500, 503]),
     ("create-recurring-payment", &[201, 400, 401, 403, 409, 413, 415, 429, 500]),
     ("create-terminal", &[201, 400, 401, 403, 404, 409, 413, 415, 429, 500, 503]),
     ("end-recurring-payment", &[200, 401, 403, 404, 429, 500]),
     ("erase-customer", &[204, 400, 401, 403, 429, 500]),
+    ("get-history", &[200, 401, 404, 429, 500]),
     ("get-recurring-payment", &[200, 401, 404, 429, 500]),
     ("list-recurring-payments", &[200, 400, 401, 403, 429, 500]),
     ("receive-netaxept-callback", &[200, 400, 404, 413, 415]),
@@ -270,8 +271,14 @@ const JSON: [(&str, &str); 2] =
     [("et-client-name", "tests-api"), ("content-type", "application/json")];
 
 /// Every operation on one recurring payment.
-const OPERATIONS: [(&str, &str); 5] =
-    [("GET", ""), ("PATCH", ""), ("DELETE", ""), ("POST", "/terminal"), ("PUT", "/authorize")];
+const OPERATIONS: [(&str, &str); 6] = [
+    ("GET", ""),
+    ("GET", "/history"),
+    ("PATCH", ""),
+    ("DELETE", ""),
+    ("POST", "/terminal"),
+    ("PUT", "/authorize"),
+];
 
 impl Canary {
     /// Sends all secrets to every operation. Returns the statuses.
@@ -316,19 +323,19 @@ impl Canary {
         let forged = format!("{head}.{}", signature.chars().rev().collect::<String>());
         let expired = api.token("partner-demo", json!({ "expires_in": -61 })).await;
         for token in [forged, expired, "canary-invalid-token".to_owned()] {
-            assert_eq!(self.call_all_operations(&token, payment, &JSON).await, [401; 8]);
+            assert_eq!(self.call_all_operations(&token, payment, &JSON).await, [401; 9]);
             let statuses = self.call_payment_operations(&token, charge, payment, &JSON).await;
             assert_eq!(statuses, [401; 7]);
         }
         let customer = json!({ "customer_number": format!("{CUSTOMER}-9") });
         let traveller = api.token("traveller-demo", customer).await;
         let statuses = self.call_all_operations(&traveller, payment, &JSON).await;
-        assert_eq!(statuses, [403, 201, 404, 404, 404, 404, 404, 403]);
+        assert_eq!(statuses, [403, 201, 404, 404, 404, 404, 404, 404, 403]);
         let statuses = self.call_payment_operations(&traveller, charge, payment, &JSON).await;
         assert_eq!(statuses, [404; 7]);
         let reader = api.token("partner-readonly", json!({})).await;
         let statuses = self.call_all_operations(&reader, payment, &JSON).await;
-        assert_eq!(statuses, [200, 403, 200, 403, 403, 403, 403, 403]);
+        assert_eq!(statuses, [200, 403, 200, 200, 403, 403, 403, 403, 403]);
         let statuses = self.call_payment_operations(&reader, charge, payment, &JSON).await;
         assert_eq!(statuses, [403, 200, 200, 403, 403, 403, 403]);
         // Start at the beginning of a minute, so that the minute does not end during the test.
@@ -337,7 +344,7 @@ impl Canary {
         let list = format!("{PAYMENTS}?customerNumber={CUSTOMER}-1");
         while self.send(&self.api.partner, ("GET", &list), &JSON[1..], None).await == 200 {}
         let statuses = self.call_all_operations(&self.api.partner, payment, &JSON[1..]).await;
-        assert_eq!(statuses, [429, 429, 429, 429, 429, 429, 429, 403]);
+        assert_eq!(statuses, [429, 429, 429, 429, 429, 429, 429, 429, 403]);
         let partner = &self.api.partner;
         let statuses = self.call_payment_operations(partner, charge, payment, &JSON[1..]).await;
         assert_eq!(statuses, [429; 7]);
@@ -495,10 +502,12 @@ impl Canary {
             ("/schema", text.clone()),
             ("/owner", text.clone()),
             ("/payments/L/0/M/state", text.clone()),
-            ("/payments/L/0/M/state", json!({ "M": { pan_hash: text } })),
+            ("/payments/L/0/M/state", json!({ "M": { pan_hash: text.clone() } })),
             ("/payments/L/0/M/nickname", json!({ "L": [{ "S": NICKNAME }] })),
             ("/payments/L/0/M/createdAt", json!({ "S": NICKNAME })),
             ("/notifications", json!({ "S": CALLBACK })),
+            ("/history", text.clone()),
+            ("/history", json!({ "L": [text] })),
         ];
         for (place, value) in invalid {
             let mut item = valid.clone();
@@ -512,7 +521,7 @@ impl Canary {
             item["expiryAt"] = json!({ "N": "1" });
             self.put_wallet(&item).await;
             let statuses = self.call_all_operations(&self.api.partner, payment, &JSON).await;
-            assert_eq!(statuses, [500, 500, 500, 500, 500, 500, 500, 403], "{place}");
+            assert_eq!(statuses, [500, 500, 500, 500, 500, 500, 500, 500, 403], "{place}");
             assert_eq!(self.erase_as_internal("1", &JSON).await, 500, "{place}");
             let body = json!({ "TransactionId": ((id << 4) | 1).to_string() }).to_string();
             assert_eq!(self.call_back("", &JSON, &body).await, 200);

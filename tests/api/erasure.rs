@@ -38,7 +38,7 @@ impl TestApi {
     }
 
     /// Returns the only item of the table.
-    async fn only_item(&self) -> Value {
+    pub(super) async fn only_item(&self) -> Value {
         let scan = json!({ "TableName": "Wallets" });
         let table = self.local.dynamodb().call("Scan", &scan).await.unwrap();
         let [item] = &table["Items"].as_array().unwrap()[..] else { panic!("{table}") };
@@ -107,7 +107,7 @@ async fn all_data_is_erased_at_once() {
     let mut api = TestApi::new().await;
     let ids = create_all_kinds_of_data(&api).await;
     let before = api.only_item().await;
-    for name in ["notifications", "opened", "expiryAt", "taskAt"] {
+    for name in ["history", "notifications", "opened", "expiryAt", "taskAt"] {
         assert!(before[name].is_object(), "{name}");
     }
     let stored = ["payments", "notifications"].map(|name| strings(&before[name]));

@@ -338,6 +338,8 @@ fn the_enumerations_are_those_of_the_code() {
         values("TerminalLanguage"),
         literals("shared/src/domain/text/locale.rs", is_language)
     );
+    let history = &values("HistoryChange/properties/reason") | &values("Actor/properties/type");
+    assert_eq!(history, literals("shared/src/domain/history.rs", is_upper_snake_case));
     let notifications = "shared/src/notify/message.rs";
     assert_eq!(
         values("Notification/properties/errorReason"),

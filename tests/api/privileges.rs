@@ -121,6 +121,7 @@ async fn use_all_permissions(api: &mut TestApi) {
     let active = call_unidentified(api, "PUT", &format!("{path}/authorize"), None).await;
     use_payment_permissions(api, &active["recurringPaymentId"]).await;
     call_unidentified(api, "GET", &path, None).await;
+    call_unidentified(api, "GET", &format!("{path}/history"), None).await;
     call_unidentified(api, "GET", &format!("{PAYMENTS}?customerNumber=4711"), None).await;
     call_unidentified(api, "PATCH", &path, Some(json!({ "nickname": "Kort" }))).await;
     call_unidentified(api, "DELETE", &path, None).await;
@@ -178,6 +179,7 @@ async fn calls_without_permission_are_rejected() {
     let policies = api.local.policies();
     for (function, action, resource) in [
         ("get-recurring-payment", "dynamodb:PutItem", "Wallets"),
+        ("get-history", "dynamodb:PutItem", "Wallets"),
         ("expire-recurring-payments", "dynamodb:Query", "Wallets/index/ByTask"),
         ("create-terminal", "secretsmanager:GetSecretValue", "NotificationSecret"),
         ("authorizer", "dynamodb:GetItem", "Wallets"),

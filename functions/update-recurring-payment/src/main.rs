@@ -3,7 +3,7 @@
 use shared::api::{self, Reply, Request, reply};
 use shared::domain::caller::Permission;
 use shared::domain::text::Nickname;
-use shared::domain::wallet::Change;
+use shared::domain::wallet::{Change, Wallet};
 use shared::error::Error;
 use shared::storage::{Store, WalletKey};
 
@@ -16,16 +16,20 @@ async fn update(store: &Store, request: Request) -> Result<Reply, Error> {
     let (caller, now) = (request.caller(Permission::Update)?, request.received_at()?);
     store.check_rate_limit(request.is_identified(), now).await?;
     let id = request.recurring_payment_id()?;
+    let is_dry_run = request.is_dry_run()?;
     let mut body = request.body()?;
     body.must_have_one_of(&["nickname", "isPrimary", "customerNumber"]);
     let nickname = body.nullable_text("nickname", |text| Nickname::try_from(text));
     let primary = body.flag("isPrimary");
     let owner = store.named_owner(&caller, body.customer_number());
     body.finish()?;
-    let change = Change { nickname, primary };
-    let view = store.change(WalletKey::Payment(&caller, id), now, |wallet| {
+    let (key, change) = (WalletKey::Payment(&caller, id), Change { nickname, primary });
+    let decide = |wallet: &mut Wallet| {
         wallet.check_owner(owner)?;
         wallet.update(id, change.clone())
-    });
-    reply::ok(&view.await?)
+    };
+    if is_dry_run {
+        return reply::preview(&store.load(key, now).await?.wallet.preview(decide)?);
+    }
+    reply::ok(&store.change(key, now, decide).await?)
 }

@@ -2,6 +2,7 @@
 
 #![expect(clippy::struct_field_names, reason = "the names are those of the JSON members")]
 
+mod history;
 mod payment;
 
 use chrono::{DateTime, SecondsFormat, Utc};
@@ -12,11 +13,14 @@ use serde::Serialize;
 use url::Url;
 
 use crate::api::request::RequestContext;
+use crate::domain::id::RecurringPaymentId;
 use crate::domain::recurring_payment::{StatusReason, View};
 use crate::domain::terminal::TerminalSession;
 use crate::domain::text::Nickname;
+use crate::domain::wallet::Preview;
 use crate::error::{Cause, Error};
 use crate::invocation;
+pub use history::history;
 pub use payment::{payment, payment_terminal, transaction};
 
 /// A successful response.
@@ -41,6 +45,16 @@ struct RecurringPayment<'a> {
     created_at: String,
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     card: Option<Card<'a>>,
+}
+
+/// A recurring payment as it would be after a change.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct RecurringPaymentPreview<'a> {
+    #[serde(flatten)]
+    recurring_payment: RecurringPayment<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    primary_recurring_payment_id: Option<u64>,
 }
 
 #[derive(Serialize)]
@@ -69,6 +83,18 @@ struct Terminal<'a> {
 /// Fails with `Internal` if serialization fails.
 pub fn ok(view: &View) -> Result<Reply, Error> {
     reply(StatusCode::OK, None, &recurring_payment(view))
+}
+
+/// 200 with a recurring payment as it would be after a change, and the id of the one that would be primary.
+///
+/// # Errors
+/// Fails with `Internal` if serialization fails.
+pub fn preview(preview: &Preview) -> Result<Reply, Error> {
+    let body = RecurringPaymentPreview {
+        recurring_payment: recurring_payment(&preview.view),
+        primary_recurring_payment_id: preview.primary.map(RecurringPaymentId::number),
+    };
+    reply(StatusCode::OK, None, &body)
 }
 
 /// 200 with a bare array of recurring payments.

@@ -202,6 +202,14 @@ impl Request {
         Ok(CustomerNumber::try_from(text).map_err(|violation| violation.in_field(CUSTOMER))?)
     }
 
+    /// `dryRun` of the query: whether the caller only asks what the request would do.
+    ///
+    /// # Errors
+    /// Fails with `Invalid` if it is neither `true` nor `false`.
+    pub fn is_dry_run(&self) -> Result<bool, Error> {
+        self.flag_in_query("dryRun")
+    }
+
     /// A query parameter that is `true` or `false`. The default is false.
     ///
     /// # Errors

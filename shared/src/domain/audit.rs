@@ -52,9 +52,6 @@ impl Audit {
         let id = |wallet: &Wallet, payment: &RecurringPayment| {
             RecurringPaymentId::new(wallet.slot(), payment.sequence)
         };
-        let primary = |wallet: &Wallet| {
-            wallet.primary().map(|sequence| RecurringPaymentId::new(wallet.slot(), sequence))
-        };
         let changes = before.contents().payments.iter().filter_map(|payment| {
             let id = id(before, payment);
             let view: Option<View> = after.view(id).ok();
@@ -78,8 +75,8 @@ impl Audit {
         });
         Self {
             changes: changes.chain(new).collect(),
-            primary_before: primary(before),
-            primary_after: primary(after),
+            primary_before: before.primary_id(),
+            primary_after: after.primary_id(),
         }
     }
 }

@@ -6,6 +6,7 @@
 //! The primary is derived (rule 1), so two primaries cannot be stored and a promotion needs no write.
 
 mod notifications;
+mod preview;
 mod stored_card;
 mod terminals;
 mod time;
@@ -21,6 +22,7 @@ use crate::domain::recurring_payment::{
 };
 use crate::domain::text::Nickname;
 use crate::error::Refusal;
+pub use preview::Preview;
 pub use stored_card::StoredCard;
 pub use terminals::{OpenedTerminal, SetupProgress};
 pub use time::Due;
@@ -130,6 +132,12 @@ impl Wallet {
         self.slot
     }
 
+    /// The instant of the wallet.
+    #[must_use]
+    pub fn now(&self) -> DateTime<Utc> {
+        self.now
+    }
+
     /// The hash of the customer.
     #[must_use]
     pub fn owner(&self) -> Owner {
@@ -173,6 +181,12 @@ impl Wallet {
                 .map(|payment| payment.sequence)
         };
         chosen.or_else(derived)
+    }
+
+    /// The id of the primary recurring payment.
+    #[must_use]
+    pub fn primary_id(&self) -> Option<RecurringPaymentId> {
+        self.primary().map(|sequence| RecurringPaymentId::new(self.slot, sequence))
     }
 
     /// Returns one recurring payment as callers see it.

@@ -133,10 +133,6 @@ impl Wallet {
         self.at(then)
     }
 
-    fn primary_id(&self) -> Option<RecurringPaymentId> {
-        self.primary().map(|sequence| RecurringPaymentId::new(self.slot, sequence))
-    }
-
     fn status(&self, id: RecurringPaymentId) -> RecurringStatus {
         self.view(id).unwrap().status
     }

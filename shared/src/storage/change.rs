@@ -26,9 +26,10 @@ pub(super) trait Aggregate: Sized {
 
     /// The data to store.
     fn contents(&self) -> &Self::Contents;
-    /// The item to write, which replaces another item or is the first.
+    /// The item to write, which replaces another item with the contents `before` or is the first.
     fn to_item(
         &self,
+        before: &Self::Contents,
         replaces: Option<&Self::Item>,
         write_id: u64,
         now: DateTime<Utc>,
@@ -188,7 +189,7 @@ impl<A: Aggregate, T> Attempts<A, T> {
         }
         let write_id = self.write_id;
         let replaces = item.as_ref().map(A::version);
-        let item = after.to_item(item.as_ref(), write_id, now);
+        let item = after.to_item(&before, item.as_ref(), write_id, now);
         self.write(table, Decision { outcome, before, after, item }, replaces).await
     }
 

@@ -3,6 +3,7 @@
 //! Instants are milliseconds since 1970. `schema` is the version of this file that wrote the item. Every version that was ever
 //! deployed stays readable, and the tests keep a stored item of it.
 
+mod history;
 mod notification;
 mod payment;
 
@@ -15,12 +16,14 @@ use super::table::{self, Attributes, Index};
 use super::write_ids::WriteIds;
 use crate::domain::audit::Audit;
 use crate::domain::customer::Organisation;
-use crate::domain::id::Sequence;
+use crate::domain::history::{Actor, History, HistoryChange, Label, Origin};
+use crate::domain::id::{RecurringPaymentId, Sequence};
 use crate::domain::notification::Notification;
 use crate::domain::owner::Owner;
 use crate::domain::recurring_payment::RecurringPayment;
 use crate::domain::wallet::{Contents, Wallet};
 use crate::error::{Cause, Error, Refusal};
+use crate::invocation::{self, Invocation};
 use crate::log;
 pub(super) use notification::StoredDeliveryAttempts;
 use notification::StoredNotification;
@@ -51,6 +54,8 @@ pub(super) struct Item {
     notifications: Vec<StoredNotification>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     opened: Vec<i64>,
+    #[serde(default, skip_serializing_if = "History::is_empty", with = "history")]
+    history: History,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     expiry_shard: Option<u8>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -88,11 +93,27 @@ impl Item {
             payments: contents.payments.iter().map(Payment::from).collect(),
             notifications: contents.notifications.iter().map(StoredNotification::from).collect(),
             opened: wallet.terminals_opened_within_hour().map(|at| at.timestamp_millis()).collect(),
+            history: replaces.map(|item| item.history.clone()).unwrap_or_default(),
             expiry_shard: due.expiry.map(|_| shard),
             expiry_at: due.expiry.map(|at| at.timestamp_millis()),
             task_shard: due.task.map(|_| shard),
             task_at: due.task.map(|at| at.timestamp_millis()),
         }
+    }
+
+    /// Adds what changed since `before` to the history.
+    fn with_history(self, before: &Contents, wallet: &Wallet, origin: &Origin) -> Self {
+        Self { history: self.history.with_changes(before.clone(), wallet, origin), ..self }
+    }
+
+    /// The changes of a recurring payment of `wallet`, oldest first. Also has the changes by time since `before` was stored.
+    pub(super) fn history(
+        &self,
+        before: &Contents,
+        wallet: &Wallet,
+        id: RecurringPaymentId,
+    ) -> Vec<HistoryChange> {
+        self.history.clone().with_changes(before.clone(), wallet, &Origin::TIME).of(id)
     }
 
     pub(super) fn version(&self) -> u64 {
@@ -161,8 +182,15 @@ impl Aggregate for Wallet {
         self.contents()
     }
 
-    fn to_item(&self, replaces: Option<&Item>, write_id: u64, _: DateTime<Utc>) -> Item {
-        Item::new(self, replaces, write_id)
+    fn to_item(
+        &self,
+        before: &Contents,
+        replaces: Option<&Item>,
+        write_id: u64,
+        _: DateTime<Utc>,
+    ) -> Item {
+        let origin = origin(&invocation::current());
+        Item::new(self, replaces, write_id).with_history(before, self, &origin)
     }
 
     fn has_stale_index_entry(&self, item: &Item, now: DateTime<Utc>) -> bool {
@@ -188,6 +216,20 @@ impl Aggregate for Wallet {
     fn write_ids(item: &Item) -> &WriteIds {
         &item.writes
     }
+}
+
+/// The origin of the changes that an invocation makes. Without a caller it is Nets' callback or a schedule: they store the results of
+/// terminals, and what time has changed.
+fn origin(invocation: &Invocation) -> Origin {
+    let actor = if invocation.tenant.is_empty() {
+        Actor::Nets
+    } else {
+        Actor::Client {
+            name: Label::cut(&invocation.client_name),
+            channel: Label::cut(&invocation.channel),
+        }
+    };
+    Origin { actor, correlation_id: Label::cut(&invocation.correlation_id) }
 }
 
 /// The first part of an error message of serde. The rest quotes stored values, which can be a pan hash.

@@ -172,6 +172,7 @@ impl Aggregate for Payment {
 
     fn to_item(
         &self,
+        _: &Contents,
         replaces: Option<&PaymentItem>,
         write_id: u64,
         now: DateTime<Utc>,

@@ -191,7 +191,10 @@ pub(super) const PAYMENT_ROWS: [(&str, &[Request], usize); 22] = [
 /// The rows of the table in `docs/OPERATIONS.md`, in order.
 const ROWS: [(&str, &[Request]); 19] = [
     ("rejected before the wallet is read: 400, 401, 403", NO_REQUESTS),
-    ("list, get, and any call that changes nothing: repeated, not found, refused by a rule", READ),
+    (
+        "list, get, history, dry run, and any call that changes nothing: repeated, not found, refused by a rule",
+        READ,
+    ),
     ("create: the customer's first recurring payment", CREATED_FIRST),
     ("create: the customer has stored cards", CREATED_WITH_CARDS),
     ("create: the customer has one without a card", CREATED_WITH_PENDING),

@@ -41,6 +41,7 @@ impl TestApi {
         self.expect(200, "PUT", &format!("{path}/authorize"), None).await;
         self.expect(200, "PATCH", &path, Some(&json!({ "nickname": "a" }))).await;
         self.expect(200, "GET", &path, None).await;
+        self.expect(200, "GET", &format!("{path}/history"), None).await;
         self.expect(200, "GET", &format!("{PAYMENTS}?customerNumber={customer}"), None).await;
         self.expect(200, "DELETE", &path, None).await;
         let internal = self.token("internal-demo", json!({})).await;

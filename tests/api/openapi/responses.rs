@@ -10,6 +10,7 @@ use super::{Document, PROBLEM, Set, payments};
 use crate::{PAYMENTS, Response, TestApi, VISA};
 
 const PAYMENT: &str = "/v1/recurring-payments/{recurringPaymentId}";
+const HISTORY: &str = "/v1/recurring-payments/{recurringPaymentId}/history";
 const TERMINAL: &str = "/v1/recurring-payments/{recurringPaymentId}/terminal";
 const AUTHORIZE: &str = "/v1/recurring-payments/{recurringPaymentId}/authorize";
 const CUSTOMER: &str = "/v1/customers/{customerNumber}/recurring-payments";
@@ -27,7 +28,8 @@ const HEADERS: [&str; 6] = [
 pub(super) const GATEWAY_LIMIT: usize = 10 * 1024 * 1024;
 
 /// The objects within responses that have a schema: the name of the member, and the schema.
-const NESTED: [(&str, &str); 4] = [
+const NESTED: [(&str, &str); 5] = [
+    ("actor", "Actor"),
     ("errors", "Fault"),
     ("transactionHistory", "TransactionEntry"),
     ("summary", "Summary"),
@@ -208,6 +210,7 @@ fn schema_name(method: &str, path: &str, kind: &str) -> &'static str {
         (_, _, "application/problem+json") => "Problem",
         (_, _, "application/json") => "GatewayMessage",
         (_, TERMINAL, _) => "TerminalResponse",
+        (_, HISTORY, _) => "HistoryChange",
         (_, CALLBACK, _) => "",
         (_, payments::COLLECTION | payments::PAYMENT, _) => "Payment",
         (_, payments::TERMINAL, _) => "PaymentTerminalResponse",
@@ -265,12 +268,26 @@ async fn changes(scenario: &mut Scenario, id: &Value) {
     for change in [json!({ "nickname": null }), not_primary, json!({ "customerNumber": "1" })] {
         scenario.call("PATCH", PAYMENT, id, Some(&change)).await;
     }
+    scenario.call("PATCH", &format!("{PAYMENT}?dryRun=true"), id, Some(&make_primary)).await;
+    scenario.call("DELETE", &format!("{PAYMENT}?dryRun=true"), id, None).await;
     scenario.call("DELETE", PAYMENT, id, None).await;
     for change in [json!({ "nickname": "Gammelt" }), make_primary] {
         scenario.call("PATCH", PAYMENT, id, Some(&change)).await;
     }
     scenario.call("PUT", AUTHORIZE, id, None).await;
     scenario.call("GET", &list, &Value::Null, None).await;
+    history(scenario, id).await;
+}
+
+/// A history with all members.
+async fn history(scenario: &mut Scenario, id: &Value) {
+    let bearer = format!("Bearer {}", scenario.api.partner);
+    let headers = [("authorization", bearer.as_str()), ("entur-distribution-channel", "app")];
+    let body = Some(r#"{"customerNumber":"4711"}"#);
+    let other = scenario.send("POST", PAYMENTS, id, &headers, body).await.json();
+    scenario.call("GET", HISTORY, &other["recurringPaymentId"], None).await;
+    scenario.call("GET", HISTORY, id, None).await;
+    scenario.call("DELETE", PAYMENT, &other["recurringPaymentId"], None).await;
 }
 
 /// Reaches the limits of terminals and recurring payments, and reuses keys.
@@ -337,10 +354,11 @@ async fn exceed_rate_limit(scenario: &mut Scenario, id: &Value) {
 }
 
 /// Every operation of clients on recurring payments.
-const OPERATIONS: [(&str, &str); 7] = [
+const OPERATIONS: [(&str, &str); 8] = [
     ("GET", PAYMENTS),
     ("POST", PAYMENTS),
     ("GET", PAYMENT),
+    ("GET", HISTORY),
     ("PATCH", PAYMENT),
     ("DELETE", PAYMENT),
     ("POST", TERMINAL),
@@ -442,7 +460,15 @@ async fn killed_function(scenario: &mut Scenario) {
 
 /// Asserts that exactly the described members and kinds of responses occurred.
 fn assert_all_described_responses_occurred(scenario: &Scenario) {
-    for schema in ["RecurringPayment", "TerminalResponse", "Problem", "Fault", "GatewayMessage"] {
+    for schema in [
+        "RecurringPayment",
+        "HistoryChange",
+        "Actor",
+        "TerminalResponse",
+        "Problem",
+        "Fault",
+        "GatewayMessage",
+    ] {
         assert_eq!(scenario.members[schema], scenario.document.properties(schema), "{schema}");
     }
     let mut described = described(&scenario.document);
@@ -459,7 +485,7 @@ fn assert_all_described_responses_occurred(scenario: &Scenario) {
             "internal" | "unavailable" => false,
             "gateway" => *status < 500,
             // Every client of the local issuer has the permission to read.
-            "forbidden" => *route != format!("GET {PAYMENT}"),
+            "forbidden" => ![PAYMENT, HISTORY].map(|path| format!("GET {path}")).contains(route),
             _ => true,
         }
     });

@@ -35,9 +35,10 @@ const fn case(function: &'static str, kind: Kind, requests: u32) -> Case {
 }
 
 /// All functions.
-pub(crate) const ALL: [Case; 20] = [
+pub(crate) const ALL: [Case; 21] = [
     case("list-recurring-payments", Kind::Table, 1),
     case("get-recurring-payment", Kind::Table, 1),
+    case("get-history", Kind::Table, 1),
     case("create-recurring-payment", Kind::Table, 2),
     case("update-recurring-payment", Kind::Table, 2),
     case("end-recurring-payment", Kind::Table, 2),
@@ -75,6 +76,10 @@ impl Case {
             "get-recurring-payment" => {
                 let (_, id) = customer_with_card(world, START).await?;
                 events.resize(count, events::get(id, START + HOUR)?);
+            }
+            "get-history" => {
+                let (_, id) = customer_with_card(world, START).await?;
+                events.resize(count, events::history(id, START + HOUR)?);
             }
             "update-recurring-payment" => {
                 let (_, id) = customer_with_card(world, START).await?;

@@ -58,6 +58,11 @@ pub(crate) fn get(id: u64, at: i64) -> Result<Value, Error> {
     Ok(with_payment(event("10-get-recurring-payment.json", at)?, id))
 }
 
+/// Gets the history of a recurring payment.
+pub(crate) fn history(id: u64, at: i64) -> Result<Value, Error> {
+    Ok(with_payment(event("51-get-history.json", at)?, id))
+}
+
 /// Creates a recurring payment without an idempotency key.
 pub(crate) fn create(customer: &str, at: i64) -> Result<Value, Error> {
     let event = event("03-create-recurring-payment-second.json", at)?;

@@ -77,6 +77,14 @@ fn mask_path(called: &str, route: &str) -> String {
 }
 
 impl RequestContext {
+    /// Records the facts that a change stores in the history. A header with a card number is not stored.
+    pub(in crate::api) fn record(&self, invocation: &mut Invocation) {
+        let storable = |text: &str| if has_card_number(text) { "" } else { text }.to_owned();
+        invocation.correlation_id.clone_from(&self.correlation_id);
+        invocation.client_name = storable(&self.client_name);
+        invocation.channel = storable(&self.channel);
+    }
+
     /// The log line of a request. It contains the metrics. It has no route, because each function has exactly one.
     pub(in crate::api) fn line(
         &self,
