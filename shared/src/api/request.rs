@@ -311,3 +311,7 @@ mod tests {
 #[cfg(test)]
 #[path = "request/payment_tests.rs"]
 mod payment_tests;
+
+#[cfg(test)]
+#[path = "request/wait_tests.rs"]
+mod wait_tests;
