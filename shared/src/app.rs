@@ -17,6 +17,7 @@ mod reconciliation;
 mod settlement;
 mod terminals;
 mod time_limit;
+mod waiting;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -45,6 +46,7 @@ pub use payments::{NewPayment, Payments};
 use reconciliation::Reconciled;
 pub use settlement::Settlement;
 pub use terminals::{NewTerminal, Terminals};
+pub use waiting::Waiting;
 
 /// The time limit for the work of a Netaxept callback. If it takes longer, the schedule completes it.
 const CALLBACK_LIMIT: Duration = Duration::from_secs(10);

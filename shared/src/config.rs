@@ -287,6 +287,14 @@ pub fn authorization_hold(environment: &Environment<'_>) -> Result<TimeDelta, Mi
     is_valid.then(|| TimeDelta::hours(hours)).ok_or(Misconfigured { name, problem })
 }
 
+/// How many requests may begin to wait for news in 20 seconds (`?wait=`). Zero: none.
+///
+/// # Errors
+/// Fails if the variable is missing or invalid.
+pub fn max_waiting_requests(environment: &Environment<'_>) -> Result<u32, Misconfigured> {
+    environment.parsed("MAX_WAITING_REQUESTS", "is not a number of requests")
+}
+
 /// The cards that the merchant may charge without the customer (`MIT_UCOF`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MerchantInitiatedCards {

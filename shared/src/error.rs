@@ -40,6 +40,12 @@ pub enum Error {
         /// When the next request is possible.
         retry_after_seconds: u32,
     },
+    /// Too many requests wait for news (`?wait=`). All callers share the limit.
+    #[error("too many requests wait for news")]
+    TooManyWaiting {
+        /// When the next request can wait.
+        retry_after_seconds: u32,
+    },
     /// A rule of the wallet does not allow the request.
     #[error(transparent)]
     Refused(#[from] Refusal),

@@ -5,7 +5,7 @@
 
 use std::cell::RefCell;
 use std::future::Future;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use crate::domain::caller::Caller;
 
@@ -36,6 +36,8 @@ pub struct Invocation {
     pub payment_id: Option<u64>,
     /// The transaction of the payment, or that of the terminal session.
     pub transaction_id: Option<u64>,
+    /// How long the request waited for news (`?wait=`). It is not part of the latency.
+    pub waited: Duration,
     /// Retries of the SDK after a failure.
     pub dynamodb_retries: u64,
     /// Read capacity units.
@@ -108,6 +110,13 @@ pub async fn run<T>(operation: &'static str, work: impl Future<Output = T>) -> (
 /// Updates the data of the current invocation.
 pub fn record(update: impl FnOnce(&mut Invocation)) {
     CURRENT.try_with(|invocation| update(&mut invocation.borrow_mut())).unwrap_or_default();
+}
+
+/// The time until the deadline of an invocation. Zero if it is over.
+#[must_use]
+#[expect(clippy::disallowed_methods, reason = "Lambda's deadline refers to the machine's clock")]
+pub fn time_left(deadline: SystemTime) -> Duration {
+    deadline.duration_since(SystemTime::now()).unwrap_or_default()
 }
 
 /// The data of the current invocation so far.

@@ -5,7 +5,7 @@
 
 use std::future::{Future, ready};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::StreamExt;
@@ -94,7 +94,7 @@ where
     let (run, cold) = (&run, &AtomicBool::new(true));
     lambda_runtime::run(service_fn(move |event: LambdaEvent<Event>| async move {
         let now: DateTime<Utc> = event.payload.time.parse()?;
-        let left = time_left(event.context.deadline());
+        let left = invocation::time_left(event.context.deadline());
         let (summary, invocation) =
             invocation::run(operation, Box::pin(run(state, Run::new(now, left)))).await;
         let trace_id = event.context.xray_trace_id.as_deref();
@@ -102,11 +102,6 @@ where
         Ok::<_, StartError>(summary)
     }))
     .await
-}
-
-#[expect(clippy::disallowed_methods, reason = "Lambda's deadline refers to the machine's clock")]
-fn time_left(deadline: SystemTime) -> Duration {
-    deadline.duration_since(SystemTime::now()).unwrap_or_default()
 }
 
 impl Run {

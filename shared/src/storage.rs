@@ -33,6 +33,7 @@ pub use due::{Due, DueKind, DuePayment, DueWallet};
 use item::Item;
 pub use payments::{ChangedPayment, CreatedPayment, LoadedPayment, PaymentKey, PaymentStore};
 use rate_limit::RateLimits;
+pub use rate_limit::WaitingLimit;
 pub use table::PageStart;
 use table::Table;
 
@@ -152,6 +153,12 @@ impl Store {
         now: DateTime<Utc>,
     ) -> Result<(), Error> {
         self.rate_limits.check(is_identified, now).await
+    }
+
+    /// The limit of the requests that wait for news. `max_requests` can begin in 20 seconds.
+    #[must_use]
+    pub fn waiting_limit(&self, max_requests: u32) -> WaitingLimit {
+        WaitingLimit { rate_limits: self.rate_limits.clone(), max_requests }
     }
 
     /// The owner that a privileged caller names besides an id. `None` for a customer, whose request cannot name one (api.md §5).

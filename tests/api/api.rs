@@ -32,6 +32,7 @@ mod status_over_time;
 mod template;
 mod tokens;
 mod urls;
+mod wait;
 
 use std::path::PathBuf;
 

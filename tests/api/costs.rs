@@ -9,6 +9,7 @@ mod model;
 mod payments;
 mod schedules;
 mod terminal_outcomes;
+mod waiting;
 
 use reqwest::StatusCode;
 use serde_json::{Value, json};

@@ -73,7 +73,8 @@ async fn foreign_and_unknown_ids_get_the_same_response() {
     let other_traveller = api.token("traveller-demo", json!({ "customer_number": "4712" })).await;
     let url = json!({ "redirectUrl": "https://shop.example", "nickname": "x" });
     for token in [&other, &other_traveller] {
-        for (method, tail, body) in operations_with_id(&url) {
+        let waiting = ("GET", "?wait=20", None);
+        for (method, tail, body) in operations_with_id(&url).into_iter().chain([waiting]) {
             let mut responses = Vec::new();
             for id in [id, unknown] {
                 api.local.dynamodb().clear_requests();

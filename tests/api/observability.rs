@@ -35,7 +35,7 @@ async fn a_request_writes_one_line_with_its_metrics() {
     let [created] = &api.log_lines("create-recurring-payment", "request")[..] else {
         panic!("expected one line")
     };
-    let always = ["Requests", "Latency", "ReadUnits"];
+    let always = ["Requests", "Latency", "RequestLatency", "ReadUnits"];
     let writes = &names(&always) | &names(&["WriteUnits"]);
     assert_eq!(metrics(created), &writes | &names(&["ColdStarts"]));
     let expected = [

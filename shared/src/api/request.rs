@@ -8,11 +8,12 @@ mod suggestion;
 mod terminal;
 
 use std::str::FromStr;
+use std::time::Duration;
 
 use aws_lambda_events::apigw::ApiGatewayV2httpRequestContext;
 use chrono::{DateTime, Utc};
-use lambda_http::RequestExt;
 use lambda_http::request::RequestContext as LambdaRequestContext;
+use lambda_http::{Context as LambdaContext, RequestExt};
 
 use crate::api::authorizer_context;
 use crate::domain::caller::{Caller, Permission};
@@ -33,6 +34,13 @@ const CUSTOMER: &str = "customerNumber";
 const RECURRING_PAYMENT: &str = "recurringPaymentId";
 const PAYMENT: &str = "paymentId";
 const TRANSACTION: &str = "transactionId";
+
+/// The query parameter with the seconds to wait for news.
+const WAIT: &str = "wait";
+/// Its highest value.
+const MAX_WAIT: u64 = 20;
+/// The time that is left for the last read and the response after a wait.
+const RESPONSE_MARGIN: Duration = Duration::from_secs(6);
 
 const NOT_AN_ID: Violation = Violation::new("id", "must be a whole number between 0 and 2^53");
 
@@ -222,6 +230,26 @@ impl Request {
         }
     }
 
+    /// `wait` of the query: how long the response may wait for news, 0 to 20 whole seconds (api.md §7). Shorter if the invocation
+    /// ends earlier. The default is zero.
+    ///
+    /// # Errors
+    /// Fails with `Invalid` if it has another value.
+    pub fn wait(&self) -> Result<Duration, Error> {
+        let Some(text) = self.query(WAIT)? else { return Ok(Duration::ZERO) };
+        let has_digits_only = text.bytes().all(|byte| byte.is_ascii_digit());
+        let seconds = text.parse().ok().filter(|seconds| has_digits_only && *seconds <= MAX_WAIT);
+        let violation = || {
+            Violation::new("seconds", "must be a whole number of seconds from 0 to 20")
+                .in_field(WAIT)
+        };
+        let wait = Duration::from_secs(seconds.ok_or_else(violation)?);
+        let deadline = self.http.lambda_context_ref().map(LambdaContext::deadline);
+        let limit = deadline
+            .map(|deadline| invocation::time_left(deadline).saturating_sub(RESPONSE_MARGIN));
+        Ok(limit.map_or(wait, |limit| limit.min(wait)))
+    }
+
     /// `Entur-On-Behalf-Of`: the number of another organisation.
     ///
     /// # Errors
@@ -291,3 +319,7 @@ mod tests {
 #[cfg(test)]
 #[path = "request/payment_tests.rs"]
 mod payment_tests;
+
+#[cfg(test)]
+#[path = "request/wait_tests.rs"]
+mod wait_tests;

@@ -76,6 +76,14 @@ fn row(error: &Error) -> Row {
                 "Too many requests were sent without a valid ET-Client-Name header. Send the header in the form company-application.",
             )
         },
+        Error::TooManyWaiting { retry_after_seconds } => Row {
+            retry_after_seconds: Some(*retry_after_seconds),
+            ..plain(
+                StatusCode::TOO_MANY_REQUESTS,
+                "too-many-waiting-requests",
+                "Too many requests are waiting for news. Send the request without wait, which is answered at once, or try again later.",
+            )
+        },
         Error::Refused(refusal) => refusal_row(*refusal),
         Error::PaymentRefused(refusal) => payment::row(*refusal),
         Error::Busy { .. } => Row {
@@ -261,6 +269,7 @@ pub(super) fn problem(error: &Error, context: &RequestContext) -> Response<Body>
         | Error::Unauthorized(_)
         | Error::Forbidden(_)
         | Error::Unidentified { .. }
+        | Error::TooManyWaiting { .. }
         | Error::Refused(_)
         | Error::PaymentRefused(_)
         | Error::Busy { .. }

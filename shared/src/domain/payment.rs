@@ -159,6 +159,14 @@ impl Payment {
         self.find(id).map(|index| &self.contents.transactions[index])
     }
 
+    /// Returns whether a transaction is pending: see [`Transaction::is_pending`].
+    ///
+    /// # Errors
+    /// `NotFound`.
+    pub fn is_pending(&self, id: PaymentTransactionId) -> Result<bool, PaymentRefusal> {
+        self.transaction(id).map(Transaction::is_pending)
+    }
+
     /// Creates a payment again. The same facts as those of the live or captured transaction return that one. After a transaction
     /// that is over, a new one begins, also with other facts.
     ///

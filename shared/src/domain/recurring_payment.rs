@@ -160,6 +160,14 @@ impl RecurringPayment {
         }
     }
 
+    /// Returns whether its setup is pending (api.md §7): it is CREATED, and its last terminal session, if there is one, is pending.
+    #[must_use]
+    pub fn is_pending(&self, now: DateTime<Utc>) -> bool {
+        let last = self.terminals().last();
+        self.status() == RecurringStatus::Created
+            && last.is_none_or(|(_, terminal)| terminal.is_pending(now))
+    }
+
     /// The stored card, from ACTIVE on.
     #[must_use]
     pub fn registration(&self) -> Option<&Registration> {
@@ -280,5 +288,52 @@ impl RecurringPayment {
     fn abandoned_at(&self) -> DateTime<Utc> {
         let last = self.terminals().last().map(|(_, terminal)| terminal.expires_at());
         last.unwrap_or(self.created_at) + Self::GRACE_PERIOD
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::terminal::Outcome;
+
+    /// A terminal session that was opened at the start.
+    fn session(opened_at: DateTime<Utc>, outcome: Outcome) -> Terminal {
+        Terminal { outcome, ..Terminal::opened(opened_at) }
+    }
+
+    #[test]
+    fn a_setup_is_pending_until_its_last_terminal_has_an_outcome_or_has_timed_out() {
+        let start: DateTime<Utc> = "2026-11-23T10:00:00Z".parse().unwrap();
+        let (minutes, millisecond) = (TimeDelta::minutes, TimeDelta::milliseconds(1));
+        let created = |terminals| RecurringPayment {
+            sequence: Sequence::NONE,
+            created_at: start,
+            nickname: None,
+            idempotency: None,
+            state: State::Created { terminals, callback: None },
+        };
+        let open = session(start, Outcome::Open);
+        let later = session(start + minutes(14), Outcome::Open);
+        let closed = [Outcome::Failed, Outcome::Cancelled, Outcome::Declined, Outcome::CardExpired];
+        let mut table = vec![
+            (created(Vec::new()), minutes(0), true),
+            (created(Vec::new()), minutes(60), true),
+            (created(vec![open]), minutes(0), true),
+            (created(vec![open]), minutes(15) - millisecond, true),
+            (created(vec![open]), minutes(15), false),
+            (created(vec![open, later]), minutes(15), true),
+            (created(vec![open, later]), minutes(29), false),
+            (created(Vec::new()).cancelled(StatusReason::Ended, start), minutes(0), false),
+            (created(vec![open]).cancelled(StatusReason::Abandoned, start), minutes(0), false),
+        ];
+        for outcome in closed {
+            table.push((created(vec![session(start, outcome)]), minutes(0), false));
+            // The last one decides.
+            table.push((created(vec![session(start, outcome), later]), minutes(14), true));
+            table.push((created(vec![open, session(start, outcome)]), minutes(0), false));
+        }
+        for (payment, time, expected) in table {
+            assert_eq!(payment.is_pending(start + time), expected, "{time}: {payment:?}");
+        }
     }
 }

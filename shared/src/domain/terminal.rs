@@ -131,6 +131,12 @@ impl Terminal {
         }
     }
 
+    /// Returns whether the customer can still complete it: it has no outcome, and its page is available.
+    #[must_use]
+    pub fn is_pending(&self, now: DateTime<Utc>) -> bool {
+        self.outcome == Outcome::Open && now < self.expires_at()
+    }
+
     /// The first instant at which the terminal page is no longer available.
     #[must_use]
     pub fn expires_at(&self) -> DateTime<Utc> {

@@ -197,6 +197,14 @@ impl Wallet {
         self.find(id).map(|index| self.view_of(&self.contents.payments[index]))
     }
 
+    /// Returns whether the setup of a recurring payment is pending (api.md §7).
+    ///
+    /// # Errors
+    /// `NotFound`.
+    pub fn is_pending(&self, id: RecurringPaymentId) -> Result<bool, Refusal> {
+        self.find(id).map(|index| self.contents.payments[index].is_pending(self.now))
+    }
+
     /// Returns the CREATED and ACTIVE recurring payments, and with `include_expired` the EXPIRED ones, oldest first. Never returns
     /// CANCELLED ones.
     #[must_use]

@@ -8,7 +8,7 @@ use super::Store;
 use super::change::{self, Aggregate, Changed, Loaded};
 use super::due::Due;
 use super::payment_item::{self, BY_TASK, PaymentEntry, PaymentItem};
-use super::rate_limit::RateLimits;
+use super::rate_limit::{RateLimits, WaitingLimit};
 use super::table::{self, PageStart, Table};
 use crate::aws;
 use crate::config::{AwsConfig, Environment, PaymentStorageConfig, StorageConfig};
@@ -175,6 +175,12 @@ impl PaymentStore {
         now: DateTime<Utc>,
     ) -> Result<(), Error> {
         self.rate_limits.check(is_identified, now).await
+    }
+
+    /// The limit of the requests that wait for news. `max_requests` can begin in 20 seconds.
+    #[must_use]
+    pub fn waiting_limit(&self, max_requests: u32) -> WaitingLimit {
+        WaitingLimit { rate_limits: self.rate_limits.clone(), max_requests }
     }
 
     /// Loads a payment as of `now`, with one consistent read.

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use shared::domain::owner::IdKey;
 use shared::error::Error;
 
-use crate::{KEY, engine, store};
+use crate::{KEY, engine, payment_store, store};
 
 fn at(text: &str) -> DateTime<Utc> {
     format!("2026-11-23T{text}Z").parse().unwrap()
@@ -48,6 +48,38 @@ async fn unidentified_callers_share_sixty_requests_a_minute_and_others_are_not_c
         [ten / 60, 60, ten + 17 + 3600],
         [ten / 60 + 1, 1, ten + 60 + 3600],
     ];
+    assert_eq!(counters(&dynamodb).await, expected);
+}
+
+/// Waits for wallets and for payments have the same counter. It does not count unidentified callers.
+#[tokio::test]
+async fn waiting_requests_share_a_limit_in_each_period_of_20_seconds() {
+    let dynamodb = engine().await;
+    let store = store(&dynamodb, IdKey::new(KEY));
+    let payments = payment_store(&dynamodb, IdKey::new(KEY)).waiting_limit(2);
+    let wallets = store.waiting_limit(2);
+    wallets.check(at("10:00:00")).await.unwrap();
+    payments.check(at("10:00:19.999")).await.unwrap();
+    for (time, left) in [("10:00:00", 20), ("10:00:07.5", 13), ("10:00:19.999", 1)] {
+        for limit in [&wallets, &payments] {
+            let refused = limit.check(at(time)).await;
+            assert!(
+                matches!(refused, Err(Error::TooManyWaiting { retry_after_seconds }) if retry_after_seconds == left),
+                "{time}: {refused:?}"
+            );
+        }
+    }
+    wallets.check(at("10:00:20")).await.unwrap();
+    store.check_rate_limit(false, at("10:00:20")).await.unwrap();
+    let ten = at("10:00:00").timestamp();
+    let expected = [
+        [-(ten / 20 + 1), 1, ten + 20 + 3600],
+        [-(ten / 20), 2, ten + 19 + 3600],
+        [ten / 60, 1, ten + 20 + 3600],
+    ];
+    assert_eq!(counters(&dynamodb).await, expected);
+    let none = store.waiting_limit(0).check(at("10:01:00")).await;
+    assert!(matches!(none, Err(Error::TooManyWaiting { retry_after_seconds: 20 })), "{none:?}");
     assert_eq!(counters(&dynamodb).await, expected);
 }
 

@@ -41,9 +41,9 @@ pub(super) enum Request {
     WriteRejected,
     /// Queries the due wallets of a shard. The read is eventually consistent, which costs half a unit.
     Query,
-    /// Counts a request of an unidentified caller.
+    /// Counts a request of an unidentified caller, or one that begins to wait.
     Count,
-    /// Counts a request of an unidentified caller when the rate limit is reached, so that the condition fails.
+    /// Counts such a request when its limit is reached, so that the condition fails.
     CountRejected,
 }
 
@@ -120,6 +120,12 @@ pub(super) const ABANDONED: &[Request] = &[Read, Write(Moved, Unchanged)];
 pub(super) const SCHEDULE_RUN: &[Request] = &[Query; 8];
 /// Counted before the other requests.
 pub(super) const COUNTED: &[Request] = &[Count];
+/// There is news at the second read. The request is counted when it begins to wait.
+pub(super) const WAITED: &[Request] = &[Read, Count, Read];
+/// There is no news in 7 to 20 seconds.
+pub(super) const WAITED_LONG: &[Request] = &[Read, Count, Read, Read, Read, Read, Read, Read, Read];
+/// Too many requests wait.
+pub(super) const WAIT_REJECTED: &[Request] = &[Read, CountRejected];
 
 /// Reads the card, and writes the payment.
 pub(super) const PAYMENT_CREATED: &[Request] = &[Read, Write(Unchanged, Unchanged)];
@@ -189,7 +195,7 @@ pub(super) const PAYMENT_ROWS: [(&str, &[Request], usize); 22] = [
 ];
 
 /// The rows of the table in `docs/OPERATIONS.md`, in order.
-const ROWS: [(&str, &[Request]); 19] = [
+const ROWS: [(&str, &[Request]); 22] = [
     ("rejected before the wallet is read: 400, 401, 403", NO_REQUESTS),
     (
         "list, get, history, dry run, and any call that changes nothing: repeated, not found, refused by a rule",
@@ -210,6 +216,9 @@ const ROWS: [(&str, &[Request]); 19] = [
     ("expiry of a wallet's cards by the schedule", EXPIRED),
     ("abandonment by the schedule: the customer has stored cards", ABANDONED),
     ("a run of a schedule, without the due wallets", SCHEDULE_RUN),
+    ("get with `wait`: news at the second read", WAITED),
+    ("get with `wait`: no news in 7 to 20 seconds", WAITED_LONG),
+    ("get with `wait`: too many requests wait", WAIT_REJECTED),
     ("a caller without a valid `ET-Client-Name`, in addition", COUNTED),
     ("a caller without a valid `ET-Client-Name`, when the rate limit is reached", &[CountRejected]),
 ];

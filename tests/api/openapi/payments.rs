@@ -293,6 +293,10 @@ async fn uncertain_authorizations(scenario: &mut Scenario, card: &Value) {
 async fn ended_cards(scenario: &mut Scenario) {
     let card = store_card(scenario, "4714", VISA).await;
     let without_terminal = pay(scenario, "ended-1", &card, "100.00").await;
+    scenario.api.reach_waiting_limit().await;
+    let path = format!("{TRANSACTION}?wait=1");
+    let refused = scenario.call("GET", &path, &without_terminal, None).await;
+    assert_eq!(refused.status, StatusCode::TOO_MANY_REQUESTS);
     let open = scenario.pay_off_session("ended-2", &card, "100.00").await;
     let uncertain = scenario.pay_off_session("ended-3", &card, "100.00").await;
     scenario.fail_authorizations();

@@ -229,6 +229,7 @@ async fn responses_are_described_and_described_responses_occur() {
     rejected_requests(&mut scenario, &id).await;
     changes(&mut scenario, &id).await;
     reach_limits(&mut scenario).await;
+    wait_above_the_limit(&mut scenario).await;
     erase(&mut scenario).await;
     exceed_rate_limit(&mut scenario, &id).await;
     callbacks(&mut scenario).await;
@@ -322,6 +323,16 @@ async fn reach_limits(scenario: &mut Scenario) {
         let body = json!({ "redirectUrl": url }).to_string();
         scenario.send("POST", TERMINAL, &id, &headers, Some(&body)).await;
     }
+}
+
+/// Waits for news, and waits when too many requests wait.
+async fn wait_above_the_limit(scenario: &mut Scenario) {
+    let id = scenario.create(json!({ "customerNumber": "4718" })).await;
+    let path = format!("{PAYMENT}?wait=1");
+    assert_eq!(scenario.call("GET", &path, &id, None).await.status, StatusCode::OK);
+    scenario.api.reach_waiting_limit().await;
+    let refused = scenario.call("GET", &path, &id, None).await;
+    assert_eq!(refused.status, StatusCode::TOO_MANY_REQUESTS);
 }
 
 /// Erases a customer twice, and sends invalid erase requests.

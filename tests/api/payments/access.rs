@@ -98,7 +98,8 @@ async fn foreign_and_unknown_ids_get_the_same_response() {
         ("reader", reader, vec![other_organisation]),
         ("traveller", traveller, vec![foreign, other_organisation]),
     ] {
-        for operation @ (method, tail) in OPERATIONS {
+        for operation @ (method, tail) in OPERATIONS.into_iter().chain([("GET", Some("?wait=20"))])
+        {
             for is_merchant in [false, true] {
                 // Refused before the payment is read, whatever the id is.
                 let is_forbidden = match name {

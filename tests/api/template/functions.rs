@@ -14,7 +14,7 @@ const GLOBAL: [&str; 3] =
     ["AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL_SECRETS_MANAGER", "SECRETS_REVISION"];
 
 /// The types of the functions' states, and the types and functions in `config.rs` that read their variables.
-const STATES: [(&str, &[&str]); 11] = [
+const STATES: [(&str, &[&str]); 13] = [
     (
         "App",
         &[
@@ -31,7 +31,9 @@ const STATES: [(&str, &[&str]); 11] = [
         &["AwsConfig", "CallbackAddresses", "NotificationConfig", "StorageConfig"],
     ),
     ("Store", &["AwsConfig", "StorageConfig"]),
+    ("Waiting::<Store>", &["AwsConfig", "StorageConfig", "max_waiting_requests"]),
     ("PaymentStore", &["AwsConfig", "PaymentStorageConfig"]),
+    ("Waiting::<PaymentStore>", &["AwsConfig", "PaymentStorageConfig", "max_waiting_requests"]),
     ("Payments", &["AwsConfig", "PaymentStorageConfig", "StorageConfig", "charge_currency"]),
     (
         "PaymentTerminals",

@@ -11,6 +11,9 @@ use super::template;
 /// The limit of `CloudWatch` for a log group.
 const MAX_FILTERS: usize = 100;
 
+/// The only metric of all functions together. The others are by function.
+const OF_ALL_FUNCTIONS: &str = "RequestLatency";
+
 /// A condition on a field of a log line.
 enum Term {
     /// `$.field = *`: the line has the field.
@@ -86,13 +89,16 @@ impl MetricFilter {
             violations.push(format!("{name}: not a filter of the functions' log"));
         }
         let field = self.value.strip_prefix("$.");
-        let transformation = json!([{
+        let mut transformation = json!([{
             "MetricNamespace": { "Ref": "AWS::StackName" },
             "MetricName": self.metric,
             "MetricValue": self.value,
             "Unit": field.map_or("Count", unit),
-            "Dimensions": [{ "Key": "Operation", "Value": "$.operation" }],
         }]);
+        if self.metric != OF_ALL_FUNCTIONS {
+            let operation = json!([{ "Key": "Operation", "Value": "$.operation" }]);
+            transformation[0]["Dimensions"] = operation;
+        }
         if resource["Properties"]["MetricTransformations"] != transformation {
             violations.push(format!("{name}: it does not make a metric of a function"));
         }

@@ -92,7 +92,7 @@ pub(super) fn coverage(template: &Template, functions: &[Function]) -> Vec<Strin
 fn required(template: &Template, functions: &[Function]) -> Vec<(String, String)> {
     let mut required = vec![
         ("5xx", "Api".to_owned()),
-        ("Latency", "Api".to_owned()),
+        ("RequestLatency", String::new()),
         ("ApproximateNumberOfMessagesVisible", "DeadLetters".to_owned()),
     ];
     for function in functions {

@@ -58,11 +58,19 @@ fn has_wildcard(value: &Value) -> bool {
     value.to_string().contains('*')
 }
 
-/// The states that use wallets. All except `Store` can change them.
-const WALLET_STATES: [&str; 4] = ["App", "Terminals", "NotificationSender", "Store"];
-/// The states that use payments. All except `PaymentStore` can change them.
-const PAYMENT_STATES: [&str; 6] =
-    ["PaymentStore", "Payments", "PaymentTerminals", "Charges", "Settlement", "PaymentTasks"];
+/// The states that use wallets. The first three can change them.
+const WALLET_STATES: [&str; 5] =
+    ["App", "Terminals", "NotificationSender", "Store", "Waiting::<Store>"];
+/// The states that use payments. All except the first two can change them.
+const PAYMENT_STATES: [&str; 7] = [
+    "PaymentStore",
+    "Waiting::<PaymentStore>",
+    "Payments",
+    "PaymentTerminals",
+    "Charges",
+    "Settlement",
+    "PaymentTasks",
+];
 /// Those of them that read the wallet of the card too.
 const CARD_STATES: [&str; 4] = ["Payments", "PaymentTerminals", "Charges", "PaymentTasks"];
 
@@ -94,7 +102,7 @@ fn expected(source: &str) -> BTreeSet<Permission> {
     if uses(&PAYMENT_STATES) {
         allow("Payments", &["dynamodb:GetItem"]);
     }
-    if uses(&PAYMENT_STATES[1..]) {
+    if uses(&PAYMENT_STATES[2..]) {
         allow("Payments", &["dynamodb:PutItem"]);
     }
     for (text, resource, action) in [

@@ -3,6 +3,7 @@
 //! As on Lambda, an instance processes one invocation at a time. Another instance is started when all are busy. Idle instances stay.
 //! A timeout kills the instance. When an instance exits, its invocation fails.
 
+mod active_invocation;
 mod runtime_api;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -10,6 +11,7 @@ pub(crate) mod tests;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::path::Path;
 use std::process::Stdio;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use axum::http::StatusCode;
@@ -22,8 +24,9 @@ use uuid::Uuid;
 use crate::Error;
 use crate::activity::{Activity, Event};
 use crate::template::Function;
+use active_invocation::ActiveInvocation;
 
-/// The highest number of instances of one function.
+/// The highest number of instances of one function, unless [`Lambda::set_max_instances`] sets another.
 const MAX_INSTANCES: usize = 8;
 /// How many log lines are stored.
 const MAX_LINES: usize = 10_000;
@@ -60,6 +63,7 @@ pub struct Lambda {
 struct Inner {
     pools: HashMap<String, Pool>,
     pending: Mutex<HashMap<String, PendingInvocation>>,
+    max_instances: AtomicUsize,
     instances: Mutex<HashMap<Uuid, Instance>>,
     lines: Mutex<VecDeque<LogLine>>,
     activity: OnceLock<Activity>,
@@ -143,6 +147,7 @@ impl Lambda {
         let inner = Inner {
             pools,
             pending: Mutex::default(),
+            max_instances: AtomicUsize::new(MAX_INSTANCES),
             instances: Mutex::default(),
             lines: Mutex::default(),
             activity: OnceLock::new(),
@@ -251,10 +256,16 @@ impl Lambda {
         }
     }
 
+    /// Sets the highest number of instances of each function. More invocations wait until an instance is free.
+    pub fn set_max_instances(&self, count: usize) {
+        self.inner.max_instances.store(count, Ordering::Relaxed);
+    }
+
     /// Starts another instance if all are busy.
     fn start_instance_if_needed(&self, pool: &Pool) -> Result<(), InvocationError> {
+        let max = self.inner.max_instances.load(Ordering::Relaxed);
         let mut load = lock(&pool.load);
-        if load.invocations > load.instances && load.instances < MAX_INSTANCES {
+        if load.invocations > load.instances && load.instances < max {
             load.instances += 1;
             self.start_instance(pool).inspect_err(|_| load.instances -= 1)?;
         }
@@ -379,20 +390,4 @@ impl Lambda {
 pub fn new_trace_id() -> String {
     let random = Uuid::new_v4().simple().to_string();
     format!("Root=1-00000000-{};Sampled=0", &random[..24])
-}
-
-/// Counts an invocation as active until it is dropped.
-struct ActiveInvocation<'a>(&'a Pool);
-
-impl<'a> ActiveInvocation<'a> {
-    fn new(pool: &'a Pool) -> Self {
-        lock(&pool.load).invocations += 1;
-        Self(pool)
-    }
-}
-
-impl Drop for ActiveInvocation<'_> {
-    fn drop(&mut self) {
-        lock(&self.0.load).invocations -= 1;
-    }
 }

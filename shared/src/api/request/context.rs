@@ -103,7 +103,8 @@ impl RequestContext {
             .text("channel", &self.channel)
             .text("error", error.unwrap_or_default())
             .count("cold_start", cold.into())
-            .milliseconds("latency_ms", latency)
+            .milliseconds("latency_ms", latency.saturating_sub(invocation.waited))
+            .count("waited_ms", u64::try_from(invocation.waited.as_millis()).unwrap_or(u64::MAX))
     }
 }
 

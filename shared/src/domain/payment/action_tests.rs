@@ -86,6 +86,7 @@ enum_with_all! {
         Cancel,
         CancelWithoutCard,
         CheckCaptured,
+        Wait,
         CreditPart,
         CreditEverything,
         CreditTooMuch,
@@ -199,6 +200,9 @@ fn perform(payment: &mut Payment, action: Action) -> String {
         A::Cancel => text(payment.cancel(id).map(|()| "ok")),
         A::CancelWithoutCard => text(payment.cancel_without_card(id).map(|()| "ok")),
         A::CheckCaptured => text(payment.check_captured(id).map(|()| "ok")),
+        A::Wait => text(
+            payment.is_pending(id).map(|pending| if pending { "pending" } else { "not pending" }),
+        ),
         A::CreditPart => credit(payment, Some(nok(3_000))),
         A::CreditEverything => credit(payment, None),
         A::CreditTooMuch => credit(payment, Some(nok(10_001))),

@@ -107,6 +107,12 @@ impl Initiated {
         self.chosen.is_some_and(|chosen| chosen.hold_until.is_some())
     }
 
+    /// Returns whether its last registration is open and Nets has not authorized the amount.
+    pub(super) fn is_pending(&self) -> bool {
+        let last = self.registrations.last().map(|registration| registration.outcome);
+        last == Some(RegistrationOutcome::Open) && !self.is_authorized()
+    }
+
     /// Returns whether this is the chosen registration.
     pub(super) fn is_chosen(&self, number: Attempt) -> bool {
         self.chosen.is_some_and(|chosen| chosen.registration == number)

@@ -217,6 +217,19 @@ impl Transaction {
         }
     }
 
+    /// Returns whether it is pending (api.md §7): CREATED, or INITIATED while nothing is known of its last registration.
+    #[must_use]
+    pub fn is_pending(&self) -> bool {
+        match &self.state {
+            State::Created => true,
+            State::Initiated(initiated) => initiated.is_pending(),
+            State::Captured(_)
+            | State::Credited(_)
+            | State::Rejected { .. }
+            | State::Cancelled { .. } => false,
+        }
+    }
+
     /// The money, if it is captured.
     #[must_use]
     pub fn captured(&self) -> Option<&Captured> {
