@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::env::VarError;
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use chrono::{Months, TimeDelta};
 use url::Url;
@@ -12,6 +13,8 @@ use crate::domain::caller::Tenant;
 use crate::domain::customer::Organisation;
 use crate::domain::money::Currency;
 use crate::domain::owner::IdKey;
+use crate::domain::text::CallbackUrl;
+use crate::domain::wallet::LifecycleRules;
 use crate::secret::Secret;
 
 /// An environment variable that is missing or invalid. The value is not shown, because it can be a secret.
@@ -337,6 +340,60 @@ impl CallbackAddresses {
     pub fn read(environment: &Environment<'_>) -> Result<Self, Misconfigured> {
         let local = environment.choice("CALLBACK_ADDRESSES", "local", "public")?;
         Ok(if local { Self::Local } else { Self::Public })
+    }
+}
+
+/// The configuration of lifecycle events (api.md §7). The default has none.
+#[derive(Clone, Default)]
+pub struct EventConfig {
+    rules: Arc<HashMap<Organisation, Arc<LifecycleRules>>>,
+}
+
+impl EventConfig {
+    /// The maximum length of the list of addresses, in bytes. Lambda allows 4 KB for all variables of a function.
+    const MAX_LENGTH: usize = 2_048;
+
+    /// Reads the configuration. Addresses have the form `organisation=address` and are separated by spaces.
+    ///
+    /// # Errors
+    /// Fails if a variable is missing or invalid.
+    pub fn read(environment: &Environment<'_>) -> Result<Self, Misconfigured> {
+        let name = "EXPIRING_NOTICE_DAYS";
+        let problem = "is not a number of days between 1 and 365";
+        let days: i64 = environment.parsed(name, problem)?;
+        if !(1..=365).contains(&days) {
+            return Err(Misconfigured { name, problem });
+        }
+        let name = "EVENT_WEBHOOKS";
+        let addresses = environment.optional(name)?.unwrap_or_default();
+        if addresses.len() > Self::MAX_LENGTH {
+            return Err(Misconfigured { name, problem: "has more than 2,048 bytes" });
+        }
+        let mut rules = HashMap::new();
+        for entry in addresses.split_ascii_whitespace() {
+            let problem = "is not a list of organisation=https://address";
+            let parts = entry.split_once('=').ok_or(Misconfigured { name, problem })?;
+            let organisation = parts.0.parse().map_err(|_| Misconfigured { name, problem })?;
+            let problem = "has an address that is not https://, or has a user name or password";
+            let address = CallbackUrl::try_from(parts.1);
+            let address = address.map_err(|_| Misconfigured { name, problem })?;
+            let added = Arc::new(LifecycleRules { notice: TimeDelta::days(days), address });
+            if rules.insert(Organisation::new(organisation), added).is_some() {
+                return Err(Misconfigured { name, problem: "has an organisation twice" });
+            }
+        }
+        Ok(Self { rules: rules.into() })
+    }
+
+    /// The rules of an organisation. `None` if it has no address for events.
+    #[must_use]
+    pub fn rules(&self, organisation: Organisation) -> Option<Arc<LifecycleRules>> {
+        self.rules.get(&organisation).map(Arc::clone)
+    }
+
+    /// The addresses of all organisations.
+    pub fn addresses(&self) -> impl Iterator<Item = &CallbackUrl> {
+        self.rules.values().map(|rules| &rules.address)
     }
 }
 

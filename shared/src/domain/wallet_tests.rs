@@ -6,6 +6,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::domain::card::{Card, CardExpiry, LastFour, PaymentType, VerifiedCard};
 use crate::domain::id::Attempt;
+use crate::domain::notification::{Notification, SetupEvent, WalletEvent};
 use crate::domain::terminal::{
     CloseReason, IdempotencyRecord, Outcome, Reconciliation, Terminal, TerminalSession,
 };
@@ -1194,7 +1195,7 @@ fn notifications_of(wallet: &Wallet) -> Vec<(TransactionId, Event, DateTime<Utc>
     let notifications = wallet.contents().notifications.iter();
     notifications
         .map(|notification| {
-            let SetupEvent { transaction_id, event } = notification.subject;
+            let SetupEvent { transaction_id, event } = *notification.subject.setup().unwrap();
             (transaction_id, event, notification.occurred_at)
         })
         .collect()
@@ -1412,9 +1413,12 @@ fn a_delivery_attempt_is_stored_before_it_is_made() {
         wallet.apply_reconciliation(&session, &Reconciliation::Card(card()), LIFETIME).unwrap();
     }
     assert_eq!(wallet.due().task, Some(start()));
-    let ids_of = |attempts: &[Notification<SetupEvent>]| -> Vec<RecurringPaymentId> {
-        let session = |attempt: &Notification<SetupEvent>| attempt.subject.transaction_id;
-        attempts.iter().map(|attempt| session(attempt).recurring_payment_id()).collect()
+    let id_of = |event: &WalletEvent| event.setup().unwrap().transaction_id.recurring_payment_id();
+    let ids_of = |attempts: &[Notification<WalletEvent>]| -> Vec<RecurringPaymentId> {
+        attempts.iter().map(|attempt| id_of(&attempt.subject)).collect()
+    };
+    let stored_ids = |stored: &[WalletNotification]| -> Vec<RecurringPaymentId> {
+        stored.iter().map(|one| id_of(&one.subject)).collect()
     };
     assert_eq!(ids_of(&wallet.begin_delivery_attempts(Some(one))), [one]);
     assert_eq!(wallet.begin_delivery_attempts(Some(one)), [], "the attempt has already begun");
@@ -1422,7 +1426,7 @@ fn a_delivery_attempt_is_stored_before_it_is_made() {
     assert_eq!(ids_of(&attempts), [other]);
     assert_eq!(wallet.due().task, Some(start() + TimeDelta::minutes(1)));
     wallet.remove_notification(&attempts[0].id());
-    assert_eq!(ids_of(&wallet.contents().notifications), [one]);
+    assert_eq!(stored_ids(&wallet.contents().notifications), [one]);
     // Never delivered: expires once, after 72 hours.
     let mut expired = Vec::new();
     while let Some(at) = wallet.due().task {
@@ -1431,7 +1435,7 @@ fn a_delivery_attempt_is_stored_before_it_is_made() {
         wallet.begin_delivery_attempts(None);
         assert!(at < start() + TimeDelta::days(30), "the notification never expires");
     }
-    assert_eq!(ids_of(&expired), [one]);
+    assert_eq!(stored_ids(&expired), [one]);
     assert!(
         start() + TimeDelta::hours(72) <= wallet.now && wallet.now < start() + TimeDelta::hours(78)
     );
@@ -1837,7 +1841,9 @@ fn check_state(state: &State, now: DateTime<Utc>) {
                 assert_eq!(closed.reconcile_at, None, "a closed session is not reconciled");
             }
         }
-        State::Active { registration, pan_hash: _ } => assert!(now < registration.expires_at),
+        State::Active { registration, pan_hash: _, notice_given: _ } => {
+            assert!(now < registration.expires_at);
+        }
         State::Expired { registration } => assert!(registration.expires_at <= now),
         State::Cancelled { reason: _, at, registration: _ } => {
             assert!(*at <= now && now < *at + TimeDelta::days(30));

@@ -42,7 +42,7 @@ fn the_body_about_a_setup_has_the_status_and_the_reason_of_a_decline() {
         (Event::CardExpired, "declined", "CREATED", Some("CARD_EXPIRED")),
         (Event::Abandoned, "abandoned", "CANCELLED", None),
     ] {
-        let subject = SetupEvent { transaction_id, event };
+        let subject = WalletEvent::Setup(SetupEvent { transaction_id, event });
         let notification = Notification::new(callback_url(), subject, at());
         let mut expected = json!({
             "id": format!("114707-{name}-1795428000123"),
@@ -55,7 +55,7 @@ fn the_body_about_a_setup_has_the_status_and_the_reason_of_a_decline() {
         if let Some(reason) = reason {
             expected["errorReason"] = json!(reason);
         }
-        assert_eq!(body(&Message::about_setup(&notification)), expected);
+        assert_eq!(body(&Message::about_wallet(&notification)), expected);
     }
 }
 

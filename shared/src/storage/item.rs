@@ -3,6 +3,7 @@
 //! Instants are milliseconds since 1970. `schema` is the version of this file that wrote the item. Every version that was ever
 //! deployed stays readable, and the tests keep a stored item of it.
 
+mod lifecycle_event;
 mod notification;
 mod payment;
 
@@ -16,7 +17,7 @@ use super::write_ids::WriteIds;
 use crate::domain::audit::Audit;
 use crate::domain::customer::Organisation;
 use crate::domain::id::Sequence;
-use crate::domain::notification::Notification;
+use crate::domain::notification::WalletNotification;
 use crate::domain::owner::Owner;
 use crate::domain::recurring_payment::RecurringPayment;
 use crate::domain::wallet::{Contents, Wallet};
@@ -139,7 +140,7 @@ impl Item {
             notifications: self
                 .notifications
                 .iter()
-                .map(Notification::try_from)
+                .map(WalletNotification::try_from)
                 .collect::<Result<_, _>>()
                 .map_err(unreadable)?,
             terminals_opened_at: self

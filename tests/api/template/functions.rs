@@ -7,30 +7,35 @@ use std::time::Duration;
 use local::template::{Function, Template};
 use serde_json::{Value, json};
 
-use super::{SOURCES, file, source, starts};
+use super::{SOURCES, WALLET_CHANGES, file, source, starts};
 
 /// Variables of every function: custom AWS endpoints, and the one whose change restarts the functions.
 const GLOBAL: [&str; 3] =
     ["AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL_SECRETS_MANAGER", "SECRETS_REVISION"];
 
 /// The types of the functions' states, and the types and functions in `config.rs` that read their variables.
-const STATES: [(&str, &[&str]); 11] = [
+const STATES: [(&str, &[&str]); 12] = [
     (
         "App",
         &[
             "AwsConfig",
             "CallbackAddresses",
+            "EventConfig",
             "NetaxeptConfig",
             "NotificationConfig",
             "StorageConfig",
         ],
     ),
-    ("Terminals", &["AwsConfig", "CallbackAddresses", "NetaxeptConfig", "StorageConfig"]),
+    (
+        "Terminals",
+        &["AwsConfig", "CallbackAddresses", "EventConfig", "NetaxeptConfig", "StorageConfig"],
+    ),
     (
         "NotificationSender",
-        &["AwsConfig", "CallbackAddresses", "NotificationConfig", "StorageConfig"],
+        &["AwsConfig", "CallbackAddresses", "EventConfig", "NotificationConfig", "StorageConfig"],
     ),
     ("Store", &["AwsConfig", "StorageConfig"]),
+    (WALLET_CHANGES, &["EventConfig"]),
     ("PaymentStore", &["AwsConfig", "PaymentStorageConfig"]),
     ("Payments", &["AwsConfig", "PaymentStorageConfig", "StorageConfig", "charge_currency"]),
     (

@@ -6,7 +6,7 @@ use local::iam::{Permission, Policies};
 use local::template::{Function, Template};
 use serde_json::{Value, json};
 
-use super::{source, starts};
+use super::{WALLET_CHANGES, source, starts};
 
 /// Each function has its own role, which only Lambda can assume.
 pub(super) fn role(template: &Template, function: &Function) -> Vec<String> {
@@ -58,7 +58,7 @@ fn has_wildcard(value: &Value) -> bool {
     value.to_string().contains('*')
 }
 
-/// The states that use wallets. All except `Store` can change them.
+/// The states that use wallets. All can change them, `Store` only if it is started for changes.
 const WALLET_STATES: [&str; 4] = ["App", "Terminals", "NotificationSender", "Store"];
 /// The states that use payments. All except `PaymentStore` can change them.
 const PAYMENT_STATES: [&str; 6] =
@@ -88,7 +88,7 @@ fn expected(source: &str) -> BTreeSet<Permission> {
     if uses(&WALLET_STATES) || uses(&CARD_STATES) {
         allow("Wallets", &["dynamodb:GetItem"]);
     }
-    if uses(&WALLET_STATES[..3]) || uses(&["Store"]) && has(".change(") {
+    if uses(&WALLET_STATES[..3]) || uses(&[WALLET_CHANGES]) {
         allow("Wallets", &["dynamodb:PutItem"]);
     }
     if uses(&PAYMENT_STATES) {
