@@ -519,6 +519,48 @@ mod tests {
     }
 
     #[test]
+    fn events_have_an_address_for_each_organisation() {
+        let read = |days: &str, addresses: &str| {
+            let variables = [("EXPIRING_NOTICE_DAYS", days), ("EVENT_WEBHOOKS", addresses)];
+            let variables = variables.map(|(name, text)| (name, text.to_owned())).into();
+            EventConfig::read(&Environment::of(&variables))
+        };
+        let config = read("365", "1=https://a.example/?key=b 22=http://127.0.0.1:3001/").unwrap();
+        let rules = config.rules(Organisation::new(1)).unwrap();
+        assert_eq!(rules.notice, TimeDelta::days(365));
+        assert_eq!(rules.address.as_url().as_str(), "https://a.example/?key=b");
+        assert!(config.rules(Organisation::new(22)).is_some());
+        assert_eq!(config.rules(Organisation::new(2)), None);
+        assert_eq!(
+            (config.addresses().count(), read("1", "").unwrap().addresses().count()),
+            (2, 0)
+        );
+        for days in ["0", "366", "", "x"] {
+            assert_eq!(read(days, "").err().unwrap().name, "EXPIRING_NOTICE_DAYS", "{days}");
+        }
+        let path = "a".repeat(1_003);
+        let longest = format!("1=https://a.example/{path} 2=https://a.example/{path}a");
+        assert!(read("30", &longest).is_ok());
+        for (wrong, problem) in [
+            (format!("{longest}a"), "has more than 2,048 bytes"),
+            ("https://a.example".to_owned(), "is not a list of organisation=https://address"),
+            ("x=https://a.example".to_owned(), "is not a list of organisation=https://address"),
+            ("1=https://a.example 1=https://b.example".to_owned(), "has an organisation twice"),
+            (
+                "1=ftp://a.example".to_owned(),
+                "has an address that is not https://, or has a user name or password",
+            ),
+            (
+                "1=https://user:pass@a.example".to_owned(),
+                "has an address that is not https://, or has a user name or password",
+            ),
+        ] {
+            let error = read("30", &wrong).err().unwrap();
+            assert_eq!(error, Misconfigured { name: "EVENT_WEBHOOKS", problem }, "{wrong}");
+        }
+    }
+
+    #[test]
     fn issuers_are_listed_with_their_tenant() {
         let read = |issuers: &str| {
             let variables = [

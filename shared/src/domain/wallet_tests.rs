@@ -1,5 +1,8 @@
 //! Tests of the rules in api.md §6: a table of every state and action, the boundaries of each rule, and random scenarios.
 
+#[path = "wallet/lifecycle_tests.rs"]
+mod lifecycle;
+
 use chrono::{Months, TimeDelta};
 use proptest::prelude::*;
 
@@ -1603,9 +1606,9 @@ struct Scenario {
 }
 
 impl Scenario {
-    fn new() -> Self {
+    fn new(rules: Option<Arc<LifecycleRules>>) -> Self {
         Self {
-            wallet: wallet(),
+            wallet: wallet().with_lifecycle_rules(rules),
             ids: Vec::new(),
             choices: Vec::new(),
             activated: Vec::new(),
@@ -1626,12 +1629,16 @@ impl Scenario {
     /// The next instant at which rule 8, 9 or 14 changes the wallet.
     fn next_change_at(&self) -> Option<DateTime<Utc>> {
         let payments = self.wallet.contents().payments.iter();
+        let notice = self.wallet.notice();
         let changes = payments.filter_map(|payment| match &payment.state {
             State::Created { terminals, .. } => {
                 let last = terminals.last().map(|last| last.opened_at + TimeDelta::minutes(15));
                 Some(last.unwrap_or(payment.created_at) + TimeDelta::hours(24))
             }
-            State::Active { registration, .. } => Some(registration.expires_at),
+            State::Active { registration, notice_given, .. } => {
+                let notice = notice.filter(|_| !notice_given).unwrap_or_default();
+                Some((registration.expires_at - notice).max(registration.activated_at))
+            }
             State::Expired { .. } => None,
             State::Cancelled { at, .. } => Some(*at + TimeDelta::days(30)),
         });
@@ -1803,7 +1810,12 @@ impl Scenario {
             let far = self.wallet.now + TimeDelta::days(100_000);
             assert_eq!(states(at(far)), states(self.wallet.contents().payments.clone()));
         }
-        assert!(self.wallet.contents().notifications.len() <= Wallet::MAX_NOTIFICATIONS);
+        let notifications = self.wallet.contents().notifications.iter();
+        let (setups, events): (Vec<_>, Vec<_>) =
+            notifications.partition(|one| one.subject.setup().is_some());
+        assert!(setups.len() <= Wallet::MAX_NOTIFICATIONS);
+        assert!(events.len() <= 3 * Wallet::MAX_NOTIFICATIONS);
+        assert!(events.is_empty() || self.wallet.notice().is_some());
     }
 
     /// Checks that an intermediate update does not change the result.
@@ -1816,6 +1828,9 @@ impl Scenario {
         };
         assert_eq!(visible(&updated), visible(&direct));
         assert_eq!(updated, direct);
+        if self.wallet.notice().is_some() {
+            lifecycle::check_events(&self.wallet, &direct);
+        }
     }
 }
 
@@ -1851,8 +1866,12 @@ fn check_state(state: &State, now: DateTime<Utc>) {
     }
 }
 
-fn run_scenario(steps: &[Step], (first, second): (TimeDelta, TimeDelta)) {
-    let mut scenario = Scenario::new();
+fn run_scenario(
+    rules: Option<Arc<LifecycleRules>>,
+    steps: &[Step],
+    (first, second): (TimeDelta, TimeDelta),
+) {
+    let mut scenario = Scenario::new(rules);
     for step in steps {
         let before = scenario.clone();
         if scenario.apply(step).is_err() {
@@ -1879,6 +1898,7 @@ proptest! {
 
     #[test]
     fn random_scenarios_keep_every_rule(steps in prop::collection::vec(step(), 1..60), intervals in (time(), time())) {
-        run_scenario(&steps, intervals);
+        run_scenario(None, &steps, intervals);
+        run_scenario(Some(lifecycle::rules()), &steps, intervals);
     }
 }

@@ -133,7 +133,3 @@ impl Wallet {
         queue::enqueue(&mut self.contents.notifications, notification, is_same_kind);
     }
 }
-
-#[cfg(test)]
-#[path = "lifecycle_tests.rs"]
-mod tests;
