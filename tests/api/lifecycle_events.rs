@@ -131,8 +131,8 @@ async fn each_event_is_delivered_once_with_its_members() {
     let first = api.store_card_until("4711", month).await;
     let second = api.store_card_until("4711", month.after(24)).await;
     let third = api.store_card_until("4711", month.after(60)).await;
-    let (expires_at, expired_at) = (month.end(), api.millis(&month.end()));
-    api.advance_to(expired_at - NOTICE).await;
+    let (expires_at, end) = (month.end(), api.millis(&month.end()));
+    api.advance_to(end - NOTICE).await;
     api.run_schedules().await;
     let card = json!({
         "recurringPaymentId": first, "primary": true, "expiresAt": expires_at, "cardExpiresAt": expires_at,
@@ -154,13 +154,13 @@ async fn each_event_is_delivered_once_with_its_members() {
         api.events().into_iter().map(without_instant).collect()
     };
     let active = json!({ "recurringStatus": "ACTIVE" });
-    let mut all = vec![expected(active, "expiring", expired_at - NOTICE, &card)];
+    let mut all = vec![expected(active, "expiring", end - NOTICE, &card)];
     assert_eq!(bodies(&api), all);
-    api.advance_to(expired_at).await;
+    api.advance_to(end).await;
     api.run_schedules().await;
-    all.push(expected(json!({ "recurringStatus": "EXPIRED" }), "expired", expired_at, &card));
+    all.push(expected(json!({ "recurringStatus": "EXPIRED" }), "expired", end, &card));
     let change = |new: u64, reason: &str| json!({ "oldRecurringPaymentId": first, "newRecurringPaymentId": new, "reason": reason });
-    all.push(expected(change(second, "EXPIRED"), "primary-changed", expired_at, &json!({})));
+    all.push(expected(change(second, "EXPIRED"), "primary-changed", end, &json!({})));
     assert_eq!(bodies(&api), all);
 
     let ended = api.call("DELETE", &format!("{PAYMENTS}/{second}"), None).await;

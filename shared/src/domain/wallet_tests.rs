@@ -1416,12 +1416,12 @@ fn a_delivery_attempt_is_stored_before_it_is_made() {
         wallet.apply_reconciliation(&session, &Reconciliation::Card(card()), LIFETIME).unwrap();
     }
     assert_eq!(wallet.due().task, Some(start()));
-    let id_of = |event: &WalletEvent| event.setup().unwrap().transaction_id.recurring_payment_id();
+    let payment_of = |event: &WalletEvent| event.setup().unwrap().transaction_id.recurring_payment_id();
     let ids_of = |attempts: &[Notification<WalletEvent>]| -> Vec<RecurringPaymentId> {
-        attempts.iter().map(|attempt| id_of(&attempt.subject)).collect()
+        attempts.iter().map(|attempt| payment_of(&attempt.subject)).collect()
     };
     let stored_ids = |stored: &[WalletNotification]| -> Vec<RecurringPaymentId> {
-        stored.iter().map(|one| id_of(&one.subject)).collect()
+        stored.iter().map(|one| payment_of(&one.subject)).collect()
     };
     assert_eq!(ids_of(&wallet.begin_delivery_attempts(Some(one))), [one]);
     assert_eq!(wallet.begin_delivery_attempts(Some(one)), [], "the attempt has already begun");

@@ -7,7 +7,7 @@ use local::dynamodb::Dynamodb;
 use serde_json::{Value, json};
 use shared::config::{Environment, EventConfig};
 use shared::domain::id::RecurringPaymentId;
-use shared::domain::notification::{PrimaryChangeReason, WalletEvent};
+use shared::domain::notification::{Notification, PrimaryChangeReason, WalletEvent};
 use shared::domain::owner::IdKey;
 use shared::domain::recurring_payment::State;
 use shared::storage::{Store, WalletKey};
@@ -132,7 +132,7 @@ async fn a_new_address_applies_to_a_wallet_from_its_next_change() {
     assert_eq!(stored["notifications"]["L"].as_array().unwrap().len(), 1);
     assert_eq!(stored["expiryAt"]["N"], millis(expires_at));
     let attempts = with.expire(id.slot(), expires_at).await.unwrap().unwrap();
-    let ids: Vec<_> = attempts.iter().map(|one| one.id()).collect();
-    let [notice_at, expired_at] = [expires_at - TimeDelta::days(30), expires_at].map(millis);
-    assert_eq!(ids, [format!("{id}-expiring-{notice_at}"), format!("{id}-expired-{expired_at}")]);
+    let ids: Vec<_> = attempts.iter().map(Notification::id).collect();
+    let [notice_at, end] = [expires_at - TimeDelta::days(30), expires_at].map(millis);
+    assert_eq!(ids, [format!("{id}-expiring-{notice_at}"), format!("{id}-expired-{end}")]);
 }
