@@ -1416,7 +1416,8 @@ fn a_delivery_attempt_is_stored_before_it_is_made() {
         wallet.apply_reconciliation(&session, &Reconciliation::Card(card()), LIFETIME).unwrap();
     }
     assert_eq!(wallet.due().task, Some(start()));
-    let payment_of = |event: &WalletEvent| event.setup().unwrap().transaction_id.recurring_payment_id();
+    let payment_of =
+        |event: &WalletEvent| event.setup().unwrap().transaction_id.recurring_payment_id();
     let ids_of = |attempts: &[Notification<WalletEvent>]| -> Vec<RecurringPaymentId> {
         attempts.iter().map(|attempt| payment_of(&attempt.subject)).collect()
     };
