@@ -137,11 +137,13 @@ fn read_by(source: &str) -> BTreeSet<String> {
     names.chain(GLOBAL.map(str::to_owned)).collect()
 }
 
-/// The variables in `config.rs`, by the type or the function that reads them.
+/// The variables in `config.rs` and its submodule, by the type or the function that reads them.
 static VARIABLES: LazyLock<BTreeMap<String, BTreeSet<String>>> = LazyLock::new(|| {
-    let config = file("shared/src/config.rs").replace("\npub fn ", "\nimpl ");
+    let files = ["shared/src/config.rs", "shared/src/config/events.rs"].map(file);
+    let code = files.iter().filter_map(|file| file.split("#[cfg(test)]").next());
+    let config = code.collect::<String>().replace("\npub fn ", "\nimpl ");
     let mut read = BTreeMap::<_, BTreeSet<_>>::new();
-    for part in config.split("#[cfg(test)]").next().unwrap().split("\nimpl ").skip(1) {
+    for part in config.split("\nimpl ").skip(1) {
         let names = part.split('"').filter(|text| {
             text.contains('_')
                 && text.chars().all(|letter| letter.is_ascii_uppercase() || letter == '_')
