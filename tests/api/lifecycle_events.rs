@@ -210,6 +210,34 @@ async fn a_repeated_delivery_has_the_same_id_and_body_and_keeps_the_order() {
     assert!(api.has_nothing_due().await);
 }
 
+/// The receiver never accepts the first event. The others wait for it in five attempts, which is half an hour, and then follow.
+#[tokio::test]
+async fn an_event_that_is_never_accepted_holds_back_the_others_for_half_an_hour() {
+    let mut api = TestApi::with_events().await;
+    let month = api.month().after(2);
+    let ids = [
+        api.store_card_until("4711", month).await,
+        api.store_card_until("4711", month.after(9)).await,
+    ];
+    api.local.inbox().answer_with(Answer::Status(StatusCode::BAD_REQUEST), 6);
+    api.advance_to(api.millis(&month.end())).await;
+    let mut requests = Vec::new();
+    for minutes in [1, 2, 4, 8, 16, 32] {
+        let before = api.local.inbox().received().len();
+        api.run_schedules().await;
+        requests.push(api.local.inbox().received().len() - before);
+        api.advance_clock(&format!("PT{minutes}M")).await;
+    }
+    assert_eq!(requests, [1, 1, 1, 1, 1, 3]);
+    let texts = |api: &TestApi| -> Vec<String> {
+        api.event_texts(&ids).into_iter().map(|(text, _)| text).collect()
+    };
+    assert_eq!(texts(&api), [text("expired", 0), changed(0, 1)]);
+    api.run_schedules().await;
+    assert_eq!(texts(&api), [text("expired", 0), changed(0, 1), text("expiring", 0)]);
+    assert!(api.has_nothing_due().await);
+}
+
 /// One customer, one month, and a receiver that fails once in the middle.
 #[tokio::test]
 async fn sixteen_cards_of_one_month_are_sixteen_events_in_order() {
