@@ -38,8 +38,8 @@ use crate::secret::Secret;
 use crate::secrets::Secrets;
 use crate::storage::{ChangeResult, WalletKey};
 pub use charges::Charges;
-use notification_sender::report_expired;
 pub use notification_sender::{NotificationSender, WalletOutcome};
+use notification_sender::{report_dropped, report_expired};
 pub use payment_tasks::PaymentTasks;
 pub use payment_terminals::{OpenedTerminal, PaymentTerminals};
 pub use payments::{NewPayment, Payments};
@@ -158,13 +158,15 @@ impl App {
                     .apply_reconciliation(&one.session, &one.reconciliation, lifetime)
                     .unwrap_or_default();
             }
-            Ok((wallet.expire_notifications(), wallet.begin_delivery_attempts(None)))
+            let removed = (wallet.expire_notifications(), wallet.drop_undeliverable_events());
+            Ok((removed, wallet.begin_delivery_attempts(None)))
         });
-        let ChangeResult { outcome: (expired, attempts), written } = changed.await?;
+        let ChangeResult { outcome: ((expired, dropped), attempts), written } = changed.await?;
         if !written {
             return Ok(None);
         }
         report_expired(&expired);
+        report_dropped(&dropped);
         let deliveries = self.notification_sender.deliver(key, attempts, now).await;
         let unclear = reconciled.iter().filter(|one| one.error.is_some()).count();
         for error in reconciled.iter().filter_map(|one| one.error.as_ref()) {

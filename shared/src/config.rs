@@ -1,5 +1,7 @@
 //! Configuration. Only this module reads environment variables. `template.yaml` sets all of them.
 
+mod events;
+
 use std::collections::HashMap;
 use std::env::VarError;
 use std::fmt;
@@ -13,6 +15,7 @@ use crate::domain::customer::Organisation;
 use crate::domain::money::Currency;
 use crate::domain::owner::IdKey;
 use crate::secret::Secret;
+pub use events::EventConfig;
 
 /// An environment variable that is missing or invalid. The value is not shown, because it can be a secret.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]

@@ -1,4 +1,5 @@
-//! Delivers notifications about card setups and payments to a caller's `callbackUrl`.
+//! Delivers notifications about card setups and payments to a caller's `callbackUrl`, and lifecycle events to the address of an
+//! organisation.
 //!
 //! Only public addresses are called. A notification is delivered when the receiver answers 202. It is signed by the Standard
 //! Webhooks scheme: `webhook-id`, `webhook-timestamp` and `webhook-signature`.
@@ -45,6 +46,14 @@ impl Notifier {
         let resolver = Arc::new(address::Resolver(config.addresses));
         let http = outbound::client(DELIVERY_LIMIT, |client| client.dns_resolver(resolver))?;
         Ok(Self { http, webhook, addresses: config.addresses })
+    }
+
+    /// Checks that notifications may be sent to an address of the configuration.
+    ///
+    /// # Errors
+    /// Fails if the address is not public, or not https.
+    pub fn check_address(&self, address: &CallbackUrl) -> Result<(), Violation> {
+        address::check(address.as_url(), self.addresses)
     }
 
     /// Makes one delivery attempt.

@@ -20,7 +20,7 @@ use aws_types::SdkConfig;
 use chrono::{DateTime, Utc};
 
 use crate::aws;
-use crate::config::{AwsConfig, Environment, StorageConfig};
+use crate::config::{AwsConfig, Environment, EventConfig, StorageConfig};
 use crate::domain::caller::Caller;
 use crate::domain::customer::{Customer, CustomerNumber};
 use crate::domain::history::HistoryChange;
@@ -60,6 +60,7 @@ pub struct Store {
     wallets: Table,
     rate_limits: RateLimits,
     id_key: IdKey,
+    events: EventConfig,
 }
 
 /// A wallet that was read. It can be changed without another read.
@@ -108,7 +109,7 @@ pub struct ChangeResult<T> {
 }
 
 impl Store {
-    /// Creates a store for the configured tables.
+    /// Creates a store for the configured tables, without lifecycle events.
     #[must_use]
     pub fn new(sdk: &SdkConfig, config: StorageConfig) -> Self {
         let client = table::client(sdk, config.endpoint.clone());
@@ -118,10 +119,42 @@ impl Store {
     fn on(client: Client, config: StorageConfig) -> Self {
         let rate_limits = RateLimits { client: client.clone(), table: config.rate_limits };
         let wallets = Table { client, name: config.table, key: item::KEY };
-        Self { wallets, rate_limits, id_key: config.id_key }
+        Self { wallets, rate_limits, id_key: config.id_key, events: EventConfig::default() }
     }
 
-    /// Creates a store from the environment.
+    /// The same store with lifecycle events in its wallets (api.md §7), for the organisations that have an address for them.
+    #[must_use]
+    pub fn with_lifecycle_events(self, events: EventConfig) -> Self {
+        Self { events, ..self }
+    }
+
+    /// The configuration of lifecycle events.
+    #[must_use]
+    pub fn lifecycle_events(&self) -> &EventConfig {
+        &self.events
+    }
+
+    /// Creates a store from the environment for a function that changes wallets: with lifecycle events.
+    ///
+    /// # Errors
+    /// Fails if a variable is missing or invalid, or if TLS cannot be set up.
+    pub async fn start_for_changes(environment: &Environment<'_>) -> Result<Self, Cause> {
+        Self::with_changes(environment, &aws::sdk(AwsConfig::read(environment)?)?).await
+    }
+
+    /// Does the same as [`Store::start_for_changes`] with an existing base configuration of AWS clients.
+    ///
+    /// # Errors
+    /// Fails if a variable is missing or invalid.
+    pub async fn with_changes(
+        environment: &Environment<'_>,
+        sdk: &SdkConfig,
+    ) -> Result<Self, Cause> {
+        let events = EventConfig::read(environment)?;
+        Ok(Self::with(environment, sdk).await?.with_lifecycle_events(events))
+    }
+
+    /// Creates a store from the environment for a function that only reads wallets: without lifecycle events.
     ///
     /// # Errors
     /// Fails if a variable is missing or invalid, or if TLS cannot be set up.
@@ -129,7 +162,7 @@ impl Store {
         Self::with(environment, &aws::sdk(AwsConfig::read(environment)?)?).await
     }
 
-    /// Creates a store from the environment, with an existing base configuration of AWS clients.
+    /// Does the same as [`Store::start`] with an existing base configuration of AWS clients.
     ///
     /// # Errors
     /// Fails if a variable is missing or invalid.
@@ -191,7 +224,8 @@ impl Store {
                             customer.organisation,
                             self.id_key.owner(customer),
                             now,
-                        );
+                        )
+                        .with_lifecycle_rules(self.events.rules(customer.organisation));
                         return Ok(LoadedWallet {
                             before: wallet.contents().clone(),
                             wallet,
@@ -280,10 +314,10 @@ impl Store {
             WalletKey::Owner(owner, _) => contents.owner == owner,
             WalletKey::Slot(_) => true,
         };
-        let loaded = |before: Contents| LoadedWallet {
-            wallet: Wallet::new(slot, before.clone(), now),
-            before,
-            item: Some(item),
+        let loaded = |before: Contents| {
+            let rules = self.events.rules(before.organisation);
+            let wallet = Wallet::as_stored(slot, before.clone()).with_lifecycle_rules(rules);
+            LoadedWallet { wallet: wallet.at(now), before, item: Some(item) }
         };
         Ok(matches_key.then(|| loaded(contents)))
     }

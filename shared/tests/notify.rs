@@ -8,7 +8,7 @@ use std::net::TcpListener;
 use chrono::{DateTime, Utc};
 use shared::config::{CallbackAddresses, NotificationConfig};
 use shared::domain::id::{Attempt, RecurringPaymentId, Sequence, Slot, TransactionId};
-use shared::domain::notification::{Event, Notification, SetupEvent};
+use shared::domain::notification::{Event, Notification, SetupEvent, WalletEvent};
 use shared::domain::text::CallbackUrl;
 use shared::notify::{Message, Notifier, callback_url};
 use shared::secret::Secret;
@@ -65,10 +65,11 @@ fn notifier(addresses: CallbackAddresses) -> Notifier {
     Notifier::new(&NotificationConfig { secret, addresses }).unwrap()
 }
 
-fn notification(to: CallbackUrl) -> Notification<SetupEvent> {
+fn notification(to: CallbackUrl) -> Notification<WalletEvent> {
     let id = RecurringPaymentId::new(Slot::new(7), Sequence::NONE.next());
     let transaction_id = TransactionId::new(id, Attempt::try_from(0).unwrap());
-    Notification::new(to, SetupEvent { transaction_id, event: Event::Activated }, now())
+    let setup = SetupEvent { transaction_id, event: Event::Activated };
+    Notification::new(to, WalletEvent::Setup(setup), now())
 }
 
 /// Listens on the same port of 127.0.0.1 and, if IPv6 is available, of `::1`.
@@ -104,7 +105,7 @@ async fn no_hostile_address_is_called() {
         let address = spelling.replace("PORT", &port.to_string());
         let accepted = callback_url(&address, CallbackAddresses::Public).ok();
         for url in accepted.into_iter().chain(CallbackUrl::from_stored(&address).ok()) {
-            let delivered = notifier.send(&Message::about_setup(&notification(url)), now()).await;
+            let delivered = notifier.send(&Message::about_wallet(&notification(url)), now()).await;
             assert!(delivered.is_err(), "{address}");
         }
         assert!(!has_connection(&listeners), "{address}");
@@ -119,7 +120,7 @@ async fn an_allowed_address_is_called() {
     let url = callback_url(&format!("http://127.0.0.1:{port}/"), CallbackAddresses::Local).unwrap();
     let notification = notification(url);
     let failed = tokio::spawn(async move {
-        notifier.send(&Message::about_setup(&notification), now()).await.is_err()
+        notifier.send(&Message::about_wallet(&notification), now()).await.is_err()
     });
     while !has_connection(&listeners) {
         tokio::task::yield_now().await;

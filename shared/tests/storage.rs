@@ -8,6 +8,8 @@ mod captured_log;
 mod costs;
 #[path = "storage/due.rs"]
 mod due;
+#[path = "storage/lifecycle_events.rs"]
+mod lifecycle_events;
 #[path = "storage/payment_costs.rs"]
 mod payment_costs;
 #[path = "storage/payment_due.rs"]

@@ -19,6 +19,7 @@ mod events;
 mod expired_cards;
 mod history;
 mod lifecycle;
+mod lifecycle_events;
 mod nets_failures;
 mod notifications;
 mod observability;
@@ -35,6 +36,7 @@ mod urls;
 mod wait;
 
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use local::{Local, Options};
 use reqwest::header::HeaderMap;
@@ -140,6 +142,11 @@ impl Response {
             .unwrap();
         (self.status.as_u16(), slug.to_owned())
     }
+}
+
+/// Parses an instant into the type of another one.
+fn parse_like<T: FromStr<Err: std::fmt::Debug>>(_: &T, text: &str) -> T {
+    text.parse().unwrap()
 }
 
 impl TestApi {
@@ -276,6 +283,11 @@ impl TestApi {
     async fn advance_clock(&mut self, time: &str) {
         self.local.clock().advance(time).unwrap();
         self.partner = self.token("partner-demo", json!({})).await;
+    }
+
+    /// An instant such as `2026-11-27T10:00:00.000Z` in milliseconds since 1970.
+    fn millis(&self, instant: &str) -> i64 {
+        parse_like(&self.local.clock().now(), instant).as_millisecond()
     }
 
     /// Runs a scheduled function through the console. Returns its summary.

@@ -108,8 +108,12 @@ fn the_page_lists_every_notification_status_reason_and_permission() {
     let texts = |values: &[Value]| -> BTreeSet<String> {
         values.iter().map(|value| value.as_str().unwrap().to_owned()).collect()
     };
-    let types = &texts(values("/Notification/properties/type/enum"))
-        | &texts(values("/PaymentNotification/properties/type/enum"));
+    let schemas_of_notifications =
+        ["Notification", "CardNotification", "PrimaryChangeNotification", "PaymentNotification"];
+    let types = schemas_of_notifications
+        .iter()
+        .flat_map(|schema| texts(values(&format!("/{schema}/properties/type/enum"))));
+    let types: BTreeSet<_> = types.collect();
     assert_eq!(first_cells("| `type` | when | what to do |"), types);
     let reasons = texts(values("/TransactionStatusReason/enum"));
     assert_eq!(first_cells("| `statusReason` | status | what happened |"), reasons);

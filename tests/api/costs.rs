@@ -5,6 +5,7 @@
 //! write. The tests compare units only on engines that count them (`Engine::units`).
 
 mod errors;
+mod lifecycle_events;
 mod model;
 mod payments;
 mod schedules;

@@ -345,12 +345,21 @@ fn the_enumerations_are_those_of_the_code() {
         values("Notification/properties/errorReason"),
         literals(notifications, is_upper_snake_case)
     );
-    for (schema, prefix) in
-        [("Notification", "recurring-payment."), ("PaymentNotification", "payment.")]
-    {
+    for (schemas, prefix) in [
+        (
+            &["Notification", "CardNotification", "PrimaryChangeNotification"][..],
+            "recurring-payment.",
+        ),
+        (&["PaymentNotification"], "payment."),
+    ] {
         let types = literals(notifications, |text| text.starts_with(prefix));
-        assert_eq!(values(&format!("{schema}/properties/type")), types, "{schema}");
+        let described = schemas.iter().flat_map(|one| values(&format!("{one}/properties/type")));
+        assert_eq!(described.collect::<Set>(), types, "{schemas:?}");
     }
+    let causes = &values("CardNotification/properties/cause")
+        | &values("PrimaryChangeNotification/properties/reason");
+    let events = "shared/src/domain/notification/wallet_event.rs";
+    assert_eq!(causes, literals(events, is_upper_snake_case));
 }
 
 #[test]

@@ -49,10 +49,14 @@ fn source(function: &Function) -> &'static str {
     SOURCES.get(&function.binary).map(String::as_str).unwrap_or_default()
 }
 
-/// Whether a function's state is of this type.
+/// The start of a `Store` that can change wallets. So it needs the rules for their lifecycle events.
+const WALLET_CHANGES: &str = "Store::start_for_changes";
+
+/// Whether a function's state is of this type, or started in this way.
 fn starts(source: &str, state: &str) -> bool {
     // Also `App::start_with_secret`.
     source.contains(&format!(" {state}::start"))
+        || state == WALLET_CHANGES && source.contains(WALLET_CHANGES)
 }
 
 /// Returns the violations of all checks except those of API.md and OPERATIONS.md.

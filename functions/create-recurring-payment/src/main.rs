@@ -10,7 +10,7 @@ use shared::storage::{Store, WalletKey};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), api::StartError> {
-    api::serve(env!("CARGO_BIN_NAME"), Store::start, create).await
+    api::serve(env!("CARGO_BIN_NAME"), Store::start_for_changes, create).await
 }
 
 async fn create(store: &Store, request: Request) -> Result<Reply, Error> {

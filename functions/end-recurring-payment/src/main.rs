@@ -8,7 +8,7 @@ use shared::storage::{Store, WalletKey};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), api::StartError> {
-    api::serve(env!("CARGO_BIN_NAME"), Store::start, end).await
+    api::serve(env!("CARGO_BIN_NAME"), Store::start_for_changes, end).await
 }
 
 async fn end(store: &Store, request: Request) -> Result<Reply, Error> {

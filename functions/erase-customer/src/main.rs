@@ -7,7 +7,7 @@ use shared::storage::{Store, WalletKey};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), api::StartError> {
-    api::serve(env!("CARGO_BIN_NAME"), Store::start, erase).await
+    api::serve(env!("CARGO_BIN_NAME"), Store::start_for_changes, erase).await
 }
 
 async fn erase(store: &Store, request: Request) -> Result<Reply, Error> {

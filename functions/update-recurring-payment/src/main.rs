@@ -9,7 +9,7 @@ use shared::storage::{Store, WalletKey};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), api::StartError> {
-    api::serve(env!("CARGO_BIN_NAME"), Store::start, update).await
+    api::serve(env!("CARGO_BIN_NAME"), Store::start_for_changes, update).await
 }
 
 async fn update(store: &Store, request: Request) -> Result<Reply, Error> {

@@ -49,7 +49,7 @@ impl Terminals {
         let (sdk, secrets) = Secrets::start(environment)?;
         let addresses = CallbackAddresses::read(environment)?;
         let netaxept = netaxept(environment, &secrets);
-        let (store, netaxept) = try_join(Store::with(environment, &sdk), netaxept).await?;
+        let (store, netaxept) = try_join(Store::with_changes(environment, &sdk), netaxept).await?;
         Ok(Self { store, netaxept, addresses })
     }
 

@@ -7,7 +7,7 @@ use chrono::{DateTime, Months, NaiveDate, NaiveTime, Utc};
 use crate::secret::Secret;
 
 /// The last four digits of a card number. Callers never see more of it.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct LastFour(String);
 
 impl LastFour {
@@ -63,7 +63,7 @@ impl std::str::FromStr for CardExpiry {
 }
 
 /// The card schemes that the API distinguishes. `Unknown` is the fallback for other names that Nets sends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[expect(missing_docs, reason = "the names are the schemes' names")]
 pub enum PaymentType {
     Visa,
@@ -108,7 +108,7 @@ impl PaymentType {
 }
 
 /// The card data that callers see.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Card {
     /// The card scheme.
     pub payment_type: PaymentType,

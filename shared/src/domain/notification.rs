@@ -1,7 +1,8 @@
-//! Notifications to callers about the end of a card setup (rule 10 of api.md §6) and about the transactions of a payment. A wallet
-//! or a payment stores each one until it is delivered or has expired.
+//! Notifications about the end of a card setup (rule 10 of api.md §6), about the lifecycle of stored cards (§7) and about the
+//! transactions of a payment. A wallet or a payment stores each one until it is delivered or has expired.
 
 pub(crate) mod queue;
+mod wallet_event;
 
 use std::fmt;
 
@@ -10,6 +11,9 @@ use chrono::{DateTime, TimeDelta, Utc};
 use crate::domain::id::{PaymentTransactionId, TransactionId};
 use crate::domain::recurring_payment::RecurringStatus;
 use crate::domain::text::CallbackUrl;
+pub use wallet_event::{
+    CardEvent, ExpiryCause, PrimaryChange, PrimaryChangeReason, WalletEvent, WalletNotification,
+};
 
 /// How long the delivery of a notification is attempted, counted from the first attempt.
 pub const DELIVERY_PERIOD: TimeDelta = TimeDelta::hours(72);
@@ -20,9 +24,9 @@ const MAX_BACKOFF: TimeDelta = TimeDelta::hours(6);
 
 /// One notification and the state of its delivery.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Notification<S> {
+pub struct Notification<S, A = CallbackUrl> {
     /// The address that receives the notification.
-    pub callback_url: CallbackUrl,
+    pub callback_url: A,
     /// What the notification reports: an event, and the terminal session or the transaction that it is about. Its text is the first
     /// part of the notification id, and its order is that of notifications with the same instant.
     pub subject: S,
@@ -133,11 +137,18 @@ impl fmt::Display for PaymentEvent {
     }
 }
 
-impl<S> Notification<S> {
+impl<S, A> Notification<S, A> {
     /// A notification without delivery attempts.
     #[must_use]
-    pub fn new(callback_url: CallbackUrl, subject: S, occurred_at: DateTime<Utc>) -> Self {
+    pub fn new(callback_url: A, subject: S, occurred_at: DateTime<Utc>) -> Self {
         Self { callback_url, subject, occurred_at, attempts: None }
+    }
+
+    /// The same notification with another form of its address.
+    #[must_use]
+    pub fn with_address<B>(self, callback_url: B) -> Notification<S, B> {
+        let Self { callback_url: _, subject, occurred_at, attempts } = self;
+        Notification { callback_url, subject, occurred_at, attempts }
     }
 
     /// When the next attempt is due.
@@ -164,7 +175,7 @@ impl<S> Notification<S> {
     }
 }
 
-impl<S: fmt::Display> Notification<S> {
+impl<S: fmt::Display, A> Notification<S, A> {
     /// The notification id: unique, and the same in every attempt, so that receivers can recognise a repeated delivery.
     #[must_use]
     pub fn id(&self) -> String {

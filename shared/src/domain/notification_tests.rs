@@ -82,12 +82,12 @@ fn the_queue_is_ordered_by_instant_and_then_by_subject() {
         let mut queue = Vec::new();
         for index in 0..sorted.len() {
             let next = sorted[(index + rotation) % sorted.len()].clone();
-            queue::enqueue(&mut queue, next);
+            queue::enqueue(&mut queue, next, |_| true);
         }
         assert_eq!(queue, sorted, "{rotation}");
         assert_eq!(queue::due_at(&queue), Some(at(0)));
     }
-    assert_eq!(queue::due_at::<PaymentEvent>(&[]), None);
+    assert_eq!(queue::due_at::<PaymentEvent, CallbackUrl>(&[]), None);
 }
 
 #[test]
@@ -95,7 +95,7 @@ fn a_full_queue_loses_its_oldest_notification() {
     let mut queue = Vec::new();
     for second in 0..=queue::MAX {
         let at = start() + TimeDelta::seconds(i64::try_from(second).unwrap());
-        queue::enqueue(&mut queue, captured(0, at));
+        queue::enqueue(&mut queue, captured(0, at), |_| true);
     }
     assert_eq!(queue.len(), queue::MAX);
     assert_eq!(queue[0].occurred_at, start() + TimeDelta::seconds(1));

@@ -42,6 +42,8 @@ pub enum State {
         registration: Registration,
         /// Nets' token for the card.
         pan_hash: Secret,
+        /// Whether the event about its coming expiry exists (api.md §7). Always false without an address for events.
+        notice_given: bool,
     },
     /// The card or the registration has expired.
     Expired {
@@ -214,6 +216,7 @@ impl RecurringPayment {
                 State::Active {
                     registration: Registration::new(card.card, at, lifetime, allows),
                     pan_hash: card.pan_hash,
+                    notice_given: false,
                 }
             }
             other @ (State::Active { .. } | State::Expired { .. } | State::Cancelled { .. }) => {
@@ -273,12 +276,42 @@ impl RecurringPayment {
         matches!(self.state, State::Cancelled { at, .. } if at + Self::RETENTION <= now)
     }
 
-    /// When [`Self::with_time_applied`] next changes its state or [`Self::is_past_retention`] becomes true.
+    /// When an ACTIVE one has to be announced as expiring: `notice` before its expiry, but not before its activation. `None` if it
+    /// was announced, and in every other state.
     #[must_use]
-    pub fn due_at(&self) -> Option<DateTime<Utc>> {
+    pub fn notice_at(&self, notice: TimeDelta) -> Option<DateTime<Utc>> {
+        match &self.state {
+            State::Active { registration, notice_given: false, .. } => {
+                Some((registration.expires_at - notice).max(registration.activated_at))
+            }
+            State::Created { .. }
+            | State::Active { .. }
+            | State::Expired { .. }
+            | State::Cancelled { .. } => None,
+        }
+    }
+
+    /// Stores that it was announced as expiring. Any state other than ACTIVE stays unchanged.
+    #[must_use]
+    pub fn with_notice_given(mut self) -> Self {
+        if let State::Active { notice_given, .. } = &mut self.state {
+            *notice_given = true;
+        }
+        self
+    }
+
+    /// When [`Self::with_time_applied`] next changes its state, [`Self::is_past_retention`] becomes true, or it has to be announced
+    /// as expiring. `notice` is `None` without an address for events.
+    #[must_use]
+    pub fn due_at(&self, notice: Option<TimeDelta>) -> Option<DateTime<Utc>> {
         match &self.state {
             State::Created { .. } => Some(self.abandoned_at()),
-            State::Active { registration, .. } => Some(registration.expires_at),
+            State::Active { registration, .. } => {
+                let notice_at = notice.and_then(|notice| self.notice_at(notice));
+                Some(
+                    notice_at.map_or(registration.expires_at, |at| at.min(registration.expires_at)),
+                )
+            }
             State::Expired { .. } => None,
             State::Cancelled { at, .. } => Some(*at + Self::RETENTION),
         }

@@ -5,23 +5,27 @@
 //!
 //! The primary is derived (rule 1), so two primaries cannot be stored and a promotion needs no write.
 
+mod lifecycle;
 mod notifications;
 mod preview;
 mod stored_card;
 mod terminals;
 mod time;
 
+use std::sync::Arc;
+
 use chrono::{DateTime, Utc};
 
 use crate::domain::customer::Organisation;
 use crate::domain::id::{RecurringPaymentId, Sequence, Slot, TransactionId};
-use crate::domain::notification::{Event, Notification, SetupEvent, queue};
+use crate::domain::notification::{Event, WalletNotification, queue};
 use crate::domain::owner::Owner;
 use crate::domain::recurring_payment::{
     Idempotency, RecurringPayment, RecurringStatus, State, StatusReason, View,
 };
 use crate::domain::text::Nickname;
 use crate::error::Refusal;
+pub use lifecycle::LifecycleRules;
 pub use preview::Preview;
 pub use stored_card::StoredCard;
 pub use terminals::{OpenedTerminal, SetupProgress};
@@ -41,7 +45,7 @@ pub struct Contents {
     /// The recurring payments, oldest first.
     pub payments: Vec<RecurringPayment>,
     /// Undelivered notifications, oldest first.
-    pub notifications: Vec<Notification<SetupEvent>>,
+    pub notifications: Vec<WalletNotification>,
     /// When the last terminals were opened, oldest first. At most as many as a customer can open within an hour.
     pub terminals_opened_at: Vec<DateTime<Utc>>,
 }
@@ -52,6 +56,8 @@ pub struct Wallet {
     slot: Slot,
     now: DateTime<Utc>,
     contents: Contents,
+    /// Not stored: see [`Wallet::with_lifecycle_rules`].
+    rules: Option<Arc<LifecycleRules>>,
 }
 
 /// The input for a new recurring payment.
@@ -86,16 +92,14 @@ impl Wallet {
     /// How many terminals can be opened for one customer within an hour, including those of ended recurring payments. Limits the
     /// testing of stolen cards.
     pub const MAX_CUSTOMER_TERMINALS_PER_HOUR: usize = 10;
-    /// How many undelivered notifications are stored. Beyond that the oldest is deleted, so that an unavailable receiver does not
+    /// How many undelivered notifications of each kind are stored. Beyond that the oldest is deleted, so that an unavailable receiver does not
     /// make a wallet grow.
     pub const MAX_NOTIFICATIONS: usize = queue::MAX;
 
-    /// The wallet stored at a slot, as of `now`.
+    /// The wallet stored at a slot, as of `now`, without lifecycle events.
     #[must_use]
     pub fn new(slot: Slot, contents: Contents, now: DateTime<Utc>) -> Self {
-        let mut wallet = Self { slot, now, contents };
-        wallet.apply_time();
-        wallet
+        Self::as_stored(slot, contents).at(now)
     }
 
     /// A new wallet without recurring payments.
@@ -110,20 +114,22 @@ impl Wallet {
             notifications: Vec::new(),
             terminals_opened_at: Vec::new(),
         };
-        Self { slot, now, contents }
+        Self { slot, now, contents, rules: None }
     }
 
     /// The wallet exactly as it is stored at a slot, without the changes that depend on time. Used for comparison with the current
     /// state.
     #[must_use]
     pub fn as_stored(slot: Slot, contents: Contents) -> Self {
-        Self { slot, now: DateTime::<Utc>::MIN_UTC, contents }
+        Self { slot, now: DateTime::<Utc>::MIN_UTC, contents, rules: None }
     }
 
     /// The same wallet at a later instant.
     #[must_use]
     pub fn at(self, now: DateTime<Utc>) -> Self {
-        Self::new(self.slot, self.contents, now)
+        let mut wallet = Self { now, ..self };
+        wallet.apply_time();
+        wallet
     }
 
     /// The slot of the wallet.
@@ -312,7 +318,7 @@ impl Wallet {
     /// same slot continue with the next probe.
     pub fn erase(&mut self) {
         let Contents { organisation, owner, last_sequence, .. } = self.contents;
-        *self = Self::empty(self.slot, organisation, owner, self.now);
+        self.contents = Self::empty(self.slot, organisation, owner, self.now).contents;
         self.contents.last_sequence = last_sequence;
     }
 
@@ -329,7 +335,7 @@ impl Wallet {
         update: impl FnOnce(RecurringPayment) -> RecurringPayment,
     ) -> Result<View, Refusal> {
         let index = self.find(id)?;
-        self.update_payment_at(index, update);
+        self.add_primary_change(self.now, |wallet| wallet.update_payment_at(index, update));
         self.apply_time();
         self.view(id)
     }

@@ -1,11 +1,15 @@
 //! Tests of the rules in api.md §6: a table of every state and action, the boundaries of each rule, and random scenarios.
 
+#[path = "wallet/lifecycle_tests.rs"]
+mod lifecycle;
+
 use chrono::{Months, TimeDelta};
 use proptest::prelude::*;
 
 use super::*;
 use crate::domain::card::{Card, CardExpiry, LastFour, PaymentType, VerifiedCard};
 use crate::domain::id::Attempt;
+use crate::domain::notification::{Notification, SetupEvent, WalletEvent};
 use crate::domain::terminal::{
     CloseReason, IdempotencyRecord, Outcome, Reconciliation, Terminal, TerminalSession,
 };
@@ -1190,7 +1194,7 @@ fn notifications_of(wallet: &Wallet) -> Vec<(TransactionId, Event, DateTime<Utc>
     let notifications = wallet.contents().notifications.iter();
     notifications
         .map(|notification| {
-            let SetupEvent { transaction_id, event } = notification.subject;
+            let SetupEvent { transaction_id, event } = *notification.subject.setup().unwrap();
             (transaction_id, event, notification.occurred_at)
         })
         .collect()
@@ -1408,9 +1412,13 @@ fn a_delivery_attempt_is_stored_before_it_is_made() {
         wallet.apply_reconciliation(&session, &Reconciliation::Card(card()), LIFETIME).unwrap();
     }
     assert_eq!(wallet.due().task, Some(start()));
-    let ids_of = |attempts: &[Notification<SetupEvent>]| -> Vec<RecurringPaymentId> {
-        let session = |attempt: &Notification<SetupEvent>| attempt.subject.transaction_id;
-        attempts.iter().map(|attempt| session(attempt).recurring_payment_id()).collect()
+    let payment_of =
+        |event: &WalletEvent| event.setup().unwrap().transaction_id.recurring_payment_id();
+    let ids_of = |attempts: &[Notification<WalletEvent>]| -> Vec<RecurringPaymentId> {
+        attempts.iter().map(|attempt| payment_of(&attempt.subject)).collect()
+    };
+    let stored_ids = |stored: &[WalletNotification]| -> Vec<RecurringPaymentId> {
+        stored.iter().map(|one| payment_of(&one.subject)).collect()
     };
     assert_eq!(ids_of(&wallet.begin_delivery_attempts(Some(one))), [one]);
     assert_eq!(wallet.begin_delivery_attempts(Some(one)), [], "the attempt has already begun");
@@ -1418,7 +1426,7 @@ fn a_delivery_attempt_is_stored_before_it_is_made() {
     assert_eq!(ids_of(&attempts), [other]);
     assert_eq!(wallet.due().task, Some(start() + TimeDelta::minutes(1)));
     wallet.remove_notification(&attempts[0].id());
-    assert_eq!(ids_of(&wallet.contents().notifications), [one]);
+    assert_eq!(stored_ids(&wallet.contents().notifications), [one]);
     // Never delivered: expires once, after 72 hours.
     let mut expired = Vec::new();
     while let Some(at) = wallet.due().task {
@@ -1427,7 +1435,7 @@ fn a_delivery_attempt_is_stored_before_it_is_made() {
         wallet.begin_delivery_attempts(None);
         assert!(at < start() + TimeDelta::days(30), "the notification never expires");
     }
-    assert_eq!(ids_of(&expired), [one]);
+    assert_eq!(stored_ids(&expired), [one]);
     assert!(
         start() + TimeDelta::hours(72) <= wallet.now && wallet.now < start() + TimeDelta::hours(78)
     );
@@ -1595,9 +1603,9 @@ struct Scenario {
 }
 
 impl Scenario {
-    fn new() -> Self {
+    fn new(rules: Option<Arc<LifecycleRules>>) -> Self {
         Self {
-            wallet: wallet(),
+            wallet: wallet().with_lifecycle_rules(rules),
             ids: Vec::new(),
             choices: Vec::new(),
             activated: Vec::new(),
@@ -1618,12 +1626,16 @@ impl Scenario {
     /// The next instant at which rule 8, 9 or 14 changes the wallet.
     fn next_change_at(&self) -> Option<DateTime<Utc>> {
         let payments = self.wallet.contents().payments.iter();
+        let notice = self.wallet.notice();
         let changes = payments.filter_map(|payment| match &payment.state {
             State::Created { terminals, .. } => {
                 let last = terminals.last().map(|last| last.opened_at + TimeDelta::minutes(15));
                 Some(last.unwrap_or(payment.created_at) + TimeDelta::hours(24))
             }
-            State::Active { registration, .. } => Some(registration.expires_at),
+            State::Active { registration, notice_given, .. } => {
+                let notice = notice.filter(|_| !notice_given).unwrap_or_default();
+                Some((registration.expires_at - notice).max(registration.activated_at))
+            }
             State::Expired { .. } => None,
             State::Cancelled { at, .. } => Some(*at + TimeDelta::days(30)),
         });
@@ -1795,7 +1807,12 @@ impl Scenario {
             let far = self.wallet.now + TimeDelta::days(100_000);
             assert_eq!(states(at(far)), states(self.wallet.contents().payments.clone()));
         }
-        assert!(self.wallet.contents().notifications.len() <= Wallet::MAX_NOTIFICATIONS);
+        let notifications = self.wallet.contents().notifications.iter();
+        let (setups, events): (Vec<_>, Vec<_>) =
+            notifications.partition(|one| one.subject.setup().is_some());
+        assert!(setups.len() <= Wallet::MAX_NOTIFICATIONS);
+        assert!(events.len() <= 3 * Wallet::MAX_NOTIFICATIONS);
+        assert!(events.is_empty() || self.wallet.notice().is_some());
     }
 
     /// Checks that an intermediate update does not change the result.
@@ -1808,6 +1825,9 @@ impl Scenario {
         };
         assert_eq!(visible(&updated), visible(&direct));
         assert_eq!(updated, direct);
+        if self.wallet.notice().is_some() {
+            lifecycle::check_events(&self.wallet, &direct);
+        }
     }
 }
 
@@ -1833,7 +1853,9 @@ fn check_state(state: &State, now: DateTime<Utc>) {
                 assert_eq!(closed.reconcile_at, None, "a closed session is not reconciled");
             }
         }
-        State::Active { registration, pan_hash: _ } => assert!(now < registration.expires_at),
+        State::Active { registration, pan_hash: _, notice_given: _ } => {
+            assert!(now < registration.expires_at);
+        }
         State::Expired { registration } => assert!(registration.expires_at <= now),
         State::Cancelled { reason: _, at, registration: _ } => {
             assert!(*at <= now && now < *at + TimeDelta::days(30));
@@ -1841,8 +1863,12 @@ fn check_state(state: &State, now: DateTime<Utc>) {
     }
 }
 
-fn run_scenario(steps: &[Step], (first, second): (TimeDelta, TimeDelta)) {
-    let mut scenario = Scenario::new();
+fn run_scenario(
+    rules: Option<Arc<LifecycleRules>>,
+    steps: &[Step],
+    (first, second): (TimeDelta, TimeDelta),
+) {
+    let mut scenario = Scenario::new(rules);
     for step in steps {
         let before = scenario.clone();
         if scenario.apply(step).is_err() {
@@ -1869,6 +1895,7 @@ proptest! {
 
     #[test]
     fn random_scenarios_keep_every_rule(steps in prop::collection::vec(step(), 1..60), intervals in (time(), time())) {
-        run_scenario(&steps, intervals);
+        run_scenario(None, &steps, intervals);
+        run_scenario(Some(lifecycle::rules()), &steps, intervals);
     }
 }

@@ -5,9 +5,11 @@ use serde::Serialize;
 
 use crate::domain::money::Money;
 use crate::domain::notification::{
-    Event, Notification, PaymentEvent, PaymentEventKind, SetupEvent,
+    CardEvent, Event, Notification, PaymentEvent, PaymentEventKind, PrimaryChange, SetupEvent,
+    WalletEvent,
 };
 use crate::domain::payment::{Payment, Transaction, TransactionStatus};
+use crate::domain::recurring_payment::RecurringStatus;
 use crate::domain::text::CallbackUrl;
 use crate::error::PaymentRefusal;
 
@@ -15,11 +17,13 @@ use crate::error::PaymentRefusal;
 /// `statusReason` is missing if the transaction has another status by then.
 pub struct Message<'a> {
     /// The address that receives it.
-    pub(super) to: &'a CallbackUrl,
+    pub to: &'a CallbackUrl,
     /// The notification id.
     pub id: String,
     /// The instant of the event.
     pub occurred_at: DateTime<Utc>,
+    /// The number of this delivery attempt.
+    pub attempt: u16,
     facts: Facts<'a>,
 }
 
@@ -37,6 +41,8 @@ struct Body<'a> {
 #[serde(untagged)]
 enum Facts<'a> {
     Setup(SetupFacts),
+    Card(CardFacts<'a>),
+    Primary(PrimaryFacts),
     Payment(PaymentFacts<'a>),
 }
 
@@ -49,6 +55,30 @@ struct SetupFacts {
     recurring_status: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     error_reason: Option<&'static str>,
+}
+
+/// The cause says whether the card or the registration limits `expires_at`.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct CardFacts<'a> {
+    r#type: &'static str,
+    recurring_payment_id: u64,
+    recurring_status: &'static str,
+    primary: bool,
+    expires_at: String,
+    card_expires_at: String,
+    cause: &'static str,
+    payment_type: &'static str,
+    masked_pan: &'a str,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct PrimaryFacts {
+    r#type: &'static str,
+    old_recurring_payment_id: u64,
+    new_recurring_payment_id: u64,
+    reason: &'static str,
 }
 
 /// Amounts are text with the decimals of the currency, as in the API.
@@ -70,26 +100,24 @@ struct PaymentFacts<'a> {
 }
 
 impl<'a> Message<'a> {
-    /// The notification about the end of a card setup.
+    /// The notification about a wallet: the end of a card setup, or a lifecycle event.
     #[must_use]
-    pub fn about_setup(notification: &'a Notification<SetupEvent>) -> Self {
-        let SetupEvent { transaction_id, event } = notification.subject;
-        let facts = SetupFacts {
-            r#type: match event {
-                Event::Activated => "recurring-payment.activated",
-                Event::Declined | Event::CardExpired => "recurring-payment.declined",
-                Event::Abandoned => "recurring-payment.abandoned",
-            },
-            recurring_payment_id: transaction_id.recurring_payment_id().number(),
-            transaction_id: transaction_id.number(),
-            recurring_status: event.status().name(),
-            error_reason: match event {
-                Event::Declined => Some("REFUSED_BY_ISSUER"),
-                Event::CardExpired => Some("CARD_EXPIRED"),
-                Event::Activated | Event::Abandoned => None,
-            },
+    pub fn about_wallet(notification: &'a Notification<WalletEvent>) -> Self {
+        let facts = match &notification.subject {
+            WalletEvent::Setup(setup) => Facts::Setup(SetupFacts::new(*setup)),
+            WalletEvent::Expiring(event) => Facts::Card(CardFacts::new(
+                "recurring-payment.expiring",
+                RecurringStatus::Active,
+                event,
+            )),
+            WalletEvent::Expired(event) => Facts::Card(CardFacts::new(
+                "recurring-payment.expired",
+                RecurringStatus::Expired,
+                event,
+            )),
+            WalletEvent::PrimaryChanged(change) => Facts::Primary(PrimaryFacts::new(*change)),
         };
-        Self::new(notification.id(), notification, Facts::Setup(facts))
+        Self::new(notification.id(), notification, facts)
     }
 
     /// The notification about a transaction of `payment`.
@@ -132,14 +160,68 @@ impl<'a> Message<'a> {
     }
 
     fn new<S>(id: String, notification: &'a Notification<S>, facts: Facts<'a>) -> Self {
-        Self { to: &notification.callback_url, id, occurred_at: notification.occurred_at, facts }
+        let Notification { callback_url, occurred_at, attempts, .. } = notification;
+        let attempt = attempts.map_or(0, |attempts| attempts.count);
+        Self { to: callback_url, id, occurred_at: *occurred_at, attempt, facts }
     }
 
     /// The JSON body.
     pub(super) fn body(&self) -> Result<String, serde_json::Error> {
-        let occurred_at = self.occurred_at.to_rfc3339_opts(SecondsFormat::Millis, true);
+        let occurred_at = instant(self.occurred_at);
         serde_json::to_string(&Body { id: &self.id, facts: &self.facts, occurred_at })
     }
+}
+
+impl SetupFacts {
+    fn new(SetupEvent { transaction_id, event }: SetupEvent) -> Self {
+        Self {
+            r#type: match event {
+                Event::Activated => "recurring-payment.activated",
+                Event::Declined | Event::CardExpired => "recurring-payment.declined",
+                Event::Abandoned => "recurring-payment.abandoned",
+            },
+            recurring_payment_id: transaction_id.recurring_payment_id().number(),
+            transaction_id: transaction_id.number(),
+            recurring_status: event.status().name(),
+            error_reason: match event {
+                Event::Declined => Some("REFUSED_BY_ISSUER"),
+                Event::CardExpired => Some("CARD_EXPIRED"),
+                Event::Activated | Event::Abandoned => None,
+            },
+        }
+    }
+}
+
+impl<'a> CardFacts<'a> {
+    fn new(r#type: &'static str, status: RecurringStatus, event: &'a CardEvent) -> Self {
+        Self {
+            r#type,
+            recurring_payment_id: event.recurring_payment_id.number(),
+            recurring_status: status.name(),
+            primary: event.primary,
+            expires_at: instant(event.expires_at),
+            card_expires_at: instant(event.card.expiry.ends_at()),
+            cause: event.cause().name(),
+            payment_type: event.card.payment_type.name(),
+            masked_pan: event.card.last_four.as_str(),
+        }
+    }
+}
+
+impl PrimaryFacts {
+    fn new(PrimaryChange { old, new, reason }: PrimaryChange) -> Self {
+        Self {
+            r#type: "recurring-payment.primary-changed",
+            old_recurring_payment_id: old.number(),
+            new_recurring_payment_id: new.number(),
+            reason: reason.name(),
+        }
+    }
+}
+
+/// An instant as in the API: UTC with milliseconds.
+fn instant(at: DateTime<Utc>) -> String {
+    at.to_rfc3339_opts(SecondsFormat::Millis, true)
 }
 
 /// The status of the transaction directly after the event.

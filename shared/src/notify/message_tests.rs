@@ -3,12 +3,13 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::domain::card::{LastFour, PaymentType};
+use crate::domain::card::{Card, CardExpiry, LastFour, PaymentType};
 use crate::domain::customer::Organisation;
 use crate::domain::id::{
     Attempt, PaymentId, PaymentTransactionId, RecurringPaymentId, Sequence, Slot, TransactionId,
 };
 use crate::domain::money::Currency;
+use crate::domain::notification::PrimaryChangeReason;
 use crate::domain::order::{Order, OrderId, OrderVersion};
 use crate::domain::owner::{OrderHash, Owner};
 use crate::domain::payment::{Captured, Charge, ChargedCard, Contents, State};
@@ -42,7 +43,7 @@ fn the_body_about_a_setup_has_the_status_and_the_reason_of_a_decline() {
         (Event::CardExpired, "declined", "CREATED", Some("CARD_EXPIRED")),
         (Event::Abandoned, "abandoned", "CANCELLED", None),
     ] {
-        let subject = SetupEvent { transaction_id, event };
+        let subject = WalletEvent::Setup(SetupEvent { transaction_id, event });
         let notification = Notification::new(callback_url(), subject, at());
         let mut expected = json!({
             "id": format!("114707-{name}-1795428000123"),
@@ -55,7 +56,70 @@ fn the_body_about_a_setup_has_the_status_and_the_reason_of_a_decline() {
         if let Some(reason) = reason {
             expected["errorReason"] = json!(reason);
         }
-        assert_eq!(body(&Message::about_setup(&notification)), expected);
+        assert_eq!(body(&Message::about_wallet(&notification)), expected);
+    }
+}
+
+/// The same registration with a card that ends with it, and with one that ends later.
+#[test]
+fn the_body_about_a_card_has_its_expiry_and_the_cause() {
+    let id = RecurringPaymentId::new(Slot::new(7), Sequence::NONE.next());
+    for (month, card_expires_at, cause) in
+        [(2, "2028-03-01T00:00:00.000Z", "CARD"), (3, "2028-04-01T00:00:00.000Z", "REGISTRATION")]
+    {
+        let event = CardEvent {
+            recurring_payment_id: id,
+            expires_at: "2028-03-01T00:00:00Z".parse().unwrap(),
+            card: Card {
+                payment_type: PaymentType::Visa,
+                last_four: LastFour::from_masked("0004").unwrap(),
+                expiry: CardExpiry::new(2028, month).unwrap(),
+            },
+            primary: month == 2,
+        };
+        for (subject, kind, status) in [
+            (WalletEvent::Expiring(event.clone()), "expiring", "ACTIVE"),
+            (WalletEvent::Expired(event), "expired", "EXPIRED"),
+        ] {
+            let notification = Notification::new(callback_url(), subject, at());
+            let expected = json!({
+                "id": format!("7169-{kind}-1795428000123"),
+                "type": format!("recurring-payment.{kind}"),
+                "recurringPaymentId": 7169,
+                "recurringStatus": status,
+                "primary": month == 2,
+                "expiresAt": "2028-03-01T00:00:00.000Z",
+                "cardExpiresAt": card_expires_at,
+                "cause": cause,
+                "paymentType": "VISA",
+                "maskedPan": "0004",
+                "occurredAt": "2026-11-23T10:00:00.123Z",
+            });
+            assert_eq!(body(&Message::about_wallet(&notification)), expected);
+        }
+    }
+}
+
+#[test]
+fn the_body_about_another_primary_has_both_ids_and_the_reason() {
+    let old = Sequence::NONE.next();
+    let [old, new] = [old, old.next()].map(|one| RecurringPaymentId::new(Slot::new(7), one));
+    for (reason, name) in [
+        (PrimaryChangeReason::Ended, "ENDED"),
+        (PrimaryChangeReason::Expired, "EXPIRED"),
+        (PrimaryChangeReason::Abandoned, "ABANDONED"),
+    ] {
+        let subject = WalletEvent::PrimaryChanged(PrimaryChange { old, new, reason });
+        let notification = Notification::new(callback_url(), subject, at());
+        let expected = json!({
+            "id": "7169-primary-changed-1795428000123",
+            "type": "recurring-payment.primary-changed",
+            "oldRecurringPaymentId": 7169,
+            "newRecurringPaymentId": 7170,
+            "reason": name,
+            "occurredAt": "2026-11-23T10:00:00.123Z",
+        });
+        assert_eq!(body(&Message::about_wallet(&notification)), expected);
     }
 }
 

@@ -6,13 +6,13 @@ use super::item::{BY_EXPIRY, BY_TASK, Entry};
 use super::table::{Index, PageStart, SHARDS};
 use super::{ChangeResult, Store, WalletKey};
 use crate::domain::id::{PaymentId, Slot};
-use crate::domain::notification::{Notification, SetupEvent};
+use crate::domain::notification::{Notification, WalletEvent};
 use crate::error::{Error, Refusal};
 
 /// The reason why a wallet is due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DueKind {
-    /// An entry of the wallet expires.
+    /// An entry of the wallet expires, or has to be announced as expiring.
     Expiry,
     /// A background task: a session has to be reconciled, or a notification to be delivered.
     Task,
@@ -70,7 +70,7 @@ impl Store {
         Ok((entries.into_iter().map(due).collect(), next))
     }
 
-    /// Stores the entries of a wallet that have expired. Returns the notifications to deliver, whose attempts are already stored.
+    /// Stores the entries of a wallet that have expired, and its lifecycle events. Returns the notifications to deliver, whose attempts are already stored.
     /// Returns `None` if nothing is due any more.
     ///
     /// # Errors
@@ -79,7 +79,7 @@ impl Store {
         &self,
         slot: Slot,
         now: DateTime<Utc>,
-    ) -> Result<Option<Vec<Notification<SetupEvent>>>, Error> {
+    ) -> Result<Option<Vec<Notification<WalletEvent>>>, Error> {
         let key = WalletKey::Slot(slot);
         let loaded = match self.load(key, now).await {
             Err(Error::Refused(Refusal::NotFound)) => return Ok(None),

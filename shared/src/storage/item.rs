@@ -4,6 +4,7 @@
 //! deployed stays readable, and the tests keep a stored item of it.
 
 mod history;
+mod lifecycle_event;
 mod notification;
 mod payment;
 
@@ -18,7 +19,7 @@ use crate::domain::audit::Audit;
 use crate::domain::customer::Organisation;
 use crate::domain::history::{Actor, History, HistoryChange, Label, Origin};
 use crate::domain::id::{RecurringPaymentId, Sequence};
-use crate::domain::notification::Notification;
+use crate::domain::notification::WalletNotification;
 use crate::domain::owner::Owner;
 use crate::domain::recurring_payment::RecurringPayment;
 use crate::domain::wallet::{Contents, Wallet};
@@ -160,7 +161,7 @@ impl Item {
             notifications: self
                 .notifications
                 .iter()
-                .map(Notification::try_from)
+                .map(WalletNotification::try_from)
                 .collect::<Result<_, _>>()
                 .map_err(unreadable)?,
             terminals_opened_at: self

@@ -1,5 +1,7 @@
 //! Tests that a written wallet reads back, after random steps, and that errors do not quote stored values.
 
+use std::sync::Arc;
+
 use aws_sdk_dynamodb::types::AttributeValue;
 use chrono::{Months, TimeDelta};
 use proptest::prelude::*;
@@ -9,7 +11,7 @@ use crate::domain::card::{Card, CardExpiry, LastFour, PaymentType, VerifiedCard}
 use crate::domain::id::{Attempt, RecurringPaymentId, Slot, TransactionId};
 use crate::domain::terminal::{CloseReason, IdempotencyRecord, Reconciliation};
 use crate::domain::text::{CallbackUrl, Nickname};
-use crate::domain::wallet::NewRecurringPayment;
+use crate::domain::wallet::{LifecycleRules, NewRecurringPayment};
 use crate::error::{Decline, Refusal, chain};
 use crate::secret::Secret;
 
@@ -141,12 +143,16 @@ proptest! {
 
     #[test]
     fn a_wallet_reads_back_after_random_steps(steps in prop::collection::vec(step(), 1..40)) {
-        let (mut wallet, mut now) = (wallet(), start());
-        for step in steps {
-            // A refused step changes nothing.
-            run_step(&mut wallet, &mut now, step).unwrap_or_default();
-            wallet = wallet.at(now);
-            assert_reads_back(&wallet, now);
+        let address = CallbackUrl::try_from("https://shop.example/events").unwrap();
+        let rules = LifecycleRules { notice: TimeDelta::days(30), address };
+        for rules in [None, Some(Arc::new(rules))] {
+            let (mut wallet, mut now) = (wallet().with_lifecycle_rules(rules), start());
+            for step in steps.clone() {
+                // A refused step changes nothing.
+                run_step(&mut wallet, &mut now, step).unwrap_or_default();
+                wallet = wallet.at(now);
+                assert_reads_back(&wallet, now);
+            }
         }
     }
 }

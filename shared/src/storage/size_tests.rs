@@ -4,7 +4,10 @@ use chrono::{Months, TimeDelta};
 
 use super::*;
 use crate::domain::card::{Card, CardExpiry, LastFour, PaymentType, VerifiedCard};
-use crate::domain::id::{Attempt, RecurringPaymentId, Slot, TransactionId};
+use crate::domain::id::{Attempt, RecurringPaymentId, Sequence, Slot, TransactionId};
+use crate::domain::notification::{
+    CardEvent, Notification, PrimaryChange, PrimaryChangeReason, WalletEvent,
+};
 use crate::domain::terminal::{IdempotencyRecord, Reconciliation, TerminalSession};
 use crate::domain::text::{CallbackUrl, Nickname};
 use crate::domain::wallet::NewRecurringPayment;
@@ -258,4 +261,41 @@ fn the_fullest_wallet_can_still_be_written() {
         let customer = fullest_customer(letter, callback);
         assert_eq!(customer.kilobytes(), kilobytes, "{letter}: {} bytes", customer.max_size);
     }
+}
+
+/// The events of one kind, as many as a wallet stores, with delivery attempts.
+fn events(kind: impl Fn(RecurringPaymentId) -> WalletEvent) -> Vec<WalletNotification> {
+    let at = "2026-11-23T10:00:00.123Z".parse().unwrap();
+    let id = RecurringPaymentId::new(Slot::new(u64::MAX), Sequence::NONE.next());
+    let event = |_| Notification::new(None, kind(id), at).with_attempt_begun(at);
+    (0..Wallet::MAX_NOTIFICATIONS).map(event).collect()
+}
+
+/// Lifecycle events store no address. All three kinds at their maximum add less than the notifications of setups.
+#[test]
+fn lifecycle_events_add_at_most_eight_kilobytes() {
+    let card_event = |id| CardEvent {
+        recurring_payment_id: id,
+        expires_at: "2099-12-31T10:00:00.123Z".parse().unwrap(),
+        card: card().card,
+        primary: true,
+    };
+    let change = |id| PrimaryChange { old: id, new: id, reason: PrimaryChangeReason::Abandoned };
+    let fullest = fullest_customer('💳', Some(CALLBACK));
+    let size = |added: Vec<WalletNotification>| {
+        let mut contents = fullest.wallet.contents().clone();
+        contents.notifications.extend(added);
+        let wallet = Wallet::new(fullest.wallet.slot(), contents, fullest.now);
+        let item = Item::new(&wallet, fullest.item.as_ref(), u64::MAX);
+        size::item_size(&serde_dynamo::to_item(&item).unwrap())
+    };
+    let (without, max) = (size(Vec::new()), Wallet::MAX_NOTIFICATIONS);
+    let kinds = [
+        events(|id| WalletEvent::Expiring(card_event(id))),
+        events(|id| WalletEvent::Expired(card_event(id))),
+        events(|id| WalletEvent::PrimaryChanged(change(id))),
+    ];
+    let bytes = kinds.clone().map(|kind| (size(kind) - without).div_ceil(max));
+    assert_eq!(bytes, [175, 174, 142], "of one event");
+    assert_eq!((size(kinds.concat()) - without).div_ceil(1024), 8);
 }

@@ -5,7 +5,7 @@ use local::dynamodb::{Dynamodb, Faults};
 use serde_json::{Value, json};
 use shared::domain::card::{Card, CardExpiry, VerifiedCard};
 use shared::domain::id::RecurringPaymentId;
-use shared::domain::notification::{Event, Notification, SetupEvent};
+use shared::domain::notification::{Event, SetupEvent, WalletEvent, WalletNotification};
 use shared::domain::owner::IdKey;
 use shared::domain::recurring_payment::RecurringStatus;
 use shared::domain::terminal::Reconciliation;
@@ -232,13 +232,18 @@ async fn an_abandonment_is_applied_once_with_a_notification() {
     dynamodb.clear_requests();
     let attempts = store.expire(due.key, at).await.unwrap().unwrap();
     assert_eq!(take_operations(&dynamodb), ["GetItem", "PutItem"]);
-    let notifications: Vec<_> =
-        attempts.iter().map(|one| (one.subject.transaction_id, one.subject.event)).collect();
-    assert_eq!(notifications, [(first_session(id), Event::Abandoned)]);
+    let notifications: Vec<_> = attempts.iter().map(|one| one.subject.clone()).collect();
+    let subject = SetupEvent { transaction_id: first_session(id), event: Event::Abandoned };
+    assert_eq!(notifications, [WalletEvent::Setup(subject)]);
     let abandoned = ["CREATED", "CANCELLED", "ABANDONED"].map(str::to_owned);
     let [before, after, reason] = abandoned;
     assert_eq!(captured_log::take_audit(), [(id.number(), before, after, reason)]);
-    assert_eq!(wallet_at(&store, id, at).await.contents().notifications, attempts);
+    let stored = attempts.into_iter().map(|one| {
+        let address = Some(one.callback_url.clone());
+        one.with_address(address)
+    });
+    let stored: Vec<WalletNotification> = stored.collect();
+    assert_eq!(wallet_at(&store, id, at).await.contents().notifications, stored);
     assert_eq!(store.expire(due.key, at).await.unwrap(), None, "already applied");
     assert_eq!(captured_log::take_audit(), []);
 }
@@ -258,7 +263,7 @@ async fn an_outdated_index_entry_causes_no_change() {
     let before = stored_item(&dynamodb, id).await;
     assert_eq!(store.expire(id.slot(), now()).await.unwrap(), None);
     assert_eq!(stored_item(&dynamodb, id).await, before);
-    let not_attempted = |one: &Notification<SetupEvent>| one.attempts.is_none();
+    let not_attempted = |one: &WalletNotification| one.attempts.is_none();
     assert!(wallet_at(&store, id, now()).await.contents().notifications.iter().all(not_attempted));
     let empty = shared::domain::id::Slot::new(1);
     assert_eq!(store.expire(empty, now()).await.unwrap(), None);

@@ -116,6 +116,16 @@ pub(super) const ERASED: &[Request] = &[Read, Write(Removed, Unchanged)];
 pub(super) const EXPIRED: &[Request] = &[Read, Write(Removed, Unchanged)];
 /// The recurring payment is removed from the wallet after 30 days, so the expiry entry moves.
 pub(super) const ABANDONED: &[Request] = &[Read, Write(Moved, Unchanged)];
+/// The event is stored, and the expiry entry moves to the card's expiry. After the delivery the event is removed.
+pub(super) const NOTICE: &[Request] = &[Read, Write(Moved, Added), Read, Write(Unchanged, Removed)];
+/// Like [`EXPIRED`] with an event.
+pub(super) const EXPIRED_AND_DELIVERED: &[Request] =
+    &[Read, Write(Removed, Added), Read, Write(Unchanged, Removed)];
+/// Like [`ENDED`] with an event.
+pub(super) const ENDED_WITH_EVENT: &[Request] = &[Read, Write(Moved, Added)];
+/// The write before the delivery stores the attempt, and the one after it removes the event.
+pub(super) const EVENT_DELIVERED: &[Request] =
+    &[Read, Write(Unchanged, Moved), Read, Write(Unchanged, Removed)];
 /// Queries each shard.
 pub(super) const SCHEDULE_RUN: &[Request] = &[Query; 8];
 /// Counted before the other requests.
@@ -195,7 +205,7 @@ pub(super) const PAYMENT_ROWS: [(&str, &[Request], usize); 22] = [
 ];
 
 /// The rows of the table in `docs/OPERATIONS.md`, in order.
-const ROWS: [(&str, &[Request]); 22] = [
+const ROWS: [(&str, &[Request]); 26] = [
     ("rejected before the wallet is read: 400, 401, 403", NO_REQUESTS),
     (
         "list, get, history, dry run, and any call that changes nothing: repeated, not found, refused by a rule",
@@ -215,6 +225,13 @@ const ROWS: [(&str, &[Request]); 22] = [
     ("erase", ERASED),
     ("expiry of a wallet's cards by the schedule", EXPIRED),
     ("abandonment by the schedule: the customer has stored cards", ABANDONED),
+    ("event `expiring`, with its delivery", NOTICE),
+    (
+        "event `expired` of a wallet's cards by the schedule, with the delivery",
+        EXPIRED_AND_DELIVERED,
+    ),
+    ("end: another one becomes primary, with an event", ENDED_WITH_EVENT),
+    ("delivery of the events that a request stored", EVENT_DELIVERED),
     ("a run of a schedule, without the due wallets", SCHEDULE_RUN),
     ("get with `wait`: news at the second read", WAITED),
     ("get with `wait`: no news in 7 to 20 seconds", WAITED_LONG),

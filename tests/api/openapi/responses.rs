@@ -52,8 +52,12 @@ pub(super) struct Scenario {
 
 impl Scenario {
     pub(super) async fn new() -> Self {
+        Self::of(TestApi::new().await)
+    }
+
+    fn of(api: TestApi) -> Self {
         Self {
-            api: TestApi::new().await,
+            api,
             document: Document::read(),
             members: BTreeMap::new(),
             kinds: BTreeSet::new(),
@@ -532,7 +536,7 @@ pub(super) fn described(document: &Document) -> BTreeSet<Kind> {
 /// Notifications and their headers agree with the webhooks.
 #[tokio::test]
 async fn notifications_are_described_by_the_webhooks() {
-    let mut scenario = Scenario::new().await;
+    let mut scenario = Scenario::of(TestApi::with_events().await);
     let id = scenario.create(json!({ "customerNumber": "4711" })).await;
     scenario.enter_card(&id, "4925000000000087", "okButton").await;
     scenario.call("PUT", AUTHORIZE, &id, None).await;
@@ -542,6 +546,11 @@ async fn notifications_are_described_by_the_webhooks() {
     scenario.api.open_terminal(&abandoned).await;
     scenario.api.advance_and_run_schedules("P2D").await;
     payments::send_notifications(&mut scenario).await;
+    // The primary card is ended, and the other one expires.
+    let cards =
+        [scenario.api.create_active("4714").await, scenario.api.create_active("4714").await];
+    scenario.call("DELETE", PAYMENT, &cards[0], None).await;
+    scenario.api.advance_and_run_schedules("P3Y").await;
     let mut types = BTreeMap::<&str, Set>::new();
     let mut members = BTreeMap::<&str, Set>::new();
     for (_, name, operation) in scenario.document.operations("webhooks") {
@@ -573,7 +582,9 @@ async fn notifications_are_described_by_the_webhooks() {
             types.entry(of_all).or_default().insert(kind.as_str().unwrap().to_owned());
         }
     }
-    for schema in ["Notification", "PaymentNotification"] {
+    for schema in
+        ["Notification", "CardNotification", "PrimaryChangeNotification", "PaymentNotification"]
+    {
         let described = format!("/components/schemas/{schema}/properties/type/enum");
         assert_eq!(types[schema], scenario.document.enum_values(&described), "{schema}");
         assert_eq!(members[schema], scenario.document.properties(schema), "{schema}");

@@ -1,7 +1,6 @@
 //! Notifications about payments: their bodies, and their delivery by `settle-payments` until the receiver answers 202.
 
 use std::collections::BTreeSet;
-use std::str::FromStr;
 
 use local::inbox::{Answer, Notification, Signature};
 use reqwest::StatusCode;
@@ -54,17 +53,12 @@ impl TestApi {
     }
 }
 
-/// Parses an instant into the type of another one.
-fn parse_like<T: FromStr<Err: std::fmt::Debug>>(_: &T, text: &str) -> T {
-    text.parse().unwrap()
-}
-
 /// Checks every member of a notification. `members` are those that depend on the event.
 fn assert_body(api: &TestApi, notification: &Notification, charge: Charge, members: &Value) {
     let mut body = notification.body.clone();
     let occurred_at = body["occurredAt"].as_str().unwrap().to_owned();
     assert!(occurred_at.len() == 24 && occurred_at.ends_with('Z'), "{occurred_at}");
-    let millis = parse_like(&api.local.clock().now(), &occurred_at).as_millisecond();
+    let millis = api.millis(&occurred_at);
     let event = members["type"].as_str().unwrap().strip_prefix("payment.").unwrap();
     // A credited sum is part of the id.
     let sum = members["creditedAmount"].as_str().map(|sum| format!("-{}", sum.replace('.', "")));
@@ -256,7 +250,7 @@ async fn a_timed_out_payment_is_reported() {
     });
     assert_body(&api, notification, charge, &members);
     let occurred_at = notification.body["occurredAt"].as_str().unwrap();
-    let occurred_at = parse_like(&api.local.clock().now(), occurred_at).as_millisecond();
+    let occurred_at = api.millis(occurred_at);
     let minutes = (occurred_at - opened_at) / 60_000;
     assert!((24 * 60 - 1..=24 * 60 + 15).contains(&minutes), "{minutes} minutes after the opening");
     api.assert_nothing_is_planned().await;

@@ -7,31 +7,36 @@ use std::time::Duration;
 use local::template::{Function, Template};
 use serde_json::{Value, json};
 
-use super::{SOURCES, file, source, starts};
+use super::{SOURCES, WALLET_CHANGES, file, source, starts};
 
 /// Variables of every function: custom AWS endpoints, and the one whose change restarts the functions.
 const GLOBAL: [&str; 3] =
     ["AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL_SECRETS_MANAGER", "SECRETS_REVISION"];
 
 /// The types of the functions' states, and the types and functions in `config.rs` that read their variables.
-const STATES: [(&str, &[&str]); 13] = [
+const STATES: [(&str, &[&str]); 14] = [
     (
         "App",
         &[
             "AwsConfig",
             "CallbackAddresses",
+            "EventConfig",
             "NetaxeptConfig",
             "NotificationConfig",
             "StorageConfig",
         ],
     ),
-    ("Terminals", &["AwsConfig", "CallbackAddresses", "NetaxeptConfig", "StorageConfig"]),
+    (
+        "Terminals",
+        &["AwsConfig", "CallbackAddresses", "EventConfig", "NetaxeptConfig", "StorageConfig"],
+    ),
     (
         "NotificationSender",
-        &["AwsConfig", "CallbackAddresses", "NotificationConfig", "StorageConfig"],
+        &["AwsConfig", "CallbackAddresses", "EventConfig", "NotificationConfig", "StorageConfig"],
     ),
     ("Store", &["AwsConfig", "StorageConfig"]),
     ("Waiting::<Store>", &["AwsConfig", "StorageConfig", "max_waiting_requests"]),
+    (WALLET_CHANGES, &["EventConfig"]),
     ("PaymentStore", &["AwsConfig", "PaymentStorageConfig"]),
     ("Waiting::<PaymentStore>", &["AwsConfig", "PaymentStorageConfig", "max_waiting_requests"]),
     ("Payments", &["AwsConfig", "PaymentStorageConfig", "StorageConfig", "charge_currency"]),
@@ -134,11 +139,13 @@ fn read_by(source: &str) -> BTreeSet<String> {
     names.chain(GLOBAL.map(str::to_owned)).collect()
 }
 
-/// The variables in `config.rs`, by the type or the function that reads them.
+/// The variables in `config.rs` and its submodule, by the type or the function that reads them.
 static VARIABLES: LazyLock<BTreeMap<String, BTreeSet<String>>> = LazyLock::new(|| {
-    let config = file("shared/src/config.rs").replace("\npub fn ", "\nimpl ");
+    let files = ["shared/src/config.rs", "shared/src/config/events.rs"].map(file);
+    let code = files.iter().filter_map(|file| file.split("#[cfg(test)]").next());
+    let config = code.collect::<String>().replace("\npub fn ", "\nimpl ");
     let mut read = BTreeMap::<_, BTreeSet<_>>::new();
-    for part in config.split("#[cfg(test)]").next().unwrap().split("\nimpl ").skip(1) {
+    for part in config.split("\nimpl ").skip(1) {
         let names = part.split('"').filter(|text| {
             text.contains('_')
                 && text.chars().all(|letter| letter.is_ascii_uppercase() || letter == '_')

@@ -6,7 +6,7 @@ use local::iam::{Permission, Policies};
 use local::template::{Function, Template};
 use serde_json::{Value, json};
 
-use super::{source, starts};
+use super::{WALLET_CHANGES, source, starts};
 
 /// Each function has its own role, which only Lambda can assume.
 pub(super) fn role(template: &Template, function: &Function) -> Vec<String> {
@@ -58,7 +58,7 @@ fn has_wildcard(value: &Value) -> bool {
     value.to_string().contains('*')
 }
 
-/// The states that use wallets. The first three can change them.
+/// The states that use wallets. All except the last can change them, `Store` only if it is started for changes.
 const WALLET_STATES: [&str; 5] =
     ["App", "Terminals", "NotificationSender", "Store", "Waiting::<Store>"];
 /// The states that use payments. All except the first two can change them.
@@ -96,7 +96,7 @@ fn expected(source: &str) -> BTreeSet<Permission> {
     if uses(&WALLET_STATES) || uses(&CARD_STATES) {
         allow("Wallets", &["dynamodb:GetItem"]);
     }
-    if uses(&WALLET_STATES[..3]) || uses(&["Store"]) && has(".change(") {
+    if uses(&WALLET_STATES[..3]) || uses(&[WALLET_CHANGES]) {
         allow("Wallets", &["dynamodb:PutItem"]);
     }
     if uses(&PAYMENT_STATES) {

@@ -108,8 +108,22 @@ pub struct Options {
     pub activity: bool,
     /// A folder with prebuilt function binaries. Without it the functions are built.
     pub functions: Option<PathBuf>,
+    /// The addresses for lifecycle events.
+    pub event_webhooks: EventWebhooks,
     /// Additional environment variables for every function.
     pub environment: BTreeMap<String, String>,
+}
+
+/// The addresses that receive the lifecycle events of stored cards: the template's parameter `EventWebhooks`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum EventWebhooks {
+    /// No organisation has an address, so there are no events.
+    #[default]
+    None,
+    /// The inbox receives the events of the default organisation, at `/inbox/events`.
+    Inbox,
+    /// The value of the parameter: `organisation=address organisation=address`.
+    Addresses(String),
 }
 
 /// The base addresses, without a trailing slash.
@@ -180,7 +194,7 @@ impl Local {
             secrets: address(&secrets_listener)?,
         };
         let template = Template::read(&binaries::root().join("template.yaml"))?;
-        let parameters = settings::parameters(&addresses);
+        let parameters = settings::parameters(&addresses, &options.event_webhooks);
         let secret_values = template.secrets(&parameters, &settings::generated_secrets())?;
         let functions = template.functions(&parameters, &secret_values)?;
         let policies = Policies::read(&template)?;

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use local::commands::{AFTER_COMMANDS, Command, Part, first_commands, parts};
-use local::{Addresses, Local, Options};
+use local::{Addresses, EventWebhooks, Local, Options};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// Runs the whole recurring payments service on this machine: API, console, Netaxept sandbox, token issuer and database.
@@ -36,6 +36,10 @@ struct Arguments {
     /// Sends no callbacks from the Netaxept sandbox to the service.
     #[arg(long)]
     no_callbacks: bool,
+    /// Sends the lifecycle events of stored cards to these addresses: "organisation=address organisation=address", or "" for none.
+    /// By default the inbox receives those of organisation 1, at /inbox/events.
+    #[arg(long)]
+    event_webhooks: Option<String>,
     /// Prints only one line of JSON with the addresses, when the service is ready.
     #[arg(long)]
     json: bool,
@@ -67,6 +71,9 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
         schedules: !arguments.no_schedules,
         callbacks: !arguments.no_callbacks,
         activity: true,
+        event_webhooks: arguments
+            .event_webhooks
+            .map_or(EventWebhooks::Inbox, EventWebhooks::Addresses),
         ..Options::default()
     };
     let shutdown = async {

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use crate::template::Parameters;
-use crate::{Addresses, ID_KEY, inbox, issuer, netaxept};
+use crate::{Addresses, EventWebhooks, ID_KEY, inbox, issuer, netaxept};
 
 /// The template's parameters, as an operator would set them.
-pub(crate) fn parameters(addresses: &Addresses) -> Parameters {
+pub(crate) fn parameters(addresses: &Addresses, event_webhooks: &EventWebhooks) -> Parameters {
     let issuers: Vec<String> = issuer::TENANTS
         .iter()
         .map(|tenant| format!("{tenant}={}/{tenant}", addresses.issuer))
@@ -14,9 +14,15 @@ pub(crate) fn parameters(addresses: &Addresses) -> Parameters {
     // The console's API page calls the API from another origin: the port differs.
     let origins =
         format!("{0},{1}", addresses.console, addresses.console.replace("127.0.0.1", "localhost"));
+    let event_webhooks = match event_webhooks {
+        EventWebhooks::None => String::new(),
+        EventWebhooks::Inbox => format!("1={}/inbox/events", addresses.console),
+        EventWebhooks::Addresses(addresses) => addresses.clone(),
+    };
     let parameters = [
         ("AllowedOrigins", origins),
         ("CallbackAddresses", "local".to_owned()),
+        ("EventWebhooks", event_webhooks),
         ("NetaxeptAddress", addresses.netaxept.clone()),
         ("NetaxeptMerchantId", netaxept::MERCHANT_ID.to_owned()),
         ("NetaxeptToken", netaxept::TOKEN.to_owned()),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use shared::domain::customer::Organisation;
 use shared::domain::id::TransactionId;
-use shared::domain::notification::{Notification, SetupEvent};
+use shared::domain::notification::{Notification, WalletEvent};
 use shared::domain::owner::Owner;
 use shared::domain::terminal::TerminalSession;
 use shared::domain::wallet::{Contents, Wallet};
@@ -63,7 +63,7 @@ pub enum Call {
     /// Nets' Process with the operation VERIFY.
     Verify(TerminalSession),
     /// A POST to a `callbackUrl`.
-    Notify(Arc<Notification<SetupEvent>>),
+    Notify(Arc<Notification<WalletEvent>>),
 }
 
 /// The reply to a [`Call`].

@@ -53,10 +53,14 @@ pub fn run(functions: &Functions, only: Option<&str>) -> Result<Report, Failure>
         return Err(Failure::CannotRun(format!("there is no operation called {only:?}")));
     }
     let result = runtime.block_on(async {
-        let mut world = World::start(functions).await?;
         let mut report = Report::default();
-        for scenario in scenarios {
-            report.rows.extend(crashes(&mut world, scenario).await?);
+        for has_events in [false, true] {
+            let mut chosen = scenarios.iter().filter(|one| one.has_events() == has_events);
+            let Some(first) = chosen.next() else { continue };
+            let mut world = World::start(functions, has_events).await?;
+            for scenario in [first].into_iter().chain(chosen) {
+                report.rows.extend(crashes(&mut world, scenario).await?);
+            }
         }
         Ok(report)
     });

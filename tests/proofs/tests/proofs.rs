@@ -43,7 +43,7 @@ fn every_crash_of_authorize_converges() {
         crashes::SCENARIOS.iter().find(|scenario| scenario.name == "authorize").unwrap();
     assert_eq!((report.rows.len(), authorize.side_effects.len()), (4 * 4, 4));
     let all: usize = crashes::SCENARIOS.iter().map(|scenario| scenario.side_effects.len()).sum();
-    assert_eq!(all, 98);
+    assert_eq!(all, 110);
 }
 
 #[test]

@@ -24,7 +24,7 @@ impl Payment {
             for (kind, occurred_at) in events(status, credited_minor, &after) {
                 let subject = PaymentEvent { transaction_id, kind };
                 let notification = Notification::new(callback_url.clone(), subject, occurred_at);
-                queue::enqueue(&mut self.contents.notifications, notification);
+                queue::enqueue(&mut self.contents.notifications, notification, |_| true);
             }
         }
         self.contents.transactions.insert(index, after);

@@ -4,23 +4,33 @@ use chrono::{DateTime, Utc};
 
 use super::Wallet;
 use crate::domain::id::{RecurringPaymentId, TransactionId};
-use crate::domain::notification::{Event, Notification, SetupEvent, queue};
+use crate::domain::notification::{
+    Event, Notification, SetupEvent, WalletEvent, WalletNotification, queue,
+};
 use crate::domain::text::CallbackUrl;
 
 impl Wallet {
-    /// Begins a delivery attempt for every notification that is due, of one recurring payment or with `None` of all, and returns
-    /// these notifications.
+    /// Begins a delivery attempt for the notifications that are due, and returns them with their addresses: with an id for the end
+    /// of its setup only, and with `None` for all. So a request never delivers a lifecycle event before an older one of the wallet.
+    /// Lifecycle events have an address only if the wallet has [`super::LifecycleRules`].
     ///
     /// The caller must store the wallet before it makes the attempts. So two concurrent runs never make the same attempt, and the
     /// next attempt becomes due even if the process stops.
     pub fn begin_delivery_attempts(
         &mut self,
         id: Option<RecurringPaymentId>,
-    ) -> Vec<Notification<SetupEvent>> {
-        let matches = |subject: &SetupEvent| {
-            id.is_none_or(|id| subject.transaction_id.recurring_payment_id() == id)
+    ) -> Vec<Notification<WalletEvent>> {
+        let events_address = self.rules.as_ref().map(|rules| &rules.address);
+        let matches = |event: &WalletEvent| match event.setup() {
+            Some(setup) => id.is_none_or(|id| setup.transaction_id.recurring_payment_id() == id),
+            None => id.is_none() && events_address.is_some(),
         };
-        queue::begin_attempts(&mut self.contents.notifications, self.now, matches)
+        let begun = queue::begin_attempts(&mut self.contents.notifications, self.now, matches);
+        let addressed = begun.into_iter().filter_map(|one| {
+            let address = one.callback_url.as_ref().or(events_address)?.clone();
+            Some(one.with_address(address))
+        });
+        addressed.collect()
     }
 
     /// Deletes a notification, after its delivery.
@@ -29,7 +39,7 @@ impl Wallet {
     }
 
     /// Removes and returns the notifications whose delivery period is over.
-    pub fn expire_notifications(&mut self) -> Vec<Notification<SetupEvent>> {
+    pub fn expire_notifications(&mut self) -> Vec<WalletNotification> {
         queue::expire(&mut self.contents.notifications, self.now)
     }
 
@@ -40,8 +50,7 @@ impl Wallet {
         event: Event,
         occurred_at: DateTime<Utc>,
     ) {
-        let subject = SetupEvent { transaction_id, event };
-        let notification = Notification::new(callback_url, subject, occurred_at);
-        queue::enqueue(&mut self.contents.notifications, notification);
+        let subject = WalletEvent::Setup(SetupEvent { transaction_id, event });
+        self.enqueue_notification(Notification::new(Some(callback_url), subject, occurred_at));
     }
 }

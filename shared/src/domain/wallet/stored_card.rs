@@ -25,7 +25,7 @@ impl Wallet {
     /// `NotFound`.
     pub fn stored_card(&self, id: RecurringPaymentId) -> Result<Option<StoredCard>, Refusal> {
         match &self.contents.payments[self.find(id)?].state {
-            State::Active { registration, pan_hash } => Ok(Some(StoredCard {
+            State::Active { registration, pan_hash, .. } => Ok(Some(StoredCard {
                 pan_hash: pan_hash.clone(),
                 card: registration.card.clone(),
                 allows_merchant_initiated: registration.allows_merchant_initiated,

@@ -10,7 +10,7 @@ use crate::domain::recurring_payment::{RecurringPayment, RecurringStatus, Status
 /// When the service next has to process a wallet without a request, for each kind of work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Due {
-    /// When a recurring payment next changes by time alone.
+    /// When a recurring payment next changes by time alone, or has to be announced as expiring.
     pub expiry: Option<DateTime<Utc>>,
     /// When the next background task is due: a reconciliation or a delivery attempt.
     pub task: Option<DateTime<Utc>>,
@@ -20,19 +20,20 @@ impl Wallet {
     /// Returns when the wallet next has to be processed. `expiry` is always after the wallet's instant; `task` can be overdue.
     #[must_use]
     pub fn due(&self) -> Due {
-        let payments = &self.contents.payments;
+        let (payments, notice) = (&self.contents.payments, self.notice());
         let reconciliations = payments
             .iter()
             .flat_map(|payment| self.open_sessions(payment))
             .filter_map(|session| session.terminal.reconcile_at);
         Due {
-            expiry: payments.iter().filter_map(RecurringPayment::due_at).min(),
+            expiry: payments.iter().filter_map(|payment| payment.due_at(notice)).min(),
             task: reconciliations.chain(queue::due_at(&self.contents.notifications)).min(),
         }
     }
 
     /// Applies rules 8, 9 and 14 as of the wallet's instant.
     pub(super) fn apply_time(&mut self) {
+        self.apply_instants();
         let now = self.now;
         for index in 0..self.contents.payments.len() {
             self.update_payment_at(index, |payment| payment.with_time_applied(now));
@@ -41,11 +42,13 @@ impl Wallet {
         let payments = &self.contents.payments;
         let created: Vec<usize> =
             (0..payments.len()).filter(|index| is_created(&payments[*index])).collect();
-        for index in &created[..created.len().saturating_sub(Self::MAX_CREATED)] {
-            self.update_payment_at(*index, |payment| {
-                payment.cancelled(StatusReason::Abandoned, now)
-            });
-        }
+        self.add_primary_change(now, |wallet| {
+            for index in &created[..created.len().saturating_sub(Self::MAX_CREATED)] {
+                wallet.update_payment_at(*index, |payment| {
+                    payment.cancelled(StatusReason::Abandoned, now)
+                });
+            }
+        });
         self.delete_surplus_ended(Self::MAX_ENDED);
         let payments = &self.contents.payments;
         let is_live = |sequence: &Sequence| {

@@ -43,6 +43,9 @@ enum StoredState {
     Active {
         card: StoredCard,
         pan_hash: String,
+        /// Absent if false, as in items that were written before there were lifecycle events.
+        #[serde(rename = "noticed", default, skip_serializing_if = "is_false")]
+        notice_given: bool,
     },
     Expired {
         card: StoredCard,
@@ -152,9 +155,10 @@ impl From<&State> for StoredState {
                 terminals: terminals.iter().map(StoredTerminal::from).collect(),
                 callback: callback.as_ref().map(|callback| callback.as_url().to_string()),
             },
-            State::Active { registration, pan_hash } => Self::Active {
+            State::Active { registration, pan_hash, notice_given } => Self::Active {
                 card: StoredCard::from(registration),
                 pan_hash: pan_hash.expose().to_owned(),
+                notice_given: *notice_given,
             },
             State::Expired { registration } => {
                 Self::Expired { card: StoredCard::from(registration) }
@@ -180,9 +184,10 @@ impl TryFrom<&StoredState> for State {
                 terminals: terminals.iter().map(Terminal::try_from).collect::<Result<_, _>>()?,
                 callback: callback.as_deref().map(CallbackUrl::from_stored).transpose()?,
             },
-            StoredState::Active { card, pan_hash } => Self::Active {
+            StoredState::Active { card, pan_hash, notice_given } => Self::Active {
                 registration: card.try_into()?,
                 pan_hash: Secret::new(pan_hash.clone()),
+                notice_given: *notice_given,
             },
             StoredState::Expired { card } => Self::Expired { registration: card.try_into()? },
             StoredState::Cancelled { reason, at, card } => Self::Cancelled {

@@ -1,7 +1,7 @@
 //! `shared/src/storage/due.rs`: stores the expiries and abandonments of a wallet that are due.
 
 use chrono::{DateTime, Utc};
-use shared::domain::notification::{Notification, SetupEvent};
+use shared::domain::notification::{Notification, WalletEvent};
 
 use super::notification_sender::{annotate_attempts, deliver};
 use crate::annotation::Effect;
@@ -22,7 +22,7 @@ pub fn expire(wire: &mut Wire<'_>, now: DateTime<Utc>) -> Result<(), Stop> {
 fn store_expire(
     wire: &mut Wire<'_>,
     now: DateTime<Utc>,
-) -> Result<Vec<Notification<SetupEvent>>, Stop> {
+) -> Result<Vec<Notification<WalletEvent>>, Stop> {
     let Some(item) = get(wire)?.filter(|item| item.expires_by(now)) else {
         wire.record(Event::NothingDue);
         return Ok(Vec::new());

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use shared::domain::notification::{Notification, SetupEvent};
+use shared::domain::notification::{Notification, SetupEvent, WalletEvent};
 
 use crate::annotation::{Annotation, Effect};
 use crate::defect::Defect;
@@ -15,9 +15,10 @@ use crate::wallets::{Answer, Call, Failure, Stop, WalletKey, Wire};
 
 /// The annotation of a write that stores delivery attempts.
 #[must_use]
-pub fn annotate_attempts(effect: Effect, attempts: &[Notification<SetupEvent>]) -> Annotation {
-    let subject = |SetupEvent { transaction_id, event }| (transaction_id, event);
-    let attempts = attempts.iter().map(|attempt| subject(attempt.subject)).collect();
+pub fn annotate_attempts(effect: Effect, attempts: &[Notification<WalletEvent>]) -> Annotation {
+    let setups = attempts.iter().filter_map(|attempt| attempt.subject.setup());
+    let attempts = setups.map(|SetupEvent { transaction_id, event }| (*transaction_id, *event));
+    let attempts = attempts.collect();
     Annotation { attempts, ..Annotation::without_response(effect) }
 }
 
@@ -28,7 +29,7 @@ pub fn annotate_attempts(effect: Effect, attempts: &[Notification<SetupEvent>]) 
 pub fn deliver(
     wire: &mut Wire<'_>,
     key: WalletKey,
-    attempts: &[Notification<SetupEvent>],
+    attempts: &[Notification<WalletEvent>],
     now: DateTime<Utc>,
 ) -> Result<(), Stop> {
     let mut delivered = Vec::new();

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use shared::domain::notification::{Notification, SetupEvent};
+use shared::domain::notification::{Notification, SetupEvent, WalletEvent};
 use shared::domain::terminal::TerminalSession;
 use shared::netaxept::{Registered, Verification};
 
@@ -105,8 +105,10 @@ impl World {
     }
 
     /// Makes a delivery attempt. `delivered`: whether the receiver gets it.
-    pub fn notify(&mut self, notification: &Notification<SetupEvent>, delivered: bool) {
-        let SetupEvent { transaction_id: session, event } = notification.subject;
+    pub fn notify(&mut self, notification: &Notification<WalletEvent>, delivered: bool) {
+        // The model has no rules for lifecycle events, so there are none.
+        let Some(setup) = notification.subject.setup() else { return };
+        let SetupEvent { transaction_id: session, event } = *setup;
         let number = notification.attempts.map_or(0, |attempts| attempts.count);
         let attempt = (session, event.name(), number);
         self.violations.add_unless(!self.attempts.contains(&attempt), Violation::AttemptRepeated);

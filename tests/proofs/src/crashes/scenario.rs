@@ -45,6 +45,10 @@ pub(super) enum Case {
     FinishDeclined,
     FinishRedelivery,
     FinishExpiredNotification,
+    EndWithEvent,
+    ExpireWithEvents,
+    ExpireWithFailingReceiver,
+    FinishEvent,
     Unidentified,
     Payment(PaymentCase),
 }
@@ -78,7 +82,7 @@ const fn payment(
 }
 
 /// All scenarios.
-pub const SCENARIOS: [Scenario; 40] = [
+pub const SCENARIOS: [Scenario; 44] = [
     scenario("list", Case::List, &[]),
     scenario("get", Case::Get, &[]),
     Scenario { may_repeat: true, ..scenario("create", Case::Create, &[PUT]) },
@@ -157,7 +161,34 @@ pub const SCENARIOS: [Scenario; 40] = [
         &[PAY, DELIVER, PAY],
     ),
     payment("Nets' callback: autoSale", PaymentCase::Callback, &[PROCESS, PAY, PAY, DELIVER, PAY]),
+    scenario("end: another one becomes primary, with an event", Case::EndWithEvent, &[PUT]),
+    // Two cards that are announced and expire: four events, one after the other.
+    scenario(
+        "expire two cards, with events",
+        Case::ExpireWithEvents,
+        &[PUT, DELIVER, DELIVER, DELIVER, DELIVER, PUT],
+    ),
+    // The first event is not delivered, and holds back the others.
+    scenario(
+        "expire two cards, the receiver fails",
+        Case::ExpireWithFailingReceiver,
+        &[PUT, DELIVER],
+    ),
+    scenario("finish-terminals: an event", Case::FinishEvent, &[PUT, DELIVER, PUT]),
 ];
+
+impl Scenario {
+    /// Whether the organisation has an address for lifecycle events.
+    pub(super) fn has_events(&self) -> bool {
+        matches!(
+            self.case,
+            Case::EndWithEvent
+                | Case::ExpireWithEvents
+                | Case::ExpireWithFailingReceiver
+                | Case::FinishEvent
+        )
+    }
+}
 
 impl Case {
     /// Creates the state before the operation.
@@ -196,6 +227,24 @@ impl Case {
                 fixture.activate(world).await?;
                 world.advance_clock("P1Y1M")?;
             }
+            Self::EndWithEvent | Self::FinishEvent => {
+                fixture.activate(world).await?;
+                fixture.activate(world).await?;
+                if self == Self::FinishEvent {
+                    let end = Request::partner(Operation::End(fixture.id()));
+                    Fixture::send(world, &end).await?;
+                    world.advance_clock("PT2S")?;
+                }
+            }
+            Self::ExpireWithEvents | Self::ExpireWithFailingReceiver => {
+                fixture.activate(world).await?;
+                fixture.activate(world).await?;
+                world.advance_clock("P1Y1M")?;
+                if self == Self::ExpireWithFailingReceiver {
+                    let failure = InboxResponse::Status(StatusCode::INTERNAL_SERVER_ERROR);
+                    world.local.inbox().answer_with(failure, 1);
+                }
+            }
             Self::ExpireAbandoned => {
                 fixture.create(world).await?;
                 fixture.open_terminal(world).await?;
@@ -232,7 +281,7 @@ impl Case {
             Self::Unidentified => Request { identified: false, ..fixture.create_request(None) },
             Self::Rename => Fixture::update_request(id, Some("Felles"), None),
             Self::MakePrimary => Fixture::update_request(fixture.ids[0], None, Some(true)),
-            Self::End => Request::partner(Operation::End(id)),
+            Self::End | Self::EndWithEvent => Request::partner(Operation::End(id)),
             Self::OpenTerminal | Self::OpenUnregisteredTerminal => {
                 fixture.terminal_request(world, None)
             }
@@ -243,8 +292,12 @@ impl Case {
                 caller: Caller::Internal(1),
                 ..Request::partner(Operation::Erase(fixture.customer.clone()))
             },
-            Self::ExpireCard | Self::ExpireAbandoned => Request::scheduled(Operation::Expire),
+            Self::ExpireCard
+            | Self::ExpireAbandoned
+            | Self::ExpireWithEvents
+            | Self::ExpireWithFailingReceiver => Request::scheduled(Operation::Expire),
             Self::Finish
+            | Self::FinishEvent
             | Self::FinishDeclined
             | Self::FinishRedelivery
             | Self::FinishExpiredNotification => Request::scheduled(Operation::Finish),

@@ -1,9 +1,9 @@
 //! The local service in which functions are killed. It has one customer at a time, so all work of the schedules is for this
 //! customer.
 
-use local::Local;
 use local::inbox::Signature;
 use local::lambda::InvocationError;
+use local::{EventWebhooks, Local, Options};
 use serde_json::{Value, json};
 
 use crate::ledger::{self, Registration};
@@ -51,9 +51,13 @@ pub(super) enum NoResponse {
 }
 
 impl World {
-    pub(super) async fn start(functions: &Functions) -> Result<Self, Failure> {
+    /// Starts a local service. `has_events`: whether the inbox receives the lifecycle events of the organisation.
+    pub(super) async fn start(functions: &Functions, has_events: bool) -> Result<Self, Failure> {
         let cannot_run = |error: local::Error| Failure::cannot_run(&error);
-        let local = Local::start(functions.options()).await.map_err(cannot_run)?;
+        let event_webhooks =
+            if has_events { EventWebhooks::Inbox } else { EventWebhooks::default() };
+        let options = Options { event_webhooks, ..functions.options() };
+        let local = Local::start(options).await.map_err(cannot_run)?;
         Ok(Self { local, http: local::http_client().map_err(cannot_run)?, customers: 0 })
     }
 
