@@ -1,6 +1,10 @@
 //! The answers of the API that the shop reads.
 
+use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
+
+/// How long before a card expires the shop tells the customer.
+const EXPIRY_NOTICE: SignedDuration = SignedDuration::from_hours(30 * 24);
 
 /// A recurring payment: to the customer, a stored card.
 #[derive(Debug, Clone, Deserialize)]
@@ -18,7 +22,27 @@ pub(super) struct Card {
     /// The month of expiry, such as `2027-03`.
     #[serde(rename = "cardExpiry")]
     pub(super) expiry: Option<String>,
+    /// When the recurring payment expires, RFC 3339.
+    pub(super) expires_at: Option<String>,
+    /// When the card itself expires, RFC 3339. The recurring payment can expire earlier.
+    pub(super) card_expires_at: Option<String>,
     pub(super) nickname: Option<String>,
+    /// Only in the answer of a dry run: the card that would be primary afterwards.
+    #[serde(rename = "primaryRecurringPaymentId")]
+    pub(super) primary_afterwards: Option<u64>,
+}
+
+impl Card {
+    /// When the card expires, if it is active.
+    pub(super) fn active_until(&self) -> Option<Timestamp> {
+        let expires_at = self.expires_at.as_deref().filter(|_| self.status == CardStatus::Active);
+        expires_at?.parse().ok()
+    }
+
+    /// When the card expires, if it is active and the customer has to be told now.
+    pub(super) fn expires_soon(&self, now: Timestamp) -> Option<Timestamp> {
+        self.active_until().filter(|at| at.duration_since(now) < EXPIRY_NOTICE)
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -28,6 +52,50 @@ pub(super) enum CardStatus {
     Active,
     Expired,
     Cancelled,
+}
+
+/// A change in the history of a card.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Change {
+    /// RFC 3339.
+    pub(super) changed_at: String,
+    pub(super) actor: Actor,
+    /// Absent if the card is new.
+    pub(super) status_before: Option<CardStatus>,
+    pub(super) status_after: CardStatus,
+    pub(super) reason: Reason,
+    pub(super) primary_before: Option<u64>,
+    pub(super) primary_after: Option<u64>,
+}
+
+/// Who changed a card.
+#[derive(Debug, Deserialize)]
+#[serde(tag = "type", rename_all = "UPPERCASE")]
+pub(super) enum Actor {
+    /// A request, with its `ET-Client-Name` and `Entur-Distribution-Channel`.
+    Client {
+        client: Option<String>,
+        channel: Option<String>,
+    },
+    Time,
+    Nets,
+}
+
+/// Why a card changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub(super) enum Reason {
+    First,
+    Requested,
+    CardStored,
+    Ended,
+    Expired,
+    Abandoned,
+    PromotedAfterEnd,
+    PromotedAfterExpiry,
+    PromotedAfterAbandonment,
+    HandedBack,
 }
 
 /// The page at Nets.
@@ -116,4 +184,34 @@ pub(super) struct Operation {
     pub(super) amount: Option<String>,
     /// RFC 3339.
     pub(super) created_at: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn only_an_active_card_with_less_than_30_days_left_expires_soon() {
+        let now: Timestamp = "2026-11-27T12:00:00Z".parse().unwrap();
+        for (status, expires_at, is_soon) in [
+            ("ACTIVE", "2026-12-27T12:00:00.000Z", false),
+            ("ACTIVE", "2026-12-27T11:59:59.999Z", true),
+            ("ACTIVE", "2026-11-27T12:00:00.001Z", true),
+            ("EXPIRED", "2026-12-01T00:00:00.000Z", false),
+            ("CANCELLED", "2026-12-01T00:00:00.000Z", false),
+        ] {
+            let card = json!({
+                "recurringPaymentId": 1, "primary": true, "recurringStatus": status, "expiresAt": expires_at
+            });
+            let card: Card = serde_json::from_value(card).unwrap();
+            let expected = is_soon.then(|| expires_at.parse().unwrap());
+            assert_eq!(card.expires_soon(now), expected, "{status} {expires_at}");
+        }
+        let created =
+            json!({ "recurringPaymentId": 1, "primary": true, "recurringStatus": "CREATED" });
+        let created: Card = serde_json::from_value(created).unwrap();
+        assert_eq!(created.expires_soon(now), None);
+    }
 }

@@ -1,5 +1,7 @@
-//! "My cards": add, rename, choose the primary, remove, and the clock that lets cards expire.
+//! "My cards": add, rename, choose the primary, remove, the history of a card, and the clock that lets cards expire.
 
+mod history;
+mod removal;
 mod view;
 
 use axum::http::Method;
@@ -18,8 +20,6 @@ use super::visitor::{MERCHANT_INITIATED, OwnCard, Step, Visitor};
 
 /// The page of the cards.
 const CARDS: &str = "/shop/cards";
-/// How far the button moves the clock. A stored card is valid for three years at most.
-const CLOCK_STEP: &str = "P3Y";
 
 pub(super) fn routes() -> Router<Shop> {
     Router::new()
@@ -29,7 +29,8 @@ pub(super) fn routes() -> Router<Shop> {
         .route("/shop/cards/{id}/authorize", post(authorize))
         .route("/shop/cards/{id}/primary", post(choose_primary))
         .route("/shop/cards/{id}/nickname", post(rename))
-        .route("/shop/cards/{id}/remove", post(remove))
+        .route("/shop/cards/{id}/remove", get(removal::confirm).post(removal::remove))
+        .route("/shop/cards/{id}/history", get(history::show))
         .route("/shop/clock", post(move_clock))
 }
 
@@ -47,11 +48,18 @@ struct NicknameForm {
     nickname: String,
 }
 
+#[derive(Deserialize)]
+struct ClockForm {
+    /// How far the clock is moved, as an ISO 8601 duration.
+    advance: String,
+}
+
 async fn show(visitor: Visitor) -> Response {
     let (texts, customer) = (visitor.texts, &visitor.session.customer);
     let content = |cards: &[Card]| {
         let promoted = customer.remember(cards);
-        view::CardsPage { texts, customer, cards, promoted }.content()
+        let now = visitor.shop.inner.clock.now();
+        view::CardsPage { texts, customer, cards, promoted, now }.content()
     };
     visitor.page_of_cards(Tab::Cards, texts.cards.title, content).await
 }
@@ -118,16 +126,9 @@ async fn change(card: OwnCard, body: Value, message: Option<&str>) -> Redirect {
     card.visitor.redirect(result.map(|_| step), CARDS, None)
 }
 
-async fn remove(card: OwnCard) -> Redirect {
-    let path = format!("/v1/recurring-payments/{}", card.id);
-    let result: Result<Card, _> = card.visitor.call(Request::new(Method::DELETE, path)).await;
-    let result = result.map(|_| Step::to(CARDS).saying(card.visitor.texts.cards.removed));
-    card.visitor.redirect(result, CARDS, None)
-}
-
 /// Moves the clock of the local service, as a test would.
-async fn move_clock(visitor: Visitor) -> Redirect {
-    let moved = visitor.shop.inner.clock.advance(CLOCK_STEP);
+async fn move_clock(visitor: Visitor, Form(form): Form<ClockForm>) -> Redirect {
+    let moved = visitor.shop.inner.clock.advance(&form.advance);
     let moved = moved.map_err(|error| Failure { detail: error.to_string(), ..Failure::default() });
     let message = |now| visitor.texts.clock.replace("{time}", &local_time(visitor.texts, now));
     visitor.redirect(moved.map(|now| Step::to(CARDS).saying(message(now))), CARDS, None)

@@ -143,7 +143,7 @@ impl Page<'_> {
             call.status.map_or_else(|| texts.no_answer.to_owned(), |status| status.to_string());
         html! {
             details open[place == 0] {
-                summary {
+                summary id={ "call-" (place) } {
                     span .title { (call.title) } " "
                     span .status .success[is_success] { (status) }
                 }

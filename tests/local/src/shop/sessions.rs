@@ -57,6 +57,8 @@ struct Known {
     cards: BTreeSet<u64>,
     /// The cards that the shop may charge without the customer.
     chargeable: BTreeSet<u64>,
+    /// The cards that the shop removed, as the API answered, oldest first.
+    removed: Vec<Card>,
     /// The primary card of the last list.
     primary: Option<u64>,
     /// Oldest first.
@@ -146,6 +148,23 @@ impl Customer {
         if is_chargeable {
             known.chargeable.insert(id);
         }
+    }
+
+    /// Remembers a card that was removed, because the API lists it no more.
+    pub(super) fn add_removed(&self, card: Card) {
+        let removed = &mut lock(&self.known).removed;
+        removed.retain(|known| known.id != card.id);
+        removed.push(card);
+    }
+
+    /// Forgets a removed card whose history the API does not keep any more.
+    pub(super) fn forget_removed(&self, id: u64) {
+        lock(&self.known).removed.retain(|known| known.id != id);
+    }
+
+    /// The removed cards, oldest first.
+    pub(super) fn removed(&self) -> Vec<Card> {
+        lock(&self.known).removed.clone()
     }
 
     pub(super) fn has_card(&self, id: u64) -> bool {

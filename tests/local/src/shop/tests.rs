@@ -1,5 +1,6 @@
 //! The shop with the real functions, over HTTP and without a browser.
 
+mod card_pages;
 mod security;
 
 use reqwest::{Client, RequestBuilder, StatusCode};
@@ -10,6 +11,8 @@ use crate::{Local, Options, http_client};
 
 /// A card that is accepted.
 const VISA: &str = "4925000000000004";
+/// Another card that is accepted.
+const MASTERCARD: &str = "5413000000000000";
 /// A card that the issuer declines when it is charged or verified.
 const REFUSED: &str = "4925000000000087";
 
@@ -89,14 +92,19 @@ impl Browser {
         self.send(self.http.post(self.url(path)).form(form)).await
     }
 
-    /// Fills in the page at Nets and returns to the shop.
+    /// Fills in the page at Nets, with a card that is valid for long, and returns to the shop.
     async fn complete_terminal(&self, terminal: &Page, number: &str) -> Page {
+        self.enter_card(terminal, number, ["12", "39"]).await
+    }
+
+    /// Fills in the page at Nets, with a card that is valid until a month and year, and returns to the shop.
+    async fn enter_card(&self, terminal: &Page, number: &str, [month, year]: [&str; 2]) -> Page {
         let uri = &terminal.location;
         assert!(uri.starts_with(&self.local.addresses().netaxept), "{terminal:?}");
         let form = [
             ("cardNo", number),
-            ("month", "12"),
-            ("year", "39"),
+            ("month", month),
+            ("year", year),
             ("securityCode", "123"),
             ("okButton", "x"),
         ];
@@ -107,11 +115,21 @@ impl Browser {
 
     /// Adds a card. `consent` lets the shop charge it without the customer. Returns its id.
     async fn add_card(&self, nickname: &str, consent: bool) -> String {
+        let terminal = self.begin_card(nickname, consent).await;
+        self.complete_terminal(&terminal, VISA).await.assert_leads_to("/shop/cards");
+        self.stored_card().await
+    }
+
+    /// Sends the form that adds a card. Returns the redirect to the page at Nets.
+    async fn begin_card(&self, nickname: &str, consent: bool) -> Page {
         let key = self.get("/shop/cards").await.field("key");
         let mut form = vec![("key", key.as_str()), ("nickname", nickname)];
         form.extend(consent.then_some(("consent", "yes")));
-        let terminal = self.post("/shop/cards", &form).await;
-        self.complete_terminal(&terminal, VISA).await.assert_leads_to("/shop/cards");
+        self.post("/shop/cards", &form).await
+    }
+
+    /// Asserts that a card was stored. Returns the id of the newest one.
+    async fn stored_card(&self) -> String {
         let page = self.get("/shop/cards").await;
         page.assert_shows("The card is stored.");
         let (_, last) = page.text.rsplit_once("id=\"card-").unwrap();
@@ -206,7 +224,7 @@ async fn a_card_with_consent_is_charged_without_the_customer() {
 async fn a_card_expires_when_the_clock_is_moved() {
     let browser = Browser::logged_in().await;
     browser.add_card("Old", false).await;
-    browser.post("/shop/clock", &[]).await.assert_leads_to("/shop/cards");
+    browser.post("/shop/clock", &[("advance", "P3Y")]).await.assert_leads_to("/shop/cards");
     let page = browser.get("/shop/cards").await;
     page.assert_shows("data-status=\"EXPIRED\"");
     let titles = page.text.split("<span class=\"title\">").skip(1);
@@ -250,8 +268,7 @@ async fn the_page_says_which_card_became_primary() {
 #[tokio::test]
 async fn after_an_unclear_answer_the_customer_can_try_again() {
     let browser = Browser::logged_in().await;
-    let key = browser.get("/shop/cards").await.field("key");
-    let terminal = browser.post("/shop/cards", &[("key", &key), ("nickname", "")]).await;
+    let terminal = browser.begin_card("", false).await;
     browser.local.netaxept().inject_fault(Operation::Query, FaultKind::Http500, 1);
     browser.complete_terminal(&terminal, VISA).await.assert_leads_to("/shop/cards");
     let page = browser.get("/shop/cards").await;
@@ -266,8 +283,7 @@ async fn after_an_unclear_answer_the_customer_can_try_again() {
 #[tokio::test]
 async fn after_a_decline_the_order_can_be_paid_with_another_card() {
     let browser = Browser::logged_in().await;
-    let key = browser.get("/shop/cards").await.field("key");
-    let terminal = browser.post("/shop/cards", &[("key", &key), ("nickname", "")]).await;
+    let terminal = browser.begin_card("", false).await;
     browser.complete_terminal(&terminal, REFUSED).await.assert_leads_to("/shop/cards");
     let page = browser.get("/shop/cards").await;
     page.assert_shows("role=\"alert\"");

@@ -34,6 +34,7 @@ pub(super) struct Texts {
     pub(super) not_found: &'static str,
     pub(super) login: Login,
     pub(super) cards: Cards,
+    pub(super) history: HistoryTexts,
     pub(super) tickets: Tickets,
     pub(super) order: OrderTexts,
     pub(super) calls: Calls,
@@ -76,6 +77,12 @@ pub(super) struct Cards {
     pub(super) remove: &'static str,
     pub(super) remove_hint: &'static str,
     pub(super) remove_button: &'static str,
+    pub(super) remove_title: &'static str,
+    pub(super) becomes_primary: &'static str,
+    pub(super) becomes_primary_unregistered: &'static str,
+    pub(super) stays_primary: &'static str,
+    pub(super) none_left: &'static str,
+    pub(super) keep: &'static str,
     pub(super) add: &'static str,
     pub(super) add_intro: &'static str,
     pub(super) nickname_hint: &'static str,
@@ -84,9 +91,40 @@ pub(super) struct Cards {
     pub(super) added: &'static str,
     pub(super) renamed: &'static str,
     pub(super) removed: &'static str,
+    pub(super) removed_title: &'static str,
+    pub(super) expiring_card: &'static str,
+    pub(super) expiring_registration: &'static str,
     pub(super) clock_title: &'static str,
     pub(super) clock_intro: &'static str,
     pub(super) clock_button: &'static str,
+    pub(super) clock_notice_button: &'static str,
+}
+
+/// The texts of the history of a card.
+#[derive(Serialize)]
+pub(super) struct HistoryTexts {
+    pub(super) title: &'static str,
+    pub(super) intro: &'static str,
+    pub(super) none: &'static str,
+    pub(super) added: &'static str,
+    pub(super) stored: &'static str,
+    pub(super) expired: &'static str,
+    pub(super) removed: &'static str,
+    pub(super) abandoned: &'static str,
+    pub(super) first: &'static str,
+    pub(super) chosen: &'static str,
+    pub(super) stored_first: &'static str,
+    pub(super) after_end: &'static str,
+    pub(super) after_expiry: &'static str,
+    pub(super) after_abandonment: &'static str,
+    pub(super) handed_back: &'static str,
+    pub(super) other_chosen: &'static str,
+    pub(super) other_stored: &'static str,
+    pub(super) by_client: &'static str,
+    pub(super) by_unnamed_client: &'static str,
+    pub(super) by_time: &'static str,
+    pub(super) by_nets: &'static str,
+    pub(super) back: &'static str,
 }
 
 /// The texts of the page with the tickets.
@@ -224,12 +262,17 @@ impl Texts {
         card.nickname.clone().unwrap_or_else(|| self.card_digits(card))
     }
 
-    /// A card in a list to choose from.
+    /// The nickname of a card with its scheme and last digits.
     pub(super) fn card_option(&self, card: &Card) -> String {
-        match &card.nickname {
-            Some(nickname) => format!("{nickname} ({})", self.card_digits(card)),
-            None => self.card_digits(card),
+        match (&card.nickname, &card.masked_pan) {
+            (Some(nickname), Some(_)) => format!("{nickname} ({})", self.card_digits(card)),
+            (Some(_) | None, _) => self.card_name(card),
         }
+    }
+
+    /// The title of the history of a card.
+    pub(super) fn history_title(&self, card: &Card) -> String {
+        self.history.title.replace("{card}", &self.card_name(card))
     }
 
     fn card_digits(&self, card: &Card) -> String {

@@ -55,6 +55,15 @@ impl World {
         self.click(&format!(".cards > li:nth-child({place}) .{action} summary")).await;
     }
 
+    /// Follows the link that removes a card, reads what will change, and confirms it.
+    async fn remove_card(&self, place: usize, outcome: &str) {
+        self.press(&format!(".cards > li:nth-child({place}) .remove")).await;
+        self.assert_text("#outcome", outcome).await;
+        assert!(self.text("#call-0").await.ends_with("?dryRun=true 200"));
+        self.press("#remove").await;
+        self.assert_text("#notice", "The card is removed.").await;
+    }
+
     /// Returns what the newest copy button of a kind copies: `curl` or `answer`, of a call from its place in the list.
     async fn copied(&self, kind: &str, place: usize) -> String {
         if place > 0 {
@@ -94,6 +103,7 @@ async fn a_customer_clicks_through_the_whole_shop() {
         buy_and_refund(world).await;
         charge_off_session(world).await;
         pages_are_accessible(world).await;
+        expiry_is_announced(world).await;
         expire_and_remove(world).await;
     })
     .await;
@@ -162,17 +172,35 @@ async fn charge_off_session(world: &World) {
     assert!(world.has(".ticket [data-status=CAPTURED]").await);
 }
 
+/// 29 days before they expire, both cards have a notice, and its link leads to the form for another card.
+async fn expiry_is_announced(world: &World) {
+    world.visit("/cards?language=en").await;
+    assert_eq!(world.count(".expiring").await, 0);
+    world.press("#move-to-notice").await;
+    assert_eq!((world.count(".expiring").await, world.count("[data-status=ACTIVE]").await), (2, 2));
+    world.assert_text(".expiring", "Private").await;
+    world.click(".expiring a").await;
+    assert_eq!(world.focused_id().await, "add");
+    for lang in ["nb", "nn", "en"] {
+        world.visit(&format!("/cards?language={lang}")).await;
+        world.assert_accessible_in_all_variants(&format!("shop-{lang}-expiring")).await;
+    }
+}
+
 async fn expire_and_remove(world: &World) {
     world.visit("/cards?language=en").await;
     world.press("#move-clock").await;
     assert_eq!(world.count("[data-status=EXPIRED]").await, 2);
     assert_eq!(world.count(".badge.primary").await, 0);
     for left in [1, 0] {
-        world.open_action(1, "remove").await;
-        world.press(".cards > li:nth-child(1) .remove button").await;
+        world.remove_card(1, "You will have no active card.").await;
         assert_eq!(world.count(".cards > li").await, left);
     }
     world.assert_text("main", "You have no stored cards yet.").await;
+    world.press(".removed li:nth-child(3) a").await;
+    world.assert_text("h1", "What has happened to Office").await;
+    world.assert_text(".log li:nth-last-child(2)", "The card expired.").await;
+    world.assert_text(".log li:nth-last-child(1)", "The card was removed.").await;
 }
 
 /// Without scripts and with the keyboard only: log in, add a card, rename it, and read its answer.
@@ -206,18 +234,14 @@ async fn the_keyboard_is_enough_and_scripts_are_not_needed() {
         world.assert_text("#answer-0", "\"nickname\": \"Keys\"").await;
         assert_eq!(world.count("[data-copy]:not([hidden])").await, 0, "copying needs scripts");
         rename_with_keys(world).await;
+        remove_with_keys(world).await;
     })
     .await;
 }
 
 async fn rename_with_keys(world: &World) {
     let field = world.attribute(".rename input", "id").await;
-    let is_summary = async || (world.text(":focus").await.starts_with("Rename")).then_some(());
-    let found = wait_for(async || {
-        world.tab().await;
-        is_summary().await
-    });
-    found.await.unwrap();
+    world.tab_to_text("Rename").await;
     world.type_keys(&Key::Enter).await;
     world.tab().await;
     assert_eq!(world.focused_id().await, field);
@@ -226,7 +250,31 @@ async fn rename_with_keys(world: &World) {
     world.assert_text(".card h2", "Renamed").await;
 }
 
+async fn remove_with_keys(world: &World) {
+    world.tab_to_text("What has happened").await;
+    world.navigate(world.type_keys(&Key::Enter)).await;
+    world.assert_text(".log li:nth-last-child(1)", "the card was stored.").await;
+    world.tab_to_text("Back to my cards").await;
+    world.navigate(world.type_keys(&Key::Enter)).await;
+    world.tab_to_text("Remove").await;
+    world.navigate(world.type_keys(&Key::Enter)).await;
+    world.assert_text("#outcome", "You will have no active card.").await;
+    world.tab_to("remove").await;
+    world.navigate(world.type_keys(&Key::Enter)).await;
+    assert_eq!(world.focused_id().await, "notice");
+    world.assert_text("#notice", "The card is removed.").await;
+}
+
 impl World {
+    /// Presses Tab until an element with a text has the focus.
+    async fn tab_to_text(&self, text: &str) {
+        let found = wait_for(async || {
+            self.tab().await;
+            self.text(":focus").await.starts_with(text).then_some(())
+        });
+        found.await.unwrap();
+    }
+
     /// Presses Tab until an element has the focus. Asserts that each element on the way shows that it has it.
     async fn tab_to(&self, id: &str) {
         for _ in 0..80 {

@@ -20,7 +20,6 @@ async fn another_customer_can_neither_see_nor_use_cards_and_orders() {
         format!("/shop/cards/{card}/authorize"),
         format!("/shop/cards/{card}/primary"),
         format!("/shop/cards/{card}/nickname"),
-        format!("/shop/cards/{card}/remove"),
         format!("/shop/orders/{order}/capture"),
         format!("/shop/orders/{order}/pay"),
         format!("/shop/orders/{order}/refund"),
@@ -32,7 +31,14 @@ async fn another_customer_can_neither_see_nor_use_cards_and_orders() {
         // A link cannot change anything.
         assert_eq!(kari.get(path).await.status, StatusCode::METHOD_NOT_ALLOWED, "{path}");
     }
+    // A link to the removal only asks whether to remove the card.
+    let removal = format!("/shop/cards/{card}/remove");
+    assert_eq!(ola.post(&removal, &[]).await.status, StatusCode::NOT_FOUND);
+    anonymous.post(&removal, &[]).await.assert_leads_to("/shop");
+    assert_eq!(kari.get(&removal).await.status, StatusCode::OK);
     for path in [
+        removal,
+        format!("/shop/cards/{card}/history"),
         format!("/shop/orders/{order}"),
         format!("/shop/orders/{order}/return"),
         format!("/shop/cards/{card}/return"),
@@ -60,7 +66,9 @@ async fn another_customer_can_neither_see_nor_use_cards_and_orders() {
 async fn a_name_cannot_bring_a_script_and_another_origin_cannot_send_a_form() {
     let browser = Browser::logged_in().await;
     let card = browser.add_card("<script>alert(1)</script>", false).await;
-    for path in ["/shop/cards", "/shop/tickets"] {
+    let (removal, history) =
+        (format!("/shop/cards/{card}/remove"), format!("/shop/cards/{card}/history"));
+    for path in ["/shop/cards", "/shop/tickets", &removal, &history] {
         let page = browser.get(path).await;
         assert!(!page.text.contains("<script>"), "{}", page.text);
         page.assert_shows("&lt;script&gt;alert(1)&lt;/script&gt;");
@@ -72,7 +80,7 @@ async fn a_name_cannot_bring_a_script_and_another_origin_cannot_send_a_form() {
         "{policy}"
     );
 
-    let remove = browser.url(&format!("/shop/cards/{card}/remove"));
+    let remove = browser.url(&removal);
     for site in ["cross-site", "same-site"] {
         let request = browser.http.post(&remove).header("sec-fetch-site", site);
         assert_eq!(browser.send(request).await.status, StatusCode::FORBIDDEN);

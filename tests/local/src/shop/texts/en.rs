@@ -1,6 +1,6 @@
 //! English.
 
-use super::{Calls, Cards, Login, OrderTexts, Problems, Texts, Tickets};
+use super::{Calls, Cards, HistoryTexts, Login, OrderTexts, Problems, Texts, Tickets};
 
 pub(super) const TEXTS: Texts = Texts {
     lang: "en",
@@ -64,6 +64,12 @@ pub(super) const TEXTS: Texts = Texts {
         remove: "Remove",
         remove_hint: "The card cannot be used any more. This cannot be undone.",
         remove_button: "Remove the card",
+        remove_title: "Remove {card}?",
+        becomes_primary: "{card} will become your primary card.",
+        becomes_primary_unregistered: "{card} will become your primary card, but it is not registered yet.",
+        stays_primary: "{card} stays your primary card.",
+        none_left: "You will have no active card.",
+        keep: "Keep the card",
         add: "Add a card",
         add_intro: "You enter the card number at Nets. It never reaches the shop.",
         nickname_hint: "Optional, for example “Private”.",
@@ -72,9 +78,37 @@ pub(super) const TEXTS: Texts = Texts {
         added: "The card is stored.",
         renamed: "The name is changed.",
         removed: "The card is removed.",
+        removed_title: "Removed cards",
+        expiring_card: "{card} expires on {time}. Add another card so that you can still pay.",
+        expiring_registration: "The shop can use {card} until {time}, although the card itself is valid longer. Add it again, or add another card.",
         clock_title: "Let time pass",
         clock_intro: "A stored card is valid for three years at most. The clock of the local service can only be moved forward.",
         clock_button: "Move the clock three years forward",
+        clock_notice_button: "Move the clock to 29 days before a card expires",
+    },
+    history: HistoryTexts {
+        title: "What has happened to {card}",
+        intro: "The API keeps the last 16 changes of all your cards together. The newest one is last.",
+        none: "No change of this card is kept.",
+        added: "The card was added, but its number was not entered yet.",
+        stored: "Its number was entered at Nets, and the card was stored.",
+        expired: "The card expired.",
+        removed: "The card was removed.",
+        abandoned: "The card was cancelled because its number was not entered.",
+        first: "It became primary because you had no primary card.",
+        chosen: "It became primary because it was chosen.",
+        stored_first: "It became primary because the number of the previous primary card was not entered yet.",
+        after_end: "It became primary because the previous primary card was removed.",
+        after_expiry: "It became primary because the previous primary card expired.",
+        after_abandonment: "It became primary because the previous primary card was cancelled: its number was not entered.",
+        handed_back: "It became primary because the number of the card that had been chosen was not entered.",
+        other_chosen: "It is not primary any more because another card was chosen.",
+        other_stored: "It is not primary any more because its number was not entered, and another card was stored.",
+        by_client: "By {client}",
+        by_unnamed_client: "By a client without a name",
+        by_time: "Because time passed",
+        by_nets: "The service found it at Nets",
+        back: "Back to my cards",
     },
     tickets: Tickets {
         title: "Tickets",

@@ -1,6 +1,6 @@
 //! Norwegian, bokmål.
 
-use super::{Calls, Cards, Login, OrderTexts, Problems, Texts, Tickets};
+use super::{Calls, Cards, HistoryTexts, Login, OrderTexts, Problems, Texts, Tickets};
 
 pub(super) const TEXTS: Texts = Texts {
     lang: "nb",
@@ -64,6 +64,12 @@ pub(super) const TEXTS: Texts = Texts {
         remove: "Fjern",
         remove_hint: "Kortet kan ikke brukes mer. Det kan ikke angres.",
         remove_button: "Fjern kortet",
+        remove_title: "Fjerne {card}?",
+        becomes_primary: "{card} blir hovedkortet ditt.",
+        becomes_primary_unregistered: "{card} blir hovedkortet ditt, men det er ikke registrert ennå.",
+        stays_primary: "{card} er fortsatt hovedkortet ditt.",
+        none_left: "Du har da ingen aktive kort.",
+        keep: "Behold kortet",
         add: "Legg til et kort",
         add_intro: "Kortnummeret skriver du hos Nets. Det kommer aldri til butikken.",
         nickname_hint: "Valgfritt, for eksempel «Privat».",
@@ -72,9 +78,37 @@ pub(super) const TEXTS: Texts = Texts {
         added: "Kortet er lagret.",
         renamed: "Navnet er endret.",
         removed: "Kortet er fjernet.",
+        removed_title: "Fjernede kort",
+        expiring_card: "{card} går ut {time}. Legg til et annet kort, så du fortsatt kan betale.",
+        expiring_registration: "Butikken kan bruke {card} til {time}, selv om kortet er gyldig lenger. Legg det til på nytt, eller legg til et annet kort.",
         clock_title: "La tiden gå",
         clock_intro: "Et lagret kort er gyldig i høyst tre år. Klokka i den lokale tjenesten kan bare stilles fram.",
         clock_button: "Still klokka tre år fram",
+        clock_notice_button: "Still klokka til 29 dager før et kort går ut",
+    },
+    history: HistoryTexts {
+        title: "Hva som har skjedd med {card}",
+        intro: "API-et tar vare på de 16 siste endringene av alle kortene dine til sammen. Den nyeste står sist.",
+        none: "Ingen endring av dette kortet er tatt vare på.",
+        added: "Kortet ble lagt til, men kortnummeret var ikke skrevet inn ennå.",
+        stored: "Kortnummeret ble skrevet inn hos Nets, og kortet ble lagret.",
+        expired: "Kortet gikk ut.",
+        removed: "Kortet ble fjernet.",
+        abandoned: "Kortet ble avsluttet fordi kortnummeret ikke ble skrevet inn.",
+        first: "Det ble hovedkort fordi du ikke hadde noe hovedkort.",
+        chosen: "Det ble hovedkort fordi det ble valgt.",
+        stored_first: "Det ble hovedkort fordi nummeret på det forrige hovedkortet ikke var skrevet inn ennå.",
+        after_end: "Det ble hovedkort fordi det forrige hovedkortet ble fjernet.",
+        after_expiry: "Det ble hovedkort fordi det forrige hovedkortet gikk ut.",
+        after_abandonment: "Det ble hovedkort fordi det forrige hovedkortet ble avsluttet: nummeret ble ikke skrevet inn.",
+        handed_back: "Det ble hovedkort fordi nummeret på kortet som var valgt, ikke ble skrevet inn.",
+        other_chosen: "Det er ikke hovedkort lenger fordi et annet kort ble valgt.",
+        other_stored: "Det er ikke hovedkort lenger fordi nummeret ikke var skrevet inn, og et annet kort ble lagret.",
+        by_client: "Av {client}",
+        by_unnamed_client: "Av en klient uten navn",
+        by_time: "Fordi tiden gikk",
+        by_nets: "Tjenesten fant det hos Nets",
+        back: "Tilbake til kortene mine",
     },
     tickets: Tickets {
         title: "Billetter",

@@ -1,6 +1,6 @@
 //! Norwegian, nynorsk.
 
-use super::{Calls, Cards, Login, OrderTexts, Problems, Texts, Tickets};
+use super::{Calls, Cards, HistoryTexts, Login, OrderTexts, Problems, Texts, Tickets};
 
 pub(super) const TEXTS: Texts = Texts {
     lang: "nn",
@@ -51,6 +51,12 @@ pub(super) const TEXTS: Texts = Texts {
         remove: "Fjern",
         remove_hint: "Kortet kan ikkje brukast meir. Det kan ikkje angrast.",
         remove_button: "Fjern kortet",
+        remove_title: "Fjerne {card}?",
+        becomes_primary: "{card} blir hovudkortet ditt.",
+        becomes_primary_unregistered: "{card} blir hovudkortet ditt, men det er ikkje registrert enno.",
+        stays_primary: "{card} er framleis hovudkortet ditt.",
+        none_left: "Du har då ingen aktive kort.",
+        keep: "Behald kortet",
         add: "Legg til eit kort",
         add_intro: "Kortnummeret skriv du hos Nets. Det kjem aldri til butikken.",
         nickname_hint: "Valfritt, til dømes «Privat».",
@@ -59,9 +65,37 @@ pub(super) const TEXTS: Texts = Texts {
         added: "Kortet er lagra.",
         renamed: "Namnet er endra.",
         removed: "Kortet er fjerna.",
+        removed_title: "Fjerna kort",
+        expiring_card: "{card} går ut {time}. Legg til eit anna kort, så du framleis kan betale.",
+        expiring_registration: "Butikken kan bruke {card} til {time}, sjølv om kortet er gyldig lenger. Legg det til på nytt, eller legg til eit anna kort.",
         clock_title: "La tida gå",
         clock_intro: "Eit lagra kort er gyldig i høgst tre år. Klokka i den lokale tenesta kan berre stillast fram.",
         clock_button: "Still klokka tre år fram",
+        clock_notice_button: "Still klokka til 29 dagar før eit kort går ut",
+    },
+    history: HistoryTexts {
+        title: "Kva som har skjedd med {card}",
+        intro: "API-et tek vare på dei 16 siste endringane av alle korta dine til saman. Den nyaste står sist.",
+        none: "Inga endring av dette kortet er teken vare på.",
+        added: "Kortet vart lagt til, men kortnummeret var ikkje skrive inn enno.",
+        stored: "Kortnummeret vart skrive inn hos Nets, og kortet vart lagra.",
+        expired: "Kortet gjekk ut.",
+        removed: "Kortet vart fjerna.",
+        abandoned: "Kortet vart avslutta fordi kortnummeret ikkje vart skrive inn.",
+        first: "Det vart hovudkort fordi du ikkje hadde noko hovudkort.",
+        chosen: "Det vart hovudkort fordi det vart valt.",
+        stored_first: "Det vart hovudkort fordi nummeret på det førre hovudkortet ikkje var skrive inn enno.",
+        after_end: "Det vart hovudkort fordi det førre hovudkortet vart fjerna.",
+        after_expiry: "Det vart hovudkort fordi det førre hovudkortet gjekk ut.",
+        after_abandonment: "Det vart hovudkort fordi det førre hovudkortet vart avslutta: nummeret vart ikkje skrive inn.",
+        handed_back: "Det vart hovudkort fordi nummeret på kortet som var valt, ikkje vart skrive inn.",
+        other_chosen: "Det er ikkje hovudkort lenger fordi eit anna kort vart valt.",
+        other_stored: "Det er ikkje hovudkort lenger fordi nummeret ikkje var skrive inn, og eit anna kort vart lagra.",
+        by_client: "Av {client}",
+        by_unnamed_client: "Av ein klient utan namn",
+        by_time: "Fordi tida gjekk",
+        by_nets: "Tenesta fann det hos Nets",
+        back: "Tilbake til korta mine",
     },
     tickets: Tickets {
         title: "Billettar",

@@ -136,11 +136,15 @@ pub(super) async fn pages_are_accessible(world: &World) {
     world.press("#cancelButton").await;
     world.assert_text("#notice", "You cancelled at Nets.").await;
     world.assert_accessible_in_all_variants("shop-en-cancelled-terminal").await;
+    let removal = world.attribute(".cards > li:nth-child(2) .remove", "href").await;
+    let history = world.attribute(".cards > li:nth-child(2) .history", "href").await;
     for lang in ["nb", "nn", "en"] {
         world.visit(&format!("/cards?language={lang}")).await;
         assert_eq!(world.attribute("html", "lang").await, lang);
         for (name, path) in [
             ("cards", "/shop/cards"),
+            ("removal", &removal),
+            ("history", &history),
             ("tickets", "/shop/tickets"),
             ("receipt", &paid),
             ("refunded", &refunded),
@@ -157,6 +161,6 @@ pub(super) async fn pages_are_accessible(world: &World) {
     }
     // The card that was not entered is not needed any more.
     world.visit("/cards?language=en").await;
-    world.open_action(3, "remove").await;
-    world.press(".cards > li:nth-child(3) .remove button").await;
+    world.remove_card(3, "Office (Visa 0004) stays your primary card.").await;
+    world.assert_accessible_in_all_variants("shop-en-removed").await;
 }
