@@ -185,7 +185,7 @@ async fn histories(world: &World, fixture: &Fixture) -> Result<Vec<Vec<String>>,
     for payment in &item.wallet.at(world.now()).payments {
         let history = Operation::History(item.wallet.id(payment.sequence));
         let changes = send(world, &Request::partner(history)).await?.body;
-        let Some(changes) = changes.as_array() else {
+        let Some(changes) = changes.as_array().filter(|changes| !changes.is_empty()) else {
             return Err(violation(format!("the history is {changes}")));
         };
         histories.push(changes.iter().map(history_view).collect());
