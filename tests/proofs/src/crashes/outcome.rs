@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use serde_json::Value;
+
 use crate::order::payments::amount;
 use crate::order::payments::item::{Payment, Transaction};
 use crate::order::spec::{State, Wallet};
@@ -14,6 +16,8 @@ pub(super) struct Outcome {
     pub(super) after_minutes: Vec<PaymentView>,
     /// The recurring payments a day after the operation, oldest first.
     pub(super) after_a_day: Vec<PaymentView>,
+    /// The history of each of them, without instants and actors: they depend on the crash.
+    pub(super) histories: Vec<Vec<String>>,
     /// How many different notifications of each type the inbox received.
     pub(super) notifications: BTreeMap<String, usize>,
     /// How many terminal sessions Nets verified.
@@ -64,6 +68,15 @@ pub(super) struct PaymentView {
     nickname: Option<String>,
     primary: bool,
     card: Option<String>,
+}
+
+/// A change in a history: the status before and after, the reason, and the sequence number of the primary before and after.
+pub(super) fn history_view(change: &Value) -> String {
+    let primary = |name: &str| change[name].as_u64().map_or(0, |id| id & 1023);
+    let text = |name: &str| change[name].as_str().unwrap_or("none").to_owned();
+    let (before, after) = (text("statusBefore"), text("statusAfter"));
+    let [old, new] = ["primaryBefore", "primaryAfter"].map(primary);
+    format!("{before}-{after} {} {old}-{new}", text("reason"))
 }
 
 /// Returns the recurring payments of a wallet, oldest first.

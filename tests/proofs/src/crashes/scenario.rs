@@ -8,7 +8,7 @@ use super::fixture::{DECLINED_CARD, Fixture, VALID_CARD};
 use super::payments::PaymentCase;
 use super::world::{Request, World};
 use crate::Failure;
-use crate::order::operation::{Caller, Operation};
+use crate::order::operation::{Caller, Change, Operation};
 
 /// An operation and its side effects.
 #[derive(Debug)]
@@ -27,11 +27,14 @@ pub struct Scenario {
 pub(super) enum Case {
     List,
     Get,
+    History,
     Create,
     CreateWithKey,
     Rename,
     MakePrimary,
     End,
+    UpdateDryRun,
+    EndDryRun,
     OpenTerminal,
     OpenTerminalWithKey,
     OpenUnregisteredTerminal,
@@ -82,14 +85,17 @@ const fn payment(
 }
 
 /// All scenarios.
-pub const SCENARIOS: [Scenario; 44] = [
+pub const SCENARIOS: [Scenario; 47] = [
     scenario("list", Case::List, &[]),
     scenario("get", Case::Get, &[]),
+    scenario("history", Case::History, &[]),
     Scenario { may_repeat: true, ..scenario("create", Case::Create, &[PUT]) },
     scenario("create with a key", Case::CreateWithKey, &[PUT]),
     scenario("update the nickname", Case::Rename, &[PUT]),
     scenario("update the primary", Case::MakePrimary, &[PUT]),
     scenario("end", Case::End, &[PUT]),
+    scenario("update, dry run", Case::UpdateDryRun, &[]),
+    scenario("end, dry run", Case::EndDryRun, &[]),
     scenario("terminal", Case::OpenTerminal, &[PUT, REGISTER]),
     scenario("terminal with a key", Case::OpenTerminalWithKey, &[PUT, REGISTER]),
     Scenario {
@@ -196,11 +202,17 @@ impl Case {
         match self {
             Self::Payment(case) => case.prepare(world, fixture).await?,
             Self::Create | Self::CreateWithKey | Self::Unidentified => {}
-            Self::List | Self::Get | Self::Erase | Self::Rename | Self::End => {
+            Self::List
+            | Self::Get
+            | Self::History
+            | Self::Erase
+            | Self::Rename
+            | Self::End
+            | Self::EndDryRun => {
                 fixture.create(world).await?;
                 fixture.activate(world).await?;
             }
-            Self::MakePrimary => {
+            Self::MakePrimary | Self::UpdateDryRun => {
                 fixture.activate(world).await?;
                 fixture.create(world).await?;
             }
@@ -276,12 +288,18 @@ impl Case {
             Self::Payment(case) => case.request(world, fixture),
             Self::List => Request::partner(Operation::List(fixture.customer.clone(), true)),
             Self::Get => Request::partner(Operation::Get(id)),
+            Self::History => Request::partner(Operation::History(id)),
             Self::Create => fixture.create_request(None),
             Self::CreateWithKey => fixture.create_request(Some("basket-17")),
             Self::Unidentified => Request { identified: false, ..fixture.create_request(None) },
             Self::Rename => Fixture::update_request(id, Some("Felles"), None),
             Self::MakePrimary => Fixture::update_request(fixture.ids[0], None, Some(true)),
             Self::End | Self::EndWithEvent => Request::partner(Operation::End(id)),
+            Self::UpdateDryRun => {
+                let change = Change { nickname: None, primary: Some(true) };
+                Request::partner(Operation::DryRun(fixture.ids[0], Some(change)))
+            }
+            Self::EndDryRun => Request::partner(Operation::DryRun(id, None)),
             Self::OpenTerminal | Self::OpenUnregisteredTerminal => {
                 fixture.terminal_request(world, None)
             }

@@ -3,7 +3,7 @@
 use local::side_effects::{HoldPoint, SideEffect};
 
 use super::fixture::{Fixture, VALID_CARD};
-use super::outcome::{Outcome, charge_views, payment_views};
+use super::outcome::{Outcome, charge_views, history_view, payment_views};
 use super::scenario::{Case, Scenario};
 use super::world::{NoResponse, Request, World, violation};
 use crate::Failure;
@@ -165,6 +165,7 @@ async fn final_outcome(world: &World, fixture: &Fixture) -> Result<Outcome, Fail
         world.run_due_schedules(&fixture.customer).await?;
     }
     outcome.after_a_day = check_payments(world, fixture).await?;
+    outcome.histories = histories(world, fixture).await?;
     if let Some(payment) = world.settle_payment(&fixture.customer).await? {
         let ledger = world.registrations(payment.id);
         check_payment(&payment, &ledger.iter().collect::<Vec<_>>()).map_err(violation)?;
@@ -175,6 +176,21 @@ async fn final_outcome(world: &World, fixture: &Fixture) -> Result<Outcome, Fail
         *outcome.notifications.entry(kind).or_default() += 1;
     }
     Ok(outcome)
+}
+
+/// Returns the history of each stored recurring payment. An operation that is done once is in it once.
+async fn histories(world: &World, fixture: &Fixture) -> Result<Vec<Vec<String>>, Failure> {
+    let mut histories = Vec::new();
+    let Some(item) = world.stored(&fixture.customer).await? else { return Ok(histories) };
+    for payment in &item.wallet.at(world.now()).payments {
+        let history = Operation::History(item.wallet.id(payment.sequence));
+        let changes = send(world, &Request::partner(history)).await?.body;
+        let Some(changes) = changes.as_array().filter(|changes| !changes.is_empty()) else {
+            return Err(violation(format!("the history is {changes}")));
+        };
+        histories.push(changes.iter().map(history_view).collect());
+    }
+    Ok(histories)
 }
 
 /// Returns the stored recurring payments. Checks pan hashes, and that a list has exactly one primary if any payment is live.

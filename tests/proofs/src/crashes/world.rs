@@ -81,7 +81,7 @@ impl World {
         let scheduled = operation.is_scheduled();
         let now = if scheduled { self.now() / 1000 * 1000 } else { self.now() };
         let function = operation.function();
-        let event = order::lambda_event(&Call { caller, operation, now });
+        let event = order::lambda_event(&Call { caller, operation, now }, 0);
         let failed = |error: &dyn std::fmt::Display| {
             NoResponse::Failed(violation(format!("{function}: {error}")))
         };

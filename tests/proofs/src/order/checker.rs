@@ -85,7 +85,7 @@ pub struct Violation {
 /// The figures of a check.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Totals {
-    /// Number of responses by function, status and problem type.
+    /// Number of responses by operation, status and problem type.
     pub responses: BTreeMap<(&'static str, u16, String), u64>,
     /// Number of invocations whose response is lost.
     pub unknown_responses: u64,

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
-use super::operation::{Call, NewPayment, Operation};
+use super::operation::{CLIENT_NAME, Call, Change, NewPayment, Operation, correlation_id};
 use super::payments;
 
 const PAYMENTS: &str = "/v1/recurring-payments";
@@ -84,11 +84,11 @@ impl Parts {
     }
 }
 
-/// Encodes the event of a call.
+/// Encodes the event of a call. A request has the correlation id of this invocation.
 #[must_use]
-pub(crate) fn lambda_event(call: &Call) -> Vec<u8> {
+pub(crate) fn lambda_event(call: &Call, invocation: u64) -> Vec<u8> {
     let event = match parts(&call.operation) {
-        Some(parts) => request(call, parts),
+        Some(parts) => request(call, parts, invocation),
         None => scheduled(call),
     };
     event.to_string().into_bytes()
@@ -116,16 +116,15 @@ pub(crate) fn parts(operation: &Operation) -> Option<Parts> {
             ..Parts::new("POST", PAYMENTS)
         },
         Operation::Update(id, change) => {
-            let mut body = Map::new();
-            if let Some(nickname) = &change.nickname {
-                body.insert("nickname".to_owned(), json!(nickname));
-            }
-            if let Some(primary) = change.primary {
-                body.insert("isPrimary".to_owned(), primary.into());
-            }
-            Parts { body: Some(body.into()), ..for_payment("PATCH", *id, "") }
+            Parts { body: Some(update_body(change)), ..for_payment("PATCH", *id, "") }
         }
         Operation::End(id) => for_payment("DELETE", *id, ""),
+        Operation::DryRun(id, change) => Parts {
+            query: vec![("dryRun", "true".to_owned())],
+            body: change.as_ref().map(update_body),
+            ..for_payment(if change.is_some() { "PATCH" } else { "DELETE" }, *id, "")
+        },
+        Operation::History(id) => for_payment("GET", *id, "/history"),
         Operation::Terminal(id, key) => Parts {
             key: key.clone(),
             body: Some(json!({ "redirectUrl": "https://shop.example/done" })),
@@ -154,11 +153,23 @@ fn create_body(new: &NewPayment) -> Value {
     body
 }
 
-fn request(call: &Call, parts: Parts) -> Value {
+fn update_body(change: &Change) -> Value {
+    let mut body = Map::new();
+    if let Some(nickname) = &change.nickname {
+        body.insert("nickname".to_owned(), json!(nickname));
+    }
+    if let Some(primary) = change.primary {
+        body.insert("isPrimary".to_owned(), primary.into());
+    }
+    body.into()
+}
+
+fn request(call: &Call, parts: Parts, invocation: u64) -> Value {
     let Parts { route, path, query, parameters, key, body } = parts;
     let mut headers = json!({
         "authorization": "Bearer seen-by-the-authorizer-only",
-        "et-client-name": "tests-proofs",
+        "et-client-name": CLIENT_NAME,
+        "x-correlation-id": correlation_id(invocation),
     });
     if let Some(key) = key {
         headers["idempotency-key"] = key.into();

@@ -124,7 +124,7 @@ impl Load {
     /// Invokes a function and sends the events of the invocation to the checker.
     pub(super) async fn call(&self, call: Arc<Call>) -> Option<Response> {
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
-        let (function, event) = (call.operation.function(), lambda_event(&call));
+        let (function, event) = (call.operation.function(), lambda_event(&call, id));
         self.send(Event::Invoked(id, call));
         let trace_id = exchange::trace_id(id);
         let response = self.local.lambda().invoke_traced(function, &trace_id, event).await;

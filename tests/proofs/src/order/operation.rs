@@ -8,6 +8,15 @@ use super::payments::operation::PaymentOperation;
 const PERMISSIONS: &str = "recurring-payments:les recurring-payments:opprett recurring-payments:endre recurring-payments:slett \
                            payments:les payments:opprett payments:endre";
 
+/// The `ET-Client-Name` of every request.
+pub const CLIENT_NAME: &str = "tests-proofs";
+
+/// The `X-Correlation-Id` of the request of an invocation.
+#[must_use]
+pub fn correlation_id(invocation: u64) -> String {
+    format!("proofs-{invocation}")
+}
+
 /// A caller, as the authorizer identifies it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Caller {
@@ -34,6 +43,10 @@ pub enum Operation {
     Update(u64, Change),
     /// `DELETE …/{id}`.
     End(u64),
+    /// `PATCH …/{id}?dryRun=true`, or `DELETE …/{id}?dryRun=true` without a change.
+    DryRun(u64, Option<Change>),
+    /// `GET …/{id}/history`.
+    History(u64),
     /// `POST …/{id}/terminal`, optionally with an idempotency key.
     Terminal(u64, Option<String>),
     /// `PUT …/{id}/authorize`.
@@ -91,8 +104,9 @@ impl Operation {
             Self::List(..) => "list-recurring-payments",
             Self::Get(_) => "get-recurring-payment",
             Self::Create(_) => "create-recurring-payment",
-            Self::Update(..) => "update-recurring-payment",
-            Self::End(_) => "end-recurring-payment",
+            Self::Update(..) | Self::DryRun(_, Some(_)) => "update-recurring-payment",
+            Self::End(_) | Self::DryRun(_, None) => "end-recurring-payment",
+            Self::History(_) => "get-history",
             Self::Terminal(..) => "create-terminal",
             Self::Authorize(_) => "authorize-recurring-payment",
             Self::Erase(_) => "erase-customer",
@@ -103,6 +117,16 @@ impl Operation {
         }
     }
 
+    /// The function, and whether the request is a dry run, for the report.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        let Self::DryRun(_, change) = self else { return self.function() };
+        match change {
+            Some(_) => "update-recurring-payment?dryRun",
+            None => "end-recurring-payment?dryRun",
+        }
+    }
+
     /// The id of the recurring payment that the operation concerns.
     #[must_use]
     pub fn id(&self) -> Option<u64> {
@@ -110,6 +134,8 @@ impl Operation {
             Self::Get(id)
             | Self::Update(id, _)
             | Self::End(id)
+            | Self::DryRun(id, _)
+            | Self::History(id)
             | Self::Terminal(id, _)
             | Self::Authorize(id) => Some(*id),
             Self::Callback(transaction) => Some(transaction >> 4),
@@ -127,6 +153,8 @@ impl Operation {
             Self::Get(_)
             | Self::Update(..)
             | Self::End(_)
+            | Self::DryRun(..)
+            | Self::History(_)
             | Self::Terminal(..)
             | Self::Authorize(_)
             | Self::Callback(_)

@@ -1,14 +1,16 @@
 //! The sequential specification: the behaviour of one customer's wallet for operations in sequence, as api.md defines it.
 //!
-//! It is written from the contract (§6, with the numbers of its rules) and from `docs/DECISIONS.md`, not
+//! It is written from the contract (§6, with the numbers of its rules, and §7) and from `docs/DECISIONS.md`, not
 //! from `shared`. Instants are milliseconds since 1970. Clocks of callers differ; an instant in the future counts as now.
 
 mod changes;
+mod history;
 mod reconciliation;
 mod responses;
 mod time;
 
 pub use changes::{decide, refused_by_request_parsing};
+pub use history::{HistoryEntry, Origin};
 pub use reconciliation::{
     PossibleReconciliations, Reconciliation, apply_reconciliation, authorize_responses,
 };
@@ -49,6 +51,8 @@ pub struct Wallet {
     pub choices: Vec<u16>,
     /// When terminals were opened.
     pub opened: Vec<i64>,
+    /// The last changes, oldest first; empty in a wallet read from the table.
+    pub history: Vec<HistoryEntry>,
 }
 
 /// A recurring payment.
@@ -148,7 +152,7 @@ impl Wallet {
     /// Returns a wallet without any history.
     #[must_use]
     pub fn empty(slot: u64, organisation: u64, customer: &str) -> Self {
-        let (payments, choices, opened) = (Vec::new(), Vec::new(), Vec::new());
+        let (payments, choices, opened, history) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         Self {
             slot,
             organisation,
@@ -157,6 +161,7 @@ impl Wallet {
             payments,
             choices,
             opened,
+            history,
         }
     }
 

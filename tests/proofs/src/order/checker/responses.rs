@@ -36,7 +36,7 @@ impl Checker {
             Returned::Unknown => self.totals.unknown_responses += 1,
             Returned::Responded(response) => {
                 let kind = response.problem().unwrap_or_default().to_owned();
-                let key = (call.operation.function(), response.status, kind);
+                let key = (call.operation.name(), response.status, kind);
                 *self.totals.responses.entry(key).or_default() += 1;
                 if let Some(transaction) = response.body["transactionId"].as_u64() {
                     self.record_registration(transaction)?;

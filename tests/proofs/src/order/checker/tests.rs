@@ -1,12 +1,14 @@
 //! Small histories from the specification, some with an error that the checker must find.
 
+mod history;
+
 use std::sync::Arc;
 
 use serde_json::json;
 
 use super::*;
 use crate::order::operation::{Caller, Change, NewPayment, Operation};
-use crate::order::spec::{Expected, decide};
+use crate::order::spec::{Expected, Origin, decide};
 
 /// 2026-11-23T10:00:00Z.
 const START: i64 = 1_795_428_000_000;
@@ -66,8 +68,10 @@ impl Simulation {
     ) -> Result<Response, String> {
         let (id, call) = self.invoke(operation);
         self.read(id);
-        let mut wallet = self.wallet.at(call.now);
+        let before = self.wallet.at(call.now);
+        let mut wallet = before.clone();
         let expected = decide(&call, &mut wallet).unwrap();
+        wallet.record(&before, call.now, Origin::of(&call, id));
         self.wallet = wallet.as_stored(call.now);
         self.version += 1;
         let mut item = self.item();

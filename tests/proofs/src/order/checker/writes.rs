@@ -9,7 +9,7 @@ use crate::order::item::Item;
 use crate::order::nets::TerminalSessions;
 use crate::order::operation::Operation;
 use crate::order::spec::{
-    Expected, Reconciliation, Wallet, apply_reconciliation, authorize_responses, decide,
+    Expected, Origin, Reconciliation, Wallet, apply_reconciliation, authorize_responses, decide,
 };
 
 impl Checker {
@@ -55,7 +55,7 @@ impl Checker {
             "version {} by {id} at {}: {:?} by {:?}",
             item.version, call.now, call.operation, call.caller
         );
-        let transitioned = transition(invocation, &before, item, &self.sessions);
+        let transitioned = transition(id, invocation, &before, item, &self.sessions);
         let (wallet, response) = transitioned.map_err(|what| {
             history.log(format!("before: {before:?}"));
             history.log(log_line.clone());
@@ -133,6 +133,7 @@ impl Checker {
 
 /// Returns the specification's result and response for an invocation. Fails if the stored item differs.
 fn transition(
+    id: u64,
     invocation: &Invocation,
     before: &Wallet,
     item: &Item,
@@ -140,7 +141,7 @@ fn transition(
 ) -> Result<(Wallet, Option<Expected>), String> {
     let call = &invocation.call;
     let (now, stored) = (call.now, item.wallet.at(call.now));
-    let mut wallet = before.at(now);
+    let (before, mut wallet) = (before.at(now), before.at(now));
     let possible =
         |transaction| sessions.possible_reconciliations(transaction, invocation.position);
     let check_first_write = || match invocation.writes.first() {
@@ -150,7 +151,9 @@ fn transition(
         }
     };
     let response = match &call.operation {
-        Operation::List(..) | Operation::Get(_) => return Err("a read operation wrote".to_owned()),
+        Operation::List(..) | Operation::Get(_) | Operation::DryRun(..) | Operation::History(_) => {
+            return Err("a read operation wrote".to_owned());
+        }
         Operation::Payment(_) => return Err("an operation on a payment wrote a wallet".to_owned()),
         Operation::Authorize(id) => {
             apply_reconciliation(&mut wallet, &stored, Some(*id), &possible, now)?;
@@ -187,6 +190,7 @@ fn transition(
             Some(decided.map_err(|problem| format!("expected a refusal: {problem:?}"))?)
         }
     };
+    wallet.record(&before, now, Origin::of(call, id));
     let wallet = wallet.as_stored(now);
     match first_difference(&wallet, &stored.as_stored(now), item) {
         None => Ok((wallet, response)),

@@ -180,6 +180,7 @@ impl Item<'_> {
                 payments,
                 choices: self.choices.l.iter().map(Number::read).collect::<Result<_, _>>()?,
                 opened: opened.iter().map(Number::read).collect::<Result<_, _>>()?,
+                history: Vec::new(),
             },
             version: self.version.read()?,
             owner: self.owner.b.clone().into_owned(),

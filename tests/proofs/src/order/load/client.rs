@@ -77,10 +77,12 @@ impl Client {
         }
         let id = customer.random_id(&mut self.rng);
         let operation = match (self.rng.u32(..1000), id) {
-            (0..190, _) => Operation::List(customer.number.clone(), self.rng.bool()),
-            (190..320, _) | (_, None) => Operation::Create(self.new_payment(customer)),
-            (320..510, Some(id)) => Operation::Get(id),
-            (510..650, Some(id)) => Operation::Update(id, self.rename()),
+            (0..160, _) => Operation::List(customer.number.clone(), self.rng.bool()),
+            (160..290, _) | (_, None) => Operation::Create(self.new_payment(customer)),
+            (290..420, Some(id)) => Operation::Get(id),
+            (420..480, Some(id)) => Operation::History(id),
+            (480..520, Some(id)) => Operation::DryRun(id, self.previewed_change()),
+            (520..650, Some(id)) => Operation::Update(id, self.rename()),
             (650..800, Some(id)) => Operation::Update(id, self.change_primary()),
             (800..920, Some(id)) => Operation::End(id),
             (920..965, Some(id)) => return self.use_terminal(customer, id).await,
@@ -134,6 +136,15 @@ impl Client {
 
     fn change_primary(&mut self) -> Change {
         Change { nickname: None, primary: Some(self.rng.u32(..8) > 0) }
+    }
+
+    /// The change of a dry run. `None` is an end.
+    fn previewed_change(&mut self) -> Option<Change> {
+        match self.rng.u32(..4) {
+            0 => Some(self.rename()),
+            1 => Some(self.change_primary()),
+            _ => None,
+        }
     }
 
     /// Calls a function with the client's clock. Sometimes the event is duplicated or the client times out.

@@ -29,11 +29,11 @@ pub fn refused_by_request_parsing(call: &Call) -> Option<Problem> {
             Some(Problem::new(403, "forbidden"))
         }
         (Operation::Create(new), _) if is_blank(&new.nickname) => Some(invalid),
-        (Operation::Update(_, Change { nickname: Some(nickname), .. }), _)
-            if is_blank(nickname) =>
-        {
-            Some(invalid)
-        }
+        (
+            Operation::Update(_, Change { nickname: Some(nickname), .. })
+            | Operation::DryRun(_, Some(Change { nickname: Some(nickname), .. })),
+            _,
+        ) if is_blank(nickname) => Some(invalid),
         (Operation::Erase(_), _) if !matches!(call.caller, Caller::Internal(_)) => {
             Some(Problem::new(403, "forbidden"))
         }
@@ -71,6 +71,8 @@ pub fn decide(call: &Call, wallet: &mut Wallet) -> Result<Expected, Problem> {
             wallet.end(*id, call.now);
             payment_response(wallet, *id)
         }
+        Operation::DryRun(id, change) => wallet.clone().preview(*id, change.as_ref(), call.now),
+        Operation::History(id) => Ok(Expected::Success(200, wallet.history_of(*id), None)),
         Operation::Terminal(id, key) => wallet.open_terminal(*id, key.as_deref(), call.now),
         Operation::Erase(_) => {
             *wallet = Wallet { last_sequence: wallet.last_sequence, ..wallet.emptied() };
@@ -187,6 +189,20 @@ impl Wallet {
             self.apply_retention(now, Some(sequence));
         }
         self.apply_time(now);
+    }
+
+    /// The response to a dry run (§7): that of the request, with the primary afterwards.
+    fn preview(mut self, id: u64, change: Option<&Change>, now: i64) -> Result<Expected, Problem> {
+        match change {
+            Some(change) => self.update(id, change)?,
+            None => self.end(id, now),
+        }
+        let payment = self.find(id).ok_or(NOT_FOUND)?;
+        let mut body = self.representation(payment);
+        if let Some(primary) = self.primary() {
+            body["primaryRecurringPaymentId"] = self.id(primary).into();
+        }
+        Ok(Expected::Success(200, body, None))
     }
 
     /// Opens a terminal (rule 6).

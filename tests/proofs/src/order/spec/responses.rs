@@ -53,7 +53,7 @@ pub(super) fn end_of(month: &str) -> i64 {
 }
 
 impl Payment {
-    fn status(&self) -> &'static str {
+    pub(super) fn status(&self) -> &'static str {
         match self.state {
             State::Created(_) => "CREATED",
             State::Active(_) => "ACTIVE",

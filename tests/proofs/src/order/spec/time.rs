@@ -64,6 +64,7 @@ impl Wallet {
     #[must_use]
     pub fn at(&self, now: i64) -> Self {
         let mut then = self.clone();
+        then.record_changes_by_time(now);
         then.apply_time(now);
         then
     }

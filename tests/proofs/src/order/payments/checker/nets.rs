@@ -90,6 +90,8 @@ impl PaymentChecker {
             | Operation::Create(_)
             | Operation::Update(..)
             | Operation::End(_)
+            | Operation::DryRun(..)
+            | Operation::History(_)
             | Operation::Terminal(..)
             | Operation::Authorize(_)
             | Operation::Erase(_)
