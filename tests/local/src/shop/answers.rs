@@ -25,7 +25,8 @@ pub(super) struct Card {
     /// When the recurring payment expires, RFC 3339.
     pub(super) expires_at: Option<String>,
     /// When the card itself expires, RFC 3339. The recurring payment can expire earlier.
-    pub(super) card_expires_at: Option<String>,
+    #[serde(rename = "cardExpiresAt")]
+    pub(super) valid_until: Option<String>,
     pub(super) nickname: Option<String>,
     /// Only in the answer of a dry run: the card that would be primary afterwards.
     #[serde(rename = "primaryRecurringPaymentId")]

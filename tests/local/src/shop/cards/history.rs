@@ -130,7 +130,7 @@ mod tests {
     use crate::shop::texts::LANGUAGES;
 
     /// A change of card 1 in English. The statuses and the primaries are before and after; 0 stands for none.
-    fn words(statuses: [&str; 2], primaries: [u64; 2], reason: &str, actor: Value) -> String {
+    fn words(statuses: [&str; 2], primaries: [u64; 2], reason: &str, actor: &Value) -> String {
         let [before, after] = primaries.map(|id| (id > 0).then_some(id));
         let change: Change = serde_json::from_value(json!({
             "changedAt": "2026-11-27T12:00:00.000Z",
@@ -215,7 +215,7 @@ mod tests {
                 "The card was cancelled because its number was not entered.",
             ),
         ] {
-            let words = words(statuses, primaries, reason, json!({ "type": "TIME" }));
+            let words = words(statuses, primaries, reason, &json!({ "type": "TIME" }));
             assert_eq!(words, format!("{expected} / Because time passed"), "{reason}");
         }
     }
@@ -229,7 +229,7 @@ mod tests {
             (json!({ "type": "TIME" }), "Because time passed"),
             (json!({ "type": "NETS" }), "The service found it at Nets"),
         ] {
-            let words = words(["ACTIVE"; 2], [2, 1], "REQUESTED", actor);
+            let words = words(["ACTIVE"; 2], [2, 1], "REQUESTED", &actor);
             assert_eq!(words, format!("It became primary because it was chosen. / {expected}"));
         }
     }

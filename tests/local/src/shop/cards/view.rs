@@ -56,7 +56,7 @@ impl CardsPage<'_> {
     /// Says that a card expires soon, and whether the card itself does or only its registration.
     fn expiry_notice(&self, card: &Card) -> Markup {
         let texts = &self.texts.cards;
-        let text = if card.card_expires_at == card.expires_at {
+        let text = if card.valid_until == card.expires_at {
             texts.expiring_card
         } else {
             texts.expiring_registration
