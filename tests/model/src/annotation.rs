@@ -1,12 +1,11 @@
 //! The annotation of a write: its effect in terms of api.md §6. The service does not send it. The properties compare it with the
 //! stored wallet.
 
-use shared::domain::id::TransactionId;
-use shared::domain::notification::Event;
 use shared::domain::recurring_payment::{RecurringStatus, View};
 use shared::domain::terminal::TerminalSession;
 
 use crate::operation::SequenceNumber;
+use crate::subject::Subject;
 
 /// The annotation that a writer adds to its write.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -16,7 +15,7 @@ pub struct Annotation {
     /// The response to the caller, if it is about one recurring payment.
     pub response: Option<ResponseView>,
     /// The delivery attempts that the write stores.
-    pub attempts: Vec<(TransactionId, Event)>,
+    pub attempts: Vec<Subject>,
 }
 
 /// The effect of a write on a wallet.

@@ -11,6 +11,7 @@ use crate::world::steps::ClockStep;
 
 mod builders;
 mod card;
+mod lifecycle;
 mod primary;
 mod time;
 
@@ -47,6 +48,8 @@ pub struct Scenario<S: System = Wallets> {
 /// A step before the exploration starts.
 #[derive(Debug, Clone, Copy)]
 pub enum SetupStep {
+    /// The customer's organisation has an address for lifecycle events. The first step, if it is used.
+    OrganisationWithEvents,
     /// An operation, from beginning to end.
     Run(Operation),
     /// An action of the customer on the newest page of this recurring payment.
@@ -102,6 +105,7 @@ pub const ALL: &[(&str, Builder)] = &[
     ("expiry", time::expiry),
     ("expired-card", time::expired_card),
     ("abandonment", time::abandonment),
+    ("lifecycle-events", lifecycle::lifecycle_events),
 ];
 
 /// The configuration of wallets with this name.

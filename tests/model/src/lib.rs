@@ -17,6 +17,7 @@
 //! | [`run`] | the progress of an operation |
 //! | [`item`], [`table`] | the stored item, and how the table executes a request |
 //! | [`violation`] | the properties |
+//! | [`subject`] | what a notification is about |
 //! | [`event`] | events that must occur at least once, so that no property holds only because nothing happened |
 //! | [`configuration`] | the bounds, and the processes and operations of wallets |
 //! | [`defect`] | defects that can be added to the protocols, as a test of the properties |
@@ -39,9 +40,9 @@
 //! # Code of the service
 //!
 //! The model uses the wallet of `shared`: `create`, `update`, `end`, `erase`, `open_terminal`, `resume_registration`, `setup_progress`,
-//! `apply_reconciliation`, `begin_delivery_attempts`, `remove_notification`, `expire_notifications`, `due`, and the rules that depend on
-//! time. It also uses the ids, the terminal sessions, the reconciliations, and the types of Nets' answers. So the model finds an
-//! error in these rules as well as one in the protocol.
+//! `apply_reconciliation`, `begin_delivery_attempts`, `remove_notification`, `expire_notifications`, `drop_undeliverable_events`,
+//! `due`, and the rules that depend on time, with and without lifecycle events. It also uses the ids, the terminal sessions, the
+//! reconciliations, and the types of Nets' answers. So the model finds an error in these rules as well as one in the protocol.
 //!
 //! # Transcribed code
 //!
@@ -124,6 +125,7 @@ pub mod report;
 pub mod run;
 pub mod specification;
 pub mod storage;
+pub mod subject;
 pub mod system;
 pub mod table;
 pub mod violation;

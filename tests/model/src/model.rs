@@ -85,6 +85,7 @@ impl ProtocolModel {
             },
             specification: Arc::new(Specification::default()),
             attempts: Vec::new(),
+            enqueued: Vec::new(),
             violations: Violations::default(),
         };
         // The setup runs without the defect. Only the explored steps have it.
@@ -100,6 +101,7 @@ impl ProtocolModel {
 
 fn run_setup_step(world: &mut World, step: SetupStep, context: &StepContext<'_>) {
     match step {
+        SetupStep::OrganisationWithEvents => world.store_wallet_with_events(),
         SetupStep::Run(operation) => world.run_setup_operation(operation, context),
         SetupStep::CustomerActs(sequence, action) => {
             let newest =

@@ -2,16 +2,14 @@
 
 use std::fmt::Write;
 
-use shared::domain::wallet::Wallet;
 use stateright::Path;
 
 use crate::configuration::Configuration;
 use crate::exploration::Exploration;
 use crate::model::ProtocolModel;
 use crate::operation::Operation;
-use crate::protocol::slot;
 use crate::system::System;
-use crate::wallets::{Call, Request};
+use crate::wallets::{Call, Request, Wallets};
 use crate::world::World;
 use crate::world::steps::Step;
 
@@ -91,7 +89,7 @@ pub fn describe_path(model: &ProtocolModel, path: Path<World, Step>) -> String {
 /// Describes the wallet as callers see it now.
 fn describe_wallet(world: &World) -> String {
     let Some(item) = &world.table.item else { return "the table is empty".to_owned() };
-    let wallet = Wallet::new(slot(), item.contents.clone(), world.now);
+    let wallet = Wallets::open(item.contents.clone(), world.now);
     let mut text = format!("version {}, {}:", item.version, world.now.format("%F %T%.3f"));
     for payment in &wallet.contents().payments {
         let primary = if wallet.primary() == Some(payment.sequence) { " primary" } else { "" };

@@ -3,6 +3,7 @@
 //! Each write has an [`Annotation`](crate::annotation::Annotation). The specification applies its effect by the rules of the
 //! contract, in the order of the writes. `world::properties` compares what callers see with the result.
 
+mod lifecycle;
 mod refusals;
 mod transitions;
 
@@ -15,6 +16,7 @@ use shared::domain::recurring_payment::RecurringStatus;
 use shared::domain::terminal::{Outcome, TerminalSession};
 
 use crate::operation::SequenceNumber;
+use crate::subject::{LifecycleEvent, Subject};
 
 /// Rule 8: how long after its last terminal a CREATED recurring payment is abandoned.
 const GRACE_PERIOD: TimeDelta = TimeDelta::hours(24);
@@ -40,6 +42,8 @@ pub struct Specification {
     choices: Vec<SequenceNumber>,
     /// The notifications that are not delivered yet.
     pending: Vec<PendingNotification>,
+    /// The lifecycle events that were due so far. None: the organisation has no address for them.
+    events: Option<Vec<LifecycleEvent>>,
 }
 
 /// One recurring payment.
@@ -106,8 +110,7 @@ pub struct ExpectedCard {
 /// A notification that is to be delivered.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct PendingNotification {
-    session: TransactionId,
-    event: Event,
+    subject: Subject,
     first_attempt_at: Option<DateTime<Utc>>,
 }
 
@@ -153,6 +156,13 @@ impl ExpectedPayment {
         let attempt = usize::from(session.transaction_id.attempt().number());
         let expected = self.sessions.get_mut(attempt);
         expected.filter(|expected| expected.opened_at == session.terminal.opened_at)
+    }
+}
+
+impl PendingNotification {
+    /// Whether its delivery period is over.
+    fn has_expired(&self, now: DateTime<Utc>) -> bool {
+        self.first_attempt_at.is_some_and(|first| first + DELIVERY_PERIOD <= now)
     }
 }
 
@@ -207,9 +217,16 @@ impl Specification {
         })
     }
 
-    /// Whether a notification agrees with the expected state. Every notification about a removed recurring payment does.
+    /// Whether a notification agrees with the expected state. Every notification about a setup of a removed recurring payment does.
     #[must_use]
-    pub fn permits_notification(&self, session: TransactionId, event: Event) -> bool {
+    pub fn permits_notification(&self, subject: Subject) -> bool {
+        match subject {
+            Subject::Setup(session, event) => self.permits_setup_event(session, event),
+            Subject::Lifecycle(event) => self.was_due(event),
+        }
+    }
+
+    fn permits_setup_event(&self, session: TransactionId, event: Event) -> bool {
         let sequence = session.recurring_payment_id().sequence().number();
         let attempt = usize::from(session.attempt().number());
         let outcome =
@@ -226,15 +243,13 @@ impl Specification {
     }
 
     /// Removes a notification that was delivered.
-    pub fn delivered(&mut self, session: TransactionId, event: Event) {
-        self.pending.retain(|pending| (pending.session, pending.event) != (session, event));
+    pub fn delivered(&mut self, subject: Subject) {
+        self.pending.retain(|pending| pending.subject != subject);
     }
 
     /// Whether a notification is to be delivered and has not expired.
     #[must_use]
     pub fn has_pending_notification(&self, now: DateTime<Utc>) -> bool {
-        self.pending.iter().any(|pending| {
-            pending.first_attempt_at.is_none_or(|first| now < first + DELIVERY_PERIOD)
-        })
+        self.pending.iter().any(|pending| !pending.has_expired(now))
     }
 }

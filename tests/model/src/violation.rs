@@ -51,6 +51,10 @@ WALLETS: {
     PageWithoutTransaction = "the address of a page is returned only for a registered session",
     AttemptRepeated = "no delivery attempt is made twice",
     WrongNotification = "a notification agrees with the state of the recurring payment",
+    EventNotDue = "a lifecycle event was due, and says what was true then; without an address for events, none is due",
+    EventMissing = "a lifecycle event that is due is enqueued until it is delivered or its delivery period is over",
+    EventEnqueuedTwice = "a lifecycle event is enqueued once for each recurring payment and kind",
+    EventWithOtherId = "a lifecycle event is always sent with the same id",
 }
 WRITES: {
     Overwritten = "a write replaces only the version that its writer read",

@@ -1,14 +1,15 @@
 //! The wallets as a [`System`]: their keys, their requests, and names for the types of the model.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use shared::domain::customer::Organisation;
 use shared::domain::id::TransactionId;
 use shared::domain::notification::{Notification, WalletEvent};
 use shared::domain::owner::Owner;
 use shared::domain::terminal::TerminalSession;
-use shared::domain::wallet::{Contents, Wallet};
+use shared::domain::text::CallbackUrl;
+use shared::domain::wallet::{Contents, LifecycleRules, Wallet};
 use shared::error::Refusal;
 use shared::netaxept::{Progress, Registered, Verification};
 
@@ -96,10 +97,26 @@ impl From<Refusal> for Stop {
     }
 }
 
-/// The empty wallet of the model's customer.
+/// The empty wallet of the model's customer, with the number of its organisation.
 #[must_use]
-pub fn empty(now: DateTime<Utc>) -> Wallet {
-    Wallet::empty(slot(), Organisation::new(1), Owner([7; 32]), now)
+pub fn empty(organisation: u64, now: DateTime<Utc>) -> Wallet {
+    Wallet::empty(slot(), Organisation::new(organisation), Owner([7; 32]), now)
+}
+
+/// The organisation of the customer, without an address for events.
+const ORGANISATION: u64 = 1;
+/// An organisation with an address for events. Its customer already has an empty wallet.
+pub const ORGANISATION_WITH_EVENTS: u64 = 2;
+/// How long before its expiry a card is announced.
+pub const NOTICE: TimeDelta = TimeDelta::days(2);
+
+/// The rules for lifecycle events that the operator has configured.
+fn lifecycle_rules(organisation: Organisation) -> Option<Arc<LifecycleRules>> {
+    static RULES: LazyLock<Option<Arc<LifecycleRules>>> = LazyLock::new(|| {
+        let address = CallbackUrl::from_stored("https://events.example/hook").ok()?;
+        Some(Arc::new(LifecycleRules { notice: NOTICE, address }))
+    });
+    RULES.clone().filter(|_| organisation == Organisation::new(ORGANISATION_WITH_EVENTS))
 }
 
 impl System for Wallets {
@@ -118,13 +135,14 @@ impl System for Wallets {
     type Annotation = Annotation;
 
     fn open(contents: Contents, now: DateTime<Utc>) -> Wallet {
-        Wallet::new(slot(), contents, now)
+        let rules = lifecycle_rules(contents.organisation);
+        Wallet::as_stored(slot(), contents).with_lifecycle_rules(rules).at(now)
     }
 
     fn missing(key: WalletKey, now: DateTime<Utc>) -> Result<(Wallet, Contents), Refusal> {
         match key {
             WalletKey::Customer => {
-                let wallet = empty(now);
+                let wallet = empty(ORGANISATION, now);
                 let contents = wallet.contents().clone();
                 Ok((wallet, contents))
             }

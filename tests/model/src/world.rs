@@ -2,6 +2,7 @@
 
 pub mod event_counting;
 pub mod execute;
+mod lifecycle;
 pub mod next_steps;
 pub mod properties;
 pub mod recovery;
@@ -18,6 +19,7 @@ use crate::event::{Event, EventCounts};
 use crate::nets::Nets;
 use crate::run::Run;
 use crate::specification::Specification;
+use crate::subject::{LifecycleEvent, Subject};
 use crate::system::System;
 use crate::table::Table;
 use crate::violation::Violations;
@@ -58,8 +60,8 @@ pub struct Remaining {
     pub clock_steps: u8,
 }
 
-/// One delivery attempt: the session, the name of the event, and the number of the attempt.
-pub type DeliveryAttempt = (TransactionId, &'static str, u16);
+/// One delivery attempt: what it is about, and its number.
+pub type DeliveryAttempt = (Subject, u16);
 
 /// A state.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -84,6 +86,8 @@ pub struct World {
     pub specification: Arc<Specification>,
     /// Delivery attempts that were made.
     pub attempts: Vec<DeliveryAttempt>,
+    /// Lifecycle events that were enqueued.
+    pub enqueued: Vec<LifecycleEvent>,
     /// The violated properties.
     pub violations: Violations,
 }

@@ -62,6 +62,11 @@ fn properties_hold_when_time_passes() {
 }
 
 #[test]
+fn properties_hold_for_lifecycle_events() {
+    check(&["lifecycle-events"]);
+}
+
+#[test]
 fn properties_hold_when_an_order_is_paid() {
     check(&["payment-create", "payment-two-captures", "payment-second-terminal"]);
 }

@@ -90,6 +90,7 @@ pub fn finish(wire: &mut Wire<'_>, now: DateTime<Utc>) -> Result<(), Stop> {
             apply_reconciliation(wallet, one, closes_early).unwrap_or_default();
         }
         let expired = wallet.expire_notifications();
+        wallet.drop_undeliverable_events();
         let attempts = if attempts_unwritten {
             wallet.clone().begin_delivery_attempts(None)
         } else {

@@ -11,6 +11,7 @@ use super::{
 };
 use crate::annotation::{Annotation, Effect, ReconciliationSummary};
 use crate::operation::SequenceNumber;
+use crate::subject::Subject;
 use crate::violation::{Violation, Violations};
 
 impl Specification {
@@ -35,11 +36,8 @@ impl Specification {
                 violations.add_unless(!has_ended, Violation::WrongRefusal);
                 payment.name = Some(*name);
             }),
-            Effect::End(sequence) => self.change(*sequence, |payment| {
-                if !matches!(payment.state, ExpectedState::Cancelled { .. }) {
-                    let card = payment.state.card();
-                    payment.state = ExpectedState::Cancelled { at: now, by_customer: true, card };
-                }
+            Effect::End(sequence) => self.add_primary_change(now, |specification| {
+                specification.change(*sequence, |payment| end(payment, now));
             }),
             Effect::Erase => {
                 self.payments.iter_mut().for_each(remove);
@@ -55,11 +53,8 @@ impl Specification {
                 }
             }
         }
-        for (session, event) in &annotation.attempts {
-            let attempted = self
-                .pending
-                .iter_mut()
-                .find(|pending| (pending.session, pending.event) == (*session, *event));
+        for subject in &annotation.attempts {
+            let attempted = self.pending.iter_mut().find(|pending| pending.subject == *subject);
             if let Some(pending) = attempted {
                 pending.first_attempt_at.get_or_insert(now);
             }
@@ -70,6 +65,13 @@ impl Specification {
 
     /// Applies abandonment, expiry and retention as of `now` (rules 8, 9 and 14).
     pub fn apply_time(&mut self, now: DateTime<Utc>) {
+        for at in self.instants(now).into_iter().chain([now]) {
+            self.add_card_events(at);
+            self.add_primary_change(at, |specification| specification.apply_instant(at));
+        }
+    }
+
+    fn apply_instant(&mut self, now: DateTime<Utc>) {
         let mut pending = Vec::new();
         for payment in &mut self.payments {
             match payment.state {
@@ -138,7 +140,9 @@ impl Specification {
             .collect();
         if created.len() > MAX_CREATED {
             let mut pending = None;
-            self.change(created[0], |payment| pending = abandon(payment, now));
+            self.add_primary_change(now, |specification| {
+                specification.change(created[0], |payment| pending = abandon(payment, now));
+            });
             self.pending.extend(pending);
         }
         violations
@@ -284,7 +288,15 @@ fn sequence_of(session: TransactionId) -> SequenceNumber {
 }
 
 fn pending_notification(session: TransactionId, event: Event) -> PendingNotification {
-    PendingNotification { session, event, first_attempt_at: None }
+    PendingNotification { subject: Subject::Setup(session, event), first_attempt_at: None }
+}
+
+/// Ends a recurring payment at the request of the customer.
+fn end(payment: &mut ExpectedPayment, at: DateTime<Utc>) {
+    if !matches!(payment.state, ExpectedState::Cancelled { .. }) {
+        let card = payment.state.card();
+        payment.state = ExpectedState::Cancelled { at, by_customer: true, card };
+    }
 }
 
 /// Abandons a CREATED recurring payment. Returns the notification, unless the newest session had a decline, which has its own.

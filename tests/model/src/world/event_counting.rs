@@ -3,6 +3,7 @@
 use super::StepContext;
 use crate::event::Event;
 use crate::specification::{ExpectedState, Specification};
+use crate::subject::{EventContent, Subject};
 
 /// Counts the differences between the specification before and after a write.
 pub fn count_changes(before: &Specification, after: &Specification, context: &StepContext<'_>) {
@@ -39,5 +40,16 @@ fn count_primary_change(before: &Specification, after: &Specification, context: 
     context.count(Event::Promoted);
     if before.choices().first() == Some(&old) && after.choices().first() == Some(&new) {
         context.count(Event::PreviousChoiceRestored);
+    }
+}
+
+/// Counts a lifecycle event that was delivered.
+pub fn count_delivery(subject: Subject, context: &StepContext<'_>) {
+    if let Some(event) = subject.lifecycle() {
+        context.count(match event.content {
+            EventContent::Expiring(_) => Event::ExpiringDelivered,
+            EventContent::Expired(_) => Event::ExpiredDelivered,
+            EventContent::PrimaryChanged { .. } => Event::PrimaryChangeDelivered,
+        });
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use shared::domain::notification::{Notification, SetupEvent, WalletEvent};
+use shared::domain::notification::{Notification, WalletEvent};
 use shared::domain::terminal::TerminalSession;
 use shared::netaxept::{Registered, Verification};
 
@@ -12,6 +12,7 @@ use crate::annotation::Annotation;
 use crate::defect::Defect;
 use crate::event::Event;
 use crate::nets::Transaction;
+use crate::subject::Subject;
 use crate::violation::Violation;
 use crate::wallets::{Answer, Call, Put, Reply, Request};
 
@@ -31,7 +32,7 @@ impl World {
             Call::Query(session) => self.nets.query(session),
             Call::Verify(session) => self.verify(session, context),
             Call::Notify(notification) => {
-                self.notify(notification, true);
+                self.notify(notification, true, context);
                 Answer::Delivered
             }
         }
@@ -60,6 +61,7 @@ impl World {
             Err(conflict) => return conflict,
         };
         self.check_status(before.as_deref(), &put.item);
+        self.record_enqueued_events(before.as_deref(), &put.item);
         self.apply_annotation(&put.annotation, put.now, context);
         Reply::Written
     }
@@ -105,21 +107,29 @@ impl World {
     }
 
     /// Makes a delivery attempt. `delivered`: whether the receiver gets it.
-    pub fn notify(&mut self, notification: &Notification<WalletEvent>, delivered: bool) {
-        // The model has no rules for lifecycle events, so there are none.
-        let Some(setup) = notification.subject.setup() else { return };
-        let SetupEvent { transaction_id: session, event } = *setup;
+    pub fn notify(
+        &mut self,
+        notification: &Notification<WalletEvent>,
+        delivered: bool,
+        context: &StepContext<'_>,
+    ) {
+        let subject = Subject::new(&notification.subject, notification.occurred_at);
         let number = notification.attempts.map_or(0, |attempts| attempts.count);
-        let attempt = (session, event.name(), number);
-        self.violations.add_unless(!self.attempts.contains(&attempt), Violation::AttemptRepeated);
-        self.violations.add_unless(
-            self.specification.permits_notification(session, event),
-            Violation::WrongNotification,
-        );
-        self.attempts.push(attempt);
+        let is_repeated = self
+            .attempts
+            .iter()
+            .any(|(other, other_number)| *other_number == number && other.is_same_event(subject));
+        self.violations.add_unless(!is_repeated, Violation::AttemptRepeated);
+        let is_permitted = self.specification.permits_notification(subject);
+        match subject.lifecycle() {
+            Some(event) => self.check_sent_event(event, is_permitted),
+            None => self.violations.add_unless(is_permitted, Violation::WrongNotification),
+        }
+        self.attempts.push((subject, number));
         self.attempts.sort_unstable();
         if delivered {
-            Arc::make_mut(&mut self.specification).delivered(session, event);
+            event_counting::count_delivery(subject, context);
+            Arc::make_mut(&mut self.specification).delivered(subject);
         }
     }
 }

@@ -11,16 +11,17 @@ use super::{StepContext, World};
 use crate::annotation::Annotation;
 use crate::nets::{PageState, Transaction, expiring_card_expires_at};
 use crate::operation::SequenceNumber;
-use crate::protocol::{id, nickname, slot};
+use crate::protocol::{id, nickname};
 use crate::specification::{ExpectedPayment, ExpectedState, Specification};
+use crate::system::System;
 use crate::violation::Violation;
-use crate::wallets::Item;
+use crate::wallets::{Item, Wallets};
 
 impl World {
     /// Checks the properties that depend only on the state. Called after each change of the table, of Nets or of the clock.
     pub fn check(&mut self, context: &StepContext<'_>) {
         let Some(item) = self.table.item.clone() else { return };
-        let wallet = Wallet::new(slot(), item.contents.clone(), self.now);
+        let wallet = Wallets::open(item.contents.clone(), self.now);
         let mut specification = (*self.specification).clone();
         specification.apply_time(self.now);
         self.check_primary(&wallet, &specification);
@@ -30,6 +31,7 @@ impl World {
         );
         self.violations
             .add_unless(self.has_no_lost_card(&wallet, &specification), Violation::CardLost);
+        self.check_events(&wallet, &specification);
         if !context.is_sequential() {
             self.check_recovery(&specification, context);
         }

@@ -92,7 +92,7 @@ impl World {
                 self.remaining.losses -= 1;
                 let request = self.request(process);
                 if let Request::Call(Call::Notify(notification)) = &request {
-                    self.notify(notification, false);
+                    self.notify(notification, false, context);
                 }
                 self.late.push(request);
                 self.reply(process, Reply::Lost, scripts, context);
