@@ -15,7 +15,7 @@ use crate::template::{deployed, template};
 use crate::{PAYMENTS, Size, TestApi, VISA};
 
 /// The customers who store a card while their client waits.
-const CUSTOMERS: Size = Size { usual: 2, full: 20 };
+const CUSTOMERS: Size = Size { usual: 1, full: 20 };
 /// The requests that begin to wait at once, their limit, and their seconds.
 const BURST: Size = Size { usual: 12, full: 1_000 };
 const BURST_LIMIT: Size = Size { usual: 3, full: 100 };
