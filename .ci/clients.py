@@ -6,7 +6,7 @@ Arguments: the file with the addresses of the local service, and a folder for th
 - `<!-- customer: … -->` uses the terminal that the last answer contains, with a card, or with the security code (`confirms`).
 - `js`, `python` and `java` are programs. Receivers run from the start, and get every notification of the page. A `text` block with
   the names of clients is their output.
-- A `json` block with a type is a notification.
+- A `json` block with a type is a notification. `json event` is a lifecycle event, which `cargo test` compares.
 - `rust` is a file of `tests/api`, which `cargo test` compiles, runs and compares.
 
 In answers, ids and times can have other values, but one id of the page always stands for the same id.
@@ -282,6 +282,9 @@ def run_page(elements, clients):
                 output = shell.run(with_addresses(text))
             case ("json", []):
                 answers.compare(parse_all(with_addresses(text)), parse_all(output))
+            case ("json", ["event"]):
+                # A lifecycle event. tests/api/lifecycle_events.rs compares it: receivers refuse the time of a clock that was moved.
+                pass
             case ("json", [notification]):
                 Answers().compare(json.loads(text), NOTIFICATIONS.get(notification))
             case ("text", []):

@@ -1,7 +1,9 @@
 //! Lifecycle events of stored cards: they are sent once, in order, signed, and with the same body in each attempt.
 
 use std::collections::BTreeSet;
+use std::fs;
 
+use local::binaries::root;
 use local::inbox::{Answer, Notification, Signature};
 use local::{EventWebhooks, Options};
 use reqwest::StatusCode;
@@ -123,6 +125,19 @@ fn changed(old: usize, new: usize) -> String {
     format!("primary {old} to {new}")
 }
 
+/// The event that docs/CLIENTS.md shows, with the ids and instants of `event`.
+fn event_of_the_page_about(event: &Value) -> Value {
+    let page = fs::read_to_string(root().join("docs/CLIENTS.md")).unwrap();
+    let (_, block) = page.split_once("\n```json event\n").unwrap();
+    let (block, _) = block.split_once("\n```\n").unwrap();
+    let mut shown: Value = serde_json::from_str(block).unwrap();
+    for member in ["id", "recurringPaymentId", "expiresAt", "cardExpiresAt", "occurredAt"] {
+        assert_eq!(shown[member].is_string(), event[member].is_string(), "{member}");
+        shown[member] = event[member].clone();
+    }
+    shown
+}
+
 /// Each kind once, delivered by the next run, with all of its members.
 #[tokio::test]
 async fn each_event_is_delivered_once_with_its_members() {
@@ -156,6 +171,8 @@ async fn each_event_is_delivered_once_with_its_members() {
     let active = json!({ "recurringStatus": "ACTIVE" });
     let mut all = vec![expected(active, "expiring", end - NOTICE, &card)];
     assert_eq!(bodies(&api), all);
+    let event = api.events()[0].body.clone();
+    assert_eq!(event_of_the_page_about(&event), event);
     api.advance_to(end).await;
     api.run_schedules().await;
     all.push(expected(json!({ "recurringStatus": "EXPIRED" }), "expired", end, &card));
