@@ -1,5 +1,6 @@
 //! Builds the function binaries with cargo, in the target folder of this program, so that they always match the sources.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
@@ -24,9 +25,12 @@ pub(crate) async fn build(show_progress: bool) -> Result<&'static Path, Error> {
 async fn run_cargo(show_progress: bool) -> Result<PathBuf, Error> {
     let folder = target_folder()?;
     let mut cargo = Command::new(option_env!("CARGO").unwrap_or("cargo"));
-    // The whole workspace, because the features of a crate depend on what is built together: this way cargo reuses what
+    // The whole workspace, because the features of a crate depend on what is selected together: this way cargo reuses what
     // `cargo test` has built.
-    cargo.args(["build", "--workspace", "--bins"]).current_dir(root()).kill_on_drop(true);
+    cargo.args(["build", "--workspace"]).current_dir(root()).kill_on_drop(true);
+    for name in functions().map_err(|error| Error::Build(error.to_string()))? {
+        cargo.arg("--bin").arg(name);
+    }
     if !show_progress {
         cargo.arg("--quiet");
     }
@@ -54,6 +58,12 @@ async fn run_cargo(show_progress: bool) -> Result<PathBuf, Error> {
         status if status.success() => Ok(folder),
         status => Err(Error::Build(status.to_string())),
     }
+}
+
+/// The names of the functions, which are also those of their folders and binaries.
+fn functions() -> std::io::Result<Vec<OsString>> {
+    let folders = std::fs::read_dir(root().join("functions"))?;
+    folders.map(|folder| Ok(folder?.file_name())).collect()
 }
 
 /// `target/debug` or `target/release`: the folder of this program, or its parent if this program is a test in `deps`.
