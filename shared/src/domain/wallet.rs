@@ -92,8 +92,8 @@ impl Wallet {
     /// How many terminals can be opened for one customer within an hour, including those of ended recurring payments. Limits the
     /// testing of stolen cards.
     pub const MAX_CUSTOMER_TERMINALS_PER_HOUR: usize = 10;
-    /// How many undelivered notifications of each kind are stored. Beyond that the oldest is deleted, so that an unavailable receiver does not
-    /// make a wallet grow.
+    /// How many undelivered notifications of each kind are stored. Beyond that the oldest is deleted, so that an unavailable receiver
+    /// does not make a wallet grow.
     pub const MAX_NOTIFICATIONS: usize = queue::MAX;
 
     /// The wallet stored at a slot, as of `now`, without lifecycle events.

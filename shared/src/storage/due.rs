@@ -70,8 +70,8 @@ impl Store {
         Ok((entries.into_iter().map(due).collect(), next))
     }
 
-    /// Stores the entries of a wallet that have expired, and its lifecycle events. Returns the notifications to deliver, whose attempts are already stored.
-    /// Returns `None` if nothing is due any more.
+    /// Stores the entries of a wallet that have expired, and its lifecycle events. Returns the notifications to deliver, whose
+    /// attempts are already stored. Returns `None` if nothing is due any more.
     ///
     /// # Errors
     /// Fails like [`Store::change`].

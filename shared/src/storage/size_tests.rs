@@ -193,8 +193,8 @@ fn create_and_end(
 }
 
 /// The first case has the longest nicknames with letters of two bytes, a card for each recurring payment, and delivered
-/// notifications. Each change has the longest texts of a caller. The wallet stays below nine kilobytes. The other cases stop once the wallet no longer grows. They have letters
-/// of four bytes, a card for every second one, or undelivered notifications.
+/// notifications. Each change has the longest texts of a caller. The wallet stays below nine kilobytes. The other cases stop once the
+/// wallet no longer grows. They have letters of four bytes, a card for every second one, or undelivered notifications.
 #[test]
 fn a_wallet_stays_under_nine_kilobytes_after_ten_thousand_recurring_payments() {
     for (letter, turns, each, delivered, kilobytes) in [

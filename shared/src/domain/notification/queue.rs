@@ -6,8 +6,8 @@ use chrono::{DateTime, Utc};
 
 use super::Notification;
 
-/// How many undelivered notifications of one kind a wallet or a payment stores. Beyond that the oldest is deleted, so that an unavailable
-/// receiver does not make the item large.
+/// How many undelivered notifications of one kind a wallet or a payment stores. Beyond that the oldest is deleted, so that an
+/// unavailable receiver does not make the item large.
 pub(crate) const MAX: usize = 16;
 
 /// Adds a notification. The queue is ordered by time of occurrence, so that the order does not depend on when the wallet or the

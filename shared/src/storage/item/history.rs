@@ -8,8 +8,8 @@
 //! then     client name, channel, correlation id: each as 1 byte with its length, and the text
 //! ```
 //!
-//! The length 255 means 16 bytes of a UUID. A list of tuples would be 1.5 times as large, and a list of maps with names of one letter 1.7
-//! times.
+//! The length 255 means 16 bytes of a UUID. A list of tuples would be 1.5 times as large, and a list of maps with names of one letter
+//! 1.7 times.
 
 use chrono::DateTime;
 use serde::de::Error as _;
