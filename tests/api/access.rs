@@ -5,17 +5,7 @@ use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
-use crate::{PAYMENTS, Response, TestApi};
-
-/// Every operation on one recurring payment: method and end of the path.
-const OPERATIONS: [(&str, &str); 6] = [
-    ("GET", ""),
-    ("GET", "/history"),
-    ("PATCH", ""),
-    ("DELETE", ""),
-    ("POST", "/terminal"),
-    ("PUT", "/authorize"),
-];
+use crate::{OPERATIONS, PAYMENTS, Response, TestApi};
 
 /// A caller, and the organisation whose recurring payments it can access.
 struct Caller {

@@ -45,6 +45,15 @@ use serde_json::{Value, json};
 
 /// Path of the collection of recurring payments.
 const PAYMENTS: &str = "/v1/recurring-payments";
+/// Every operation on one recurring payment: method and end of the path.
+const OPERATIONS: [(&str, &str); 6] = [
+    ("GET", ""),
+    ("GET", "/history"),
+    ("PATCH", ""),
+    ("DELETE", ""),
+    ("POST", "/terminal"),
+    ("PUT", "/authorize"),
+];
 /// Number of a card that the sandbox accepts.
 const VISA: &str = "4925000000000004";
 /// The scheduled functions.
@@ -223,11 +232,12 @@ impl TestApi {
 
     /// Opens a terminal, enters the card there and presses `okButton` or `cancelButton`. Returns the redirect address.
     async fn use_terminal(&self, id: &Value, number: &str, button: &str) -> String {
-        let body = json!({ "redirectUrl": "https://shop.example/done" });
-        let terminal = self.call("POST", &format!("{PAYMENTS}/{id}/terminal"), Some(&body)).await;
-        assert_eq!(terminal.status, StatusCode::CREATED, "{terminal:?}");
-        let uri = terminal.json()["terminalUri"].as_str().unwrap().to_owned();
-        self.submit_card(&uri, number, button).await
+        self.submit_card(&self.open_terminal_without_callback(id).await, number, button).await
+    }
+
+    /// Opens a terminal without a `callbackUrl`. Returns its `terminalUri`.
+    async fn open_terminal_without_callback(&self, id: &Value) -> String {
+        self.open_card_terminal(id, &json!({ "redirectUrl": "https://shop.example/done" })).await
     }
 
     /// Opens a terminal whose notifications go to the inbox. Returns its `terminalUri`.
@@ -235,7 +245,11 @@ impl TestApi {
         let callback_url = format!("{}/inbox/{id}", self.local.addresses().console);
         let body =
             json!({ "redirectUrl": "https://shop.example/done", "callbackUrl": callback_url });
-        let terminal = self.call("POST", &format!("{PAYMENTS}/{id}/terminal"), Some(&body)).await;
+        self.open_card_terminal(id, &body).await
+    }
+
+    async fn open_card_terminal(&self, id: &Value, body: &Value) -> String {
+        let terminal = self.call("POST", &format!("{PAYMENTS}/{id}/terminal"), Some(body)).await;
         assert_eq!(terminal.status, StatusCode::CREATED, "{terminal:?}");
         terminal.json()["terminalUri"].as_str().unwrap().to_owned()
     }
@@ -248,9 +262,13 @@ impl TestApi {
 
     /// Enters a card that is valid longer than its registration.
     async fn enter_lasting_card(&self, id: &Value) {
-        let uri = self.open_terminal(id).await;
+        self.submit_card_until(&self.open_terminal(id).await, ["03", "39"]).await;
+    }
+
+    /// Enters a card with this month and year.
+    async fn submit_card_until(&self, uri: &str, [month, year]: [&str; 2]) {
         let mut form = Self::card_form(VISA, "okButton");
-        form[2].1 = "39";
+        (form[1].1, form[2].1) = (month, year);
         let page = self.http.post(uri).form(&form).send().await.unwrap();
         assert_eq!(page.status(), StatusCode::FOUND);
     }
@@ -277,6 +295,13 @@ impl TestApi {
                 );
             }
         }
+    }
+
+    /// Moves the clock to an instant, in milliseconds since 1970, or to the next whole second, and gets a new token.
+    async fn advance_to(&mut self, millis: i64) {
+        let left = millis - self.local.clock().now().as_millisecond();
+        assert!(0 <= left, "the clock is already later");
+        self.advance_clock(&format!("PT{}S", left / 1000 + 1)).await;
     }
 
     /// Moves the clock by `time` and gets a new token.

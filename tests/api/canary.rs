@@ -15,7 +15,7 @@ use reqwest::StatusCode;
 use serde_json::{Value, json};
 
 use crate::payments::{Charge, SETTLE};
-use crate::{PAYMENTS, SCHEDULED, TestApi, VISA, is_full_size};
+use crate::{OPERATIONS, PAYMENTS, SCHEDULED, TestApi, VISA, is_full_size};
 
 /// The start of every customer number.
 const CUSTOMER: &str = "canary-customer";
@@ -269,16 +269,6 @@ fn fault_kinds() -> Vec<FaultKind> {
 /// Headers of an identified caller that sends JSON.
 const JSON: [(&str, &str); 2] =
     [("et-client-name", "tests-api"), ("content-type", "application/json")];
-
-/// Every operation on one recurring payment.
-const OPERATIONS: [(&str, &str); 6] = [
-    ("GET", ""),
-    ("GET", "/history"),
-    ("PATCH", ""),
-    ("DELETE", ""),
-    ("POST", "/terminal"),
-    ("PUT", "/authorize"),
-];
 
 impl Canary {
     /// Sends all secrets to every operation. Returns the statuses.

@@ -94,10 +94,7 @@ fn every_function_has_an_event_and_every_event_a_response() {
         files.map(|file| file.unwrap().file_name().into_string().unwrap()).collect();
     assert!(files.remove("answers.json") && files.remove("env.json"));
     assert_eq!(named("event"), files);
-    let functions = fs::read_dir(local::binaries::root().join("functions")).unwrap();
-    let functions: BTreeSet<_> =
-        functions.map(|folder| folder.unwrap().file_name().into_string().unwrap()).collect();
-    assert_eq!(named("function"), functions);
+    assert_eq!(named("function"), local::binaries::function_names().unwrap());
 }
 
 /// Including the AWS endpoints, which need no value on Lambda.

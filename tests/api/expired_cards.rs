@@ -21,21 +21,12 @@ enum Trigger {
 impl TestApi {
     /// Moves the clock to 30 November, 23:59.
     pub(super) async fn advance_to_month_end(&mut self) {
-        let left = MONTH_END - self.local.clock().now().as_millisecond();
-        self.advance_clock(&format!("PT{}S", left.div_euclid(1000) + 1)).await;
+        self.advance_to(MONTH_END).await;
     }
 
     /// Enters a card that expires at the end of November 2026.
     pub(super) async fn submit_card_expiring_in_november(&self, uri: &str) {
-        let form = [
-            ("cardNo", VISA),
-            ("month", "11"),
-            ("year", "26"),
-            ("securityCode", "123"),
-            ("okButton", "x"),
-        ];
-        let page = self.http.post(uri).form(&form).send().await.unwrap();
-        assert_eq!(page.status(), StatusCode::FOUND);
+        self.submit_card_until(uri, ["11", "26"]).await;
     }
 
     async fn reconcile(&self, trigger: Trigger, id: &Value, uri: &str) {

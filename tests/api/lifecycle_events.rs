@@ -9,7 +9,7 @@ use local::{EventWebhooks, Options};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
-use crate::{PAYMENTS, SCHEDULED, TestApi, VISA};
+use crate::{PAYMENTS, SCHEDULED, TestApi};
 
 /// The default notice, in milliseconds.
 const NOTICE: i64 = 30 * 24 * 60 * 60 * 1000;
@@ -51,30 +51,11 @@ impl TestApi {
         Month::of(&self.local.clock().now().to_string())
     }
 
-    /// Moves the clock to an instant, in milliseconds since 1970, or to the next whole second.
-    async fn advance_to(&mut self, millis: i64) {
-        let left = millis - self.local.clock().now().as_millisecond();
-        assert!(0 <= left, "the clock is already later");
-        self.advance_clock(&format!("PT{}S", left / 1000 + 1)).await;
-    }
-
     /// Stores a card with this month. Returns the id of its recurring payment.
     async fn store_card_until(&self, customer: &str, month: Month) -> u64 {
         let id = self.create(customer, json!({})).await["recurringPaymentId"].clone();
-        let body = json!({ "redirectUrl": "https://shop.example/done" });
-        let path = format!("{PAYMENTS}/{id}/terminal");
-        let terminal = self.call("POST", &path, Some(&body)).await.json();
-        let [month, year] = month.printed();
-        let form = [
-            ("cardNo", VISA),
-            ("month", &month),
-            ("year", &year),
-            ("securityCode", "123"),
-            ("okButton", "x"),
-        ];
-        let uri = terminal["terminalUri"].as_str().unwrap();
-        let page = self.http.post(uri).form(&form).send().await.unwrap();
-        assert_eq!(page.status(), StatusCode::FOUND);
+        let uri = self.open_terminal_without_callback(&id).await;
+        self.submit_card_until(&uri, month.printed().each_ref().map(String::as_str)).await;
         let authorized = self.authorize(&id).await;
         assert_eq!(authorized.status, StatusCode::OK, "{authorized:?}");
         id.as_u64().unwrap()

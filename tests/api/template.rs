@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::sync::LazyLock;
 
-use local::binaries::root;
+use local::binaries::{function_names, root};
 use local::template::{Function, Parameters, Secrets, Template, TemplateError};
 
 /// `template.yaml`.
@@ -39,8 +39,7 @@ fn file(path: &str) -> String {
 
 /// The source file of each function, by the function's folder.
 static SOURCES: LazyLock<BTreeMap<String, String>> = LazyLock::new(|| {
-    let folders = fs::read_dir(root().join("functions")).unwrap();
-    let names = folders.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let names = function_names().unwrap().into_iter();
     names.map(|name| (name.clone(), file(&format!("functions/{name}/src/main.rs")))).collect()
 });
 

@@ -218,7 +218,7 @@ async fn a_wait_without_news_ends_after_its_time() {
     assert_eq!(reads.take(), [1; 3]);
 }
 
-/// Each read is as of its own instant. So time alone is news, although nobody writes.
+/// Each read is as of its own instant. So time alone is news, without a write.
 #[tokio::test]
 async fn a_wait_ends_when_time_changes_the_setup() {
     let api = TestApi::new().await;

@@ -10,7 +10,7 @@ use crate::{PAYMENTS, Response, TestApi};
 /// The period in which waiting requests are counted, in seconds.
 const PERIOD: i64 = 20;
 
-async fn with_limit(limit: &str) -> TestApi {
+pub(super) async fn with_limit(limit: &str) -> TestApi {
     let environment = [("MAX_WAITING_REQUESTS".to_owned(), limit.to_owned())].into();
     TestApi::with(local::Options { environment, ..local::Options::default() }).await
 }

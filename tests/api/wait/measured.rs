@@ -10,6 +10,7 @@ use local::Options;
 use serde_json::Value;
 use tokio::time::sleep;
 
+use super::limit::with_limit;
 use super::{MAX_READS, Reads, WAITING};
 use crate::template::{deployed, template};
 use crate::{PAYMENTS, Size, TestApi, VISA};
@@ -163,8 +164,7 @@ async fn seconds_from_the_button_to_the_answer() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_burst_of_waiting_requests() {
     let limit = BURST_LIMIT.get();
-    let environment = [("MAX_WAITING_REQUESTS".to_owned(), limit.to_string())].into();
-    let api = TestApi::with(Options { environment, ..Options::default() }).await;
+    let api = with_limit(&limit.to_string()).await;
     api.local.lambda().set_max_instances(INSTANCES);
     let path = format!("{PAYMENTS}/{}", api.create_id("4711").await);
     let answers = join_all((0..BURST.get()).map(|_| api.timed_wait(&path, BURST_WAIT.get()))).await;
@@ -191,8 +191,7 @@ async fn a_burst_of_waiting_requests() {
 
 /// Seconds of a get without `wait`, which arrives after many waits. All instances are busy, unless a limit leaves some of them free.
 async fn seconds_of_a_get_behind_waits(limit: u32) -> f64 {
-    let environment = [("MAX_WAITING_REQUESTS".to_owned(), limit.to_string())].into();
-    let api = TestApi::with(Options { environment, ..Options::default() }).await;
+    let api = with_limit(&limit.to_string()).await;
     api.local.lambda().set_max_instances(FEW_INSTANCES);
     let path = format!("{PAYMENTS}/{}", api.create_id("4711").await);
     let mut reads = Reads::of(&api);

@@ -1,6 +1,6 @@
 //! Builds the function binaries with cargo, in the target folder of this program, so that they always match the sources.
 
-use std::ffi::OsString;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
@@ -28,7 +28,7 @@ async fn run_cargo(show_progress: bool) -> Result<PathBuf, Error> {
     // The whole workspace, because the features of a crate depend on what is selected together: this way cargo reuses what
     // `cargo test` has built.
     cargo.args(["build", "--workspace"]).current_dir(root()).kill_on_drop(true);
-    for name in functions().map_err(|error| Error::Build(error.to_string()))? {
+    for name in function_names().map_err(|error| Error::Build(error.to_string()))? {
         cargo.arg("--bin").arg(name);
     }
     if !show_progress {
@@ -61,9 +61,12 @@ async fn run_cargo(show_progress: bool) -> Result<PathBuf, Error> {
 }
 
 /// The names of the functions, which are also those of their folders and binaries.
-fn functions() -> std::io::Result<Vec<OsString>> {
+///
+/// # Errors
+/// Fails if the folder of the functions cannot be read.
+pub fn function_names() -> std::io::Result<BTreeSet<String>> {
     let folders = std::fs::read_dir(root().join("functions"))?;
-    folders.map(|folder| Ok(folder?.file_name())).collect()
+    folders.map(|folder| Ok(folder?.file_name().to_string_lossy().into_owned())).collect()
 }
 
 /// `target/debug` or `target/release`: the folder of this program, or its parent if this program is a test in `deps`.
