@@ -20,10 +20,10 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use axum::Router;
 use serde::Serialize;
 use serde_json::Value;
-use tokio::net::TcpListener;
 
 use crate::Error;
 use crate::activity::{Activity, Event, TableWrite};
+use crate::listeners::Listener;
 use crate::side_effects::SideEffects;
 use crate::template::Template;
 use engine::EngineClient;
@@ -107,11 +107,11 @@ impl Dynamodb {
     /// # Errors
     /// Fails if the port is in use, or if the folder cannot be used.
     pub async fn start(port: u16, data: Option<&Path>) -> Result<Self, Error> {
-        Self::start_on(crate::listen(PART, port).await?, data, SideEffects::default()).await
+        Self::start_on(Listener::open(PART, port).await?, data, SideEffects::default()).await
     }
 
     pub(crate) async fn start_on(
-        listener: TcpListener,
+        listener: Listener,
         data: Option<&Path>,
         side_effects: SideEffects,
     ) -> Result<Self, Error> {
@@ -119,12 +119,12 @@ impl Dynamodb {
     }
 
     fn with_engine(
-        listener: TcpListener,
+        listener: Listener,
         client: EngineClient,
         side_effects: SideEffects,
     ) -> Result<Self, Error> {
         let inner = Inner {
-            address: crate::address(&listener)?,
+            address: listener.address()?,
             client: Arc::new(client),
             requests: Mutex::default(),
             guard: OnceLock::new(),
@@ -134,7 +134,7 @@ impl Dynamodb {
             side_effects,
         };
         let dynamodb = Self { inner: Arc::new(inner) };
-        crate::serve(listener, dynamodb.router());
+        listener.serve(dynamodb.router());
         Ok(dynamodb)
     }
 

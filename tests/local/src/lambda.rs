@@ -23,6 +23,7 @@ use uuid::Uuid;
 
 use crate::Error;
 use crate::activity::{Activity, Event};
+use crate::listeners::Listener;
 use crate::template::Function;
 use active_invocation::ActiveInvocation;
 
@@ -132,8 +133,8 @@ impl Lambda {
         environment: BTreeMap<String, String>,
         echo: bool,
     ) -> Result<Self, Error> {
-        let listener = crate::listen("the Runtime API", 0).await?;
-        let runtime_api = crate::address(&listener)?;
+        let listener = Listener::open("the Runtime API", 0).await?;
+        let runtime_api = listener.address()?;
         let mut pools = HashMap::new();
         for function in functions {
             let program = folder.join(&function.binary);
@@ -157,7 +158,7 @@ impl Lambda {
         };
         let lambda = Self { inner: Arc::new(inner) };
         let api = runtime_api::router(lambda.clone());
-        tokio::spawn(async move { axum::serve(listener, api).await });
+        listener.serve(api);
         Ok(lambda)
     }
 

@@ -4,17 +4,14 @@
 //! hidden. Tests use this library; people use the program of the same name.
 
 use std::collections::BTreeMap;
-use std::io::ErrorKind;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::IpAddr;
 use std::path::PathBuf;
 
-use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::response::Response;
 use futures_util::future::ready;
 use futures_util::stream;
 use serde::Serialize;
-use tokio::net::TcpListener;
 
 mod activity;
 pub mod binaries;
@@ -27,6 +24,7 @@ pub mod iam;
 pub mod inbox;
 pub mod issuer;
 pub mod lambda;
+mod listeners;
 pub mod netaxept;
 mod openapi;
 pub mod scheduler;
@@ -45,11 +43,12 @@ use iam::Policies;
 use inbox::Inbox;
 use issuer::Issuer;
 use lambda::Lambda;
+use listeners::Listeners;
 use netaxept::Netaxept;
 use scheduler::Scheduler;
 use secrets::Secrets;
 use side_effects::SideEffects;
-use template::Template;
+use template::{Function, Template};
 
 /// The key of the hash that maps a customer to the slot of the wallet.
 pub const ID_KEY: &str = "the key of this machine, which guards nothing";
@@ -166,96 +165,46 @@ impl Local {
     /// # Errors
     /// See [`Error`].
     pub async fn start(options: Options) -> Result<Self, Error> {
-        let next =
-            |offset: u16| if options.port == 0 { 0 } else { options.port.saturating_add(offset) };
-        let api_listener = listen("the API", options.port).await?;
-        let console_listener = listen("the console", next(1)).await?;
-        let netaxept_listener = listen("Netaxept", next(2)).await?;
-        let issuer_listener = listen("the issuer", next(3)).await?;
-        let secrets_listener = listen("Secrets Manager", next(4)).await?;
-        let dynamodb_listener = listen(dynamodb::PART, options.dynamodb_port).await?;
-        let mut container_listeners = Vec::new();
-        if let Some(address) = options.containers {
-            for (name, listener) in [
-                ("Netaxept", &netaxept_listener),
-                ("the issuer", &issuer_listener),
-                ("Secrets Manager", &secrets_listener),
-                (dynamodb::PART, &dynamodb_listener),
-            ] {
-                container_listeners.push(listen_on(name, address, socket(listener)?.port()).await?);
-            }
-        }
-        let addresses = Addresses {
-            api: address(&api_listener)?,
-            console: address(&console_listener)?,
-            netaxept: address(&netaxept_listener)?,
-            issuer: address(&issuer_listener)?,
-            dynamodb: address(&dynamodb_listener)?,
-            secrets: address(&secrets_listener)?,
-        };
+        let listeners = Listeners::open(&options).await?;
+        let addresses = listeners.addresses()?;
         let template = Template::read(&binaries::root().join("template.yaml"))?;
         let parameters = settings::parameters(&addresses, &options.event_webhooks);
         let secret_values = template.secrets(&parameters, &settings::generated_secrets())?;
         let functions = template.functions(&parameters, &secret_values)?;
         let policies = Policies::read(&template)?;
-        let folder = match options.functions {
-            Some(folder) => folder,
-            None => binaries::build(options.echo).await?.to_owned(),
-        };
-        if options.echo {
-            tracing::info!("starting the local service");
-        }
+        let lambda = start_lambda(&functions, &addresses, &options).await?;
+
+        let Listeners { api, console, netaxept, issuer, secrets, dynamodb } = listeners;
         let (clock, side_effects) = (Clock::default(), SideEffects::default());
-        let dynamodb =
-            Dynamodb::start_on(dynamodb_listener, options.data.as_deref(), side_effects.clone())
-                .await?;
+        let data = options.data.as_deref();
+        let dynamodb = Dynamodb::start_on(dynamodb, data, side_effects.clone()).await?;
         dynamodb.create_tables(&template).await?;
-        let (guard_policies, guarded) = (policies.clone(), functions.clone());
-        dynamodb.guard(move |request| {
-            // Other clients, such as tests, have no role and are always allowed.
-            let is_function = guarded.iter().any(|function| function.binary == request.function);
-            !is_function
-                || guard_policies.allows(&request.function, &request.action(), &request.resource())
-        });
-        let secrets = Secrets::new(secret_values, policies.clone());
-        let mut variables = settings::environment(&addresses);
-        variables.extend(options.environment);
-        let lambda = Lambda::start(functions.clone(), &folder, variables, options.echo).await?;
-        let netaxept = Netaxept::with_side_effects(side_effects.clone(), clock.clone());
-        let scheduler = Scheduler::new(lambda.clone(), clock.clone(), &functions);
-        let inbox = Inbox::with_side_effects(side_effects.clone(), clock.clone());
+        apply_policies(&dynamodb, &policies, &functions);
         let (authorizer, cors) = (template.authorizer(), template.cors(&parameters)?);
-        let gateway = Gateway::new(lambda.clone(), clock.clone(), functions, authorizer, cors);
-        let issuer = Issuer::new(addresses.issuer.clone(), clock.clone())?;
-        let activity = Activity::new(clock.clone());
         let local = Self {
+            issuer: Issuer::new(addresses.issuer.clone(), clock.clone())?,
+            netaxept: Netaxept::with_side_effects(side_effects.clone(), clock.clone()),
+            scheduler: Scheduler::new(lambda.clone(), clock.clone(), &functions),
+            inbox: Inbox::with_side_effects(side_effects.clone(), clock.clone()),
+            secrets: Secrets::new(secret_values, policies.clone()),
+            activity: Activity::new(clock.clone()),
             addresses,
             clock,
             dynamodb,
             lambda,
-            issuer,
-            netaxept,
-            scheduler,
-            inbox,
-            secrets,
             policies,
             side_effects,
-            activity,
         };
+        let (lambda, clock) = (local.lambda.clone(), local.clock.clone());
+        let gateway = Gateway::new(lambda, clock, functions, authorizer, cors);
         if options.activity {
             local.record_activity(&gateway);
         }
-        let netaxept = local.netaxept.clone().router();
-        let (issuer, secrets) = (local.issuer.clone().router(), local.secrets.clone().router());
-        let routers = [&netaxept, &issuer, &secrets, &local.dynamodb.router()].map(Clone::clone);
-        for (listener, router) in container_listeners.into_iter().zip(routers) {
-            serve(listener, router);
-        }
-        serve(api_listener, gateway.router());
-        serve(console_listener, console::router(&local));
-        serve(netaxept_listener, netaxept);
-        serve(issuer_listener, issuer);
-        serve(secrets_listener, secrets);
+        api.serve(gateway.router());
+        console.serve(console::router(&local));
+        netaxept.serve(local.netaxept.clone().router());
+        issuer.serve(local.issuer.clone().router());
+        secrets.serve(local.secrets.clone().router());
         if options.callbacks {
             local.netaxept.set_callback_address(Some(local.callback_address()));
         }
@@ -363,23 +312,32 @@ pub fn http_client() -> Result<reqwest::Client, Error> {
     client.map_err(|error| Error::Cryptography(error.to_string()))
 }
 
-async fn listen(name: &'static str, port: u16) -> Result<TcpListener, Error> {
-    listen_on(name, Ipv4Addr::LOCALHOST.into(), port).await
+/// Builds the functions, unless there is a folder with prebuilt ones, and starts Lambda.
+async fn start_lambda(
+    functions: &[Function],
+    addresses: &Addresses,
+    options: &Options,
+) -> Result<Lambda, Error> {
+    let folder = match &options.functions {
+        Some(folder) => folder,
+        None => binaries::build(options.echo).await?,
+    };
+    if options.echo {
+        tracing::info!("starting the local service");
+    }
+    let mut variables = settings::environment(addresses);
+    variables.extend(options.environment.clone());
+    Lambda::start(functions.to_vec(), folder, variables, options.echo).await
 }
 
-async fn listen_on(name: &'static str, address: IpAddr, port: u16) -> Result<TcpListener, Error> {
-    TcpListener::bind((address, port)).await.map_err(|error| {
-        if error.kind() != ErrorKind::AddrInUse {
-            return Error::Port(name, error);
-        }
-        let is_dynamodb = name == dynamodb::PART;
-        let option = if is_dynamodb { "--dynamodb-port 8001" } else { "--port 4000" };
-        Error::PortInUse { part: name, port, option }
-    })
-}
-
-fn serve(listener: TcpListener, router: Router) {
-    tokio::spawn(async move { axum::serve(listener, router).await });
+/// From now on the functions can only do at the tables what their policies allow.
+fn apply_policies(dynamodb: &Dynamodb, policies: &Policies, functions: &[Function]) {
+    let (policies, functions) = (policies.clone(), functions.to_vec());
+    dynamodb.guard(move |request| {
+        // Other clients, such as tests, have no role and are always allowed.
+        let is_function = functions.iter().any(|function| function.binary == request.function);
+        !is_function || policies.allows(&request.function, &request.action(), &request.resource())
+    });
 }
 
 /// A response that makes the server close the connection without sending anything.
@@ -387,12 +345,4 @@ fn close_without_response() -> Response {
     let error = std::io::Error::from(std::io::ErrorKind::BrokenPipe);
     // The server sends the head together with the first part of the body. The body fails, so neither is sent.
     Response::new(Body::from_stream(stream::once(ready(Err::<Bytes, _>(error)))))
-}
-
-fn socket(listener: &TcpListener) -> Result<SocketAddr, Error> {
-    listener.local_addr().map_err(|error| Error::Port("a listener", error))
-}
-
-fn address(listener: &TcpListener) -> Result<String, Error> {
-    Ok(format!("http://{}", socket(listener)?))
 }

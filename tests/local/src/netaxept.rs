@@ -30,6 +30,7 @@ use uuid::Uuid;
 
 use crate::activity::{Activity, Event};
 use crate::clock::Clock;
+use crate::listeners::Listener;
 use crate::side_effects::SideEffects;
 use call::{Call, CallKind, LateCalls};
 use callbacks::Callbacks;
@@ -137,10 +138,10 @@ impl Netaxept {
     /// # Errors
     /// Fails if the port is in use.
     pub async fn start(port: u16, clock: Clock) -> Result<(Self, String), crate::Error> {
-        let listener = crate::listen("Netaxept", port).await?;
-        let (sandbox, address) = (Self::new(clock), crate::address(&listener)?);
+        let listener = Listener::open("Netaxept", port).await?;
+        let (sandbox, address) = (Self::new(clock), listener.address()?);
         let router = sandbox.clone().router();
-        tokio::spawn(async move { axum::serve(listener, router).await });
+        listener.serve(router);
         Ok((sandbox, address))
     }
 

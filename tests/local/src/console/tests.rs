@@ -12,6 +12,7 @@ use crate::iam::Policies;
 use crate::inbox::Inbox;
 use crate::issuer::Issuer;
 use crate::lambda::tests::{Runtime, function, lambda_of};
+use crate::listeners::Listener;
 use crate::netaxept::Netaxept;
 use crate::scheduler::Scheduler;
 use crate::secrets::Secrets;
@@ -46,10 +47,10 @@ async fn console() -> (Local, String) {
         lambda,
         clock,
     };
-    let listener = crate::listen("the console", 0).await.unwrap();
-    let address = crate::address(&listener).unwrap();
+    let listener = Listener::open("the console", 0).await.unwrap();
+    let address = listener.address().unwrap();
     let router = router(&local);
-    tokio::spawn(async move { axum::serve(listener, router).await });
+    listener.serve(router);
     (local, address)
 }
 

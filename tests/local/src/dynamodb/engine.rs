@@ -14,6 +14,7 @@ use super::direct;
 use super::names::TableNames;
 use super::signature::Signer;
 use crate::Error;
+use crate::listeners::Listener;
 
 /// The environment variable with the address of another engine. Functions do not get it: they call the proxy.
 pub const ENGINE_VARIABLE: &str = "DYNAMODB_ENGINE";
@@ -111,9 +112,13 @@ impl EngineClient {
             }
         };
         let database = database.map_err(|error| Error::Data(error.to_string()))?;
-        let listener = crate::listen("DynamoDB's engine", 0).await?;
-        let (address, http) = (crate::address(&listener)?, crate::http_client()?);
-        tokio::spawn(serve_with_shutdown(listener, database.clone(), std::future::pending()));
+        let listener = Listener::open("DynamoDB's engine", 0).await?;
+        let (address, http) = (listener.address()?, crate::http_client()?);
+        tokio::spawn(serve_with_shutdown(
+            listener.into_socket(),
+            database.clone(),
+            std::future::pending(),
+        ));
         let (engine, database) = (Engine::Dynoxide, Some(database));
         let (names, signer, created) = (None, None, Mutex::default());
         Ok(Self { engine, database, address, http, names, signer, created })

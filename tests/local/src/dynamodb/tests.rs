@@ -261,7 +261,7 @@ fn on_an_external_engine_each_service_has_its_own_tables_and_deletes_them() {
     let other = tokio::runtime::Runtime::new().unwrap();
     other.block_on(async {
         let service = async || {
-            let listener = crate::listen("DynamoDB", 0).await.unwrap();
+            let listener = Listener::open("DynamoDB", 0).await.unwrap();
             let dynamodb = Dynamodb::with_engine(
                 listener,
                 EngineClient::external(engine.address()).unwrap(),

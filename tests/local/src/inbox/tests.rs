@@ -3,6 +3,7 @@ use serde_json::json;
 use standardwebhooks::Webhook;
 
 use super::*;
+use crate::listeners::Listener;
 
 struct TestInbox {
     inbox: Inbox,
@@ -15,10 +16,10 @@ impl TestInbox {
     async fn new() -> Self {
         let clock = Clock::default();
         let inbox = Inbox::new(clock.clone());
-        let listener = crate::listen("the inbox", 0).await.unwrap();
-        let address = crate::address(&listener).unwrap();
+        let listener = Listener::open("the inbox", 0).await.unwrap();
+        let address = listener.address().unwrap();
         let router = inbox.clone().router();
-        tokio::spawn(async move { axum::serve(listener, router).await });
+        listener.serve(router);
         Self { inbox, clock, address, http: crate::http_client().unwrap() }
     }
 

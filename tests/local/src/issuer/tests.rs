@@ -2,6 +2,7 @@ use jsonwebtoken::jwk::JwkSet;
 use jsonwebtoken::{DecodingKey, Validation, decode, decode_header};
 
 use super::*;
+use crate::listeners::Listener;
 
 struct TestIssuer {
     address: String,
@@ -11,10 +12,10 @@ struct TestIssuer {
 
 impl TestIssuer {
     async fn start() -> Self {
-        let listener = crate::listen("the issuer", 0).await.unwrap();
-        let (address, clock) = (crate::address(&listener).unwrap(), Clock::default());
+        let listener = Listener::open("the issuer", 0).await.unwrap();
+        let (address, clock) = (listener.address().unwrap(), Clock::default());
         let router = Issuer::new(address.clone(), clock.clone()).unwrap().router();
-        tokio::spawn(async move { axum::serve(listener, router).await });
+        listener.serve(router);
         Self { address, clock, http: crate::http_client().unwrap() }
     }
 

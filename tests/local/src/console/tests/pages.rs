@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::console;
 use crate::activity::{ApiCall, Event, TableWrite};
+use crate::listeners::Listener;
 use crate::{ID_KEY, Local, inbox, netaxept};
 
 /// The pages in the menu that the console renders itself.
@@ -292,8 +293,8 @@ async fn no_page_and_no_stream_has_a_secret() {
 }
 
 async fn call_nets(local: &Local, path: &str) {
-    let listener = crate::listen("Netaxept", 0).await.unwrap();
-    let address = crate::address(&listener).unwrap();
-    crate::serve(listener, local.netaxept().clone().router());
+    let listener = Listener::open("Netaxept", 0).await.unwrap();
+    let address = listener.address().unwrap();
+    listener.serve(local.netaxept().clone().router());
     assert_eq!(get(&address, path).await.0, 200);
 }

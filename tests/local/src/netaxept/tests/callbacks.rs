@@ -20,9 +20,9 @@ impl Receiver {
         let (sender, callbacks) = unbounded_channel();
         let answers = Answers { statuses: Mutex::new(statuses.to_vec()), callbacks: sender };
         let router = Router::new().route("/callback", post(answer)).with_state(Arc::new(answers));
-        let listener = crate::listen("the callback receiver", 0).await.unwrap();
-        let address = format!("{}/callback", crate::address(&listener).unwrap());
-        tokio::spawn(async move { axum::serve(listener, router).await });
+        let listener = Listener::open("the callback receiver", 0).await.unwrap();
+        let address = format!("{}/callback", listener.address().unwrap());
+        listener.serve(router);
         Self { address, callbacks }
     }
 

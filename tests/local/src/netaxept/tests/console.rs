@@ -6,10 +6,10 @@ const FORM: &str = "application/x-www-form-urlencoded";
 impl Nets {
     /// Starts the console's routes of this sandbox. Returns their address.
     async fn start_console(&self) -> String {
-        let listener = crate::listen("the console", 0).await.unwrap();
-        let address = crate::address(&listener).unwrap();
+        let listener = Listener::open("the console", 0).await.unwrap();
+        let address = listener.address().unwrap();
         let router = self.sandbox.console_router();
-        tokio::spawn(async move { axum::serve(listener, router).await });
+        listener.serve(router);
         address
     }
 }

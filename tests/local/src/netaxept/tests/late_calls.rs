@@ -71,10 +71,10 @@ async fn a_late_call_is_executed_when_the_clock_reaches_its_time() {
 async fn a_late_call_needs_no_other_call_to_be_executed() {
     let nets = Nets::new().await;
     let (sender, mut received) = tokio::sync::mpsc::unbounded_channel();
-    let listener = crate::listen("callbacks", 0).await.unwrap();
-    let address = crate::address(&listener).unwrap();
+    let listener = Listener::open("callbacks", 0).await.unwrap();
+    let address = listener.address().unwrap();
     let router = Router::new().fallback(async move || sender.send(()).unwrap());
-    tokio::spawn(async move { axum::serve(listener, router).await });
+    listener.serve(router);
     nets.sandbox.set_callback_address(Some(address));
     nets.buy_with_card("1").await;
     nets.sandbox.inject_fault(Operation::Auth, FaultKind::ArriveLate, 1);
