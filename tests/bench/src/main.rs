@@ -25,7 +25,7 @@ use clap::Parser;
 pub(crate) struct Options {
     /// Measures only these functions.
     functions: Vec<String>,
-    /// Compares the counted figures with the budgets, and measures nothing else.
+    /// Compares the counted figures with the budgets, and measures nothing else. With names of functions, only theirs.
     #[arg(long)]
     check: bool,
     /// Writes the budgets from the counted figures.

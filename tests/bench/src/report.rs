@@ -56,7 +56,10 @@ async fn prepare(options: &Options) -> Result<Bench, Error> {
     }
     let folder = binaries::target()?.join("bench-cold");
     std::fs::create_dir_all(&folder).map_err(|error| Error::failed("bench-cold", error))?;
-    let mut peers = vec![("bare".to_owned(), binaries::peer("bare").await?)];
+    let mut peers = Vec::new();
+    if !options.check || options.functions.is_empty() {
+        peers.push(("bare".to_owned(), binaries::peer("bare").await?));
+    }
     if !options.check && !options.write_budgets {
         if !options.no_peers {
             peers.push(("defaults".to_owned(), binaries::peer("defaults").await?));
