@@ -6,9 +6,9 @@
 //!
 //! # Sequential order (`order`)
 //!
-//! Concurrent clients list, get, create (with and without idempotency keys, and with repeated keys), rename, make primary, end,
-//! erase, open terminals, enter valid and declined cards, cancel, and authorize. There are 24 customers at a time; a quarter of the
-//! operations are for one of them. The schedules run concurrently, and Nets sends callbacks. Callers are partners, internal back
+//! Concurrent clients list, get (some wait for a second or two), create (with and without idempotency keys, and with repeated keys),
+//! rename, make primary, end, erase, open terminals, enter valid and declined cards, cancel, and authorize. There are 24 customers
+//! at a time; a quarter of the operations are for one of them. The schedules run concurrently, and Nets sends callbacks. Callers are partners, internal back
 //! ends, travellers, and callers without access. The clocks of callers differ by up to 1.4 s.
 //!
 //! A sixth of the operations pay orders with the same customers' cards, which are ended, erased, made primary and expire meanwhile:
@@ -36,7 +36,8 @@
 //! - Each version is the result of the sequential specification ([`order::spec`]) for the previous version, the call and its
 //!   instant: recurring payments, choices, sessions, cards, keys, removed entries, both indexes, and which entries have pan hashes.
 //! - Each response (status and whole body) is the specification's response at a version that the invocation read or wrote. Of a
-//!   problem, the status, type and `errorReason` are compared, not the texts.
+//!   problem, the status, type and `errorReason` are compared, not the texts. The instant is that of the call; for a request that
+//!   waits, it can be any instant within its wait.
 //! - A read version is not older than the newest version that a response had shown when the call began.
 //! - A call takes effect at most once. A refused or busy call writes nothing, and there is no write after a response. A call with
 //!   the response 503, or whose response is lost because the function was killed, may have taken effect; its write is checked.

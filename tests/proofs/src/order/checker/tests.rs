@@ -266,3 +266,31 @@ fn work_that_stays_due_is_a_violation() {
     simulation.change(rename(id), |_| {}).unwrap();
     assert_violation(simulation.process(Event::Idle(START + 100_000_000)), "work is due");
 }
+
+/// The recurring payment is abandoned a day after its creation, before or after the end of the wait.
+#[test]
+fn a_request_that_waits_shows_a_version_and_an_instant_within_the_wait() {
+    let abandoned_at = START + 1 + 24 * 3_600_000;
+    for (begins_before, seconds, is_accepted) in
+        [(1_500, 2, true), (2_500, 2, true), (5_000, 2, false), (0, 1, true)]
+    {
+        let mut simulation = Simulation::new();
+        let id = simulation.create();
+        simulation.now = abandoned_at - begins_before - 1;
+        let (wait, call) = simulation.invoke(Operation::Wait(id, seconds));
+        simulation.read(wait);
+        let expected = decide(&call, &mut simulation.wallet.at(abandoned_at)).unwrap();
+        let responded = simulation.respond(wait, response_to(&expected));
+        assert_eq!(responded.is_ok(), is_accepted, "{begins_before} {seconds}");
+    }
+    let mut simulation = Simulation::new();
+    let id = simulation.create();
+    let (wait, call) = simulation.invoke(Operation::Wait(id, 2));
+    simulation.read(wait);
+    simulation.change(rename(id), |_| {}).unwrap();
+    let later = decide(&call, &mut simulation.wallet.clone()).unwrap();
+    assert_violation(simulation.respond(wait, response_to(&later)), "matches no version");
+    let (wait, _) = simulation.invoke(Operation::Wait(id, 2));
+    simulation.read(wait);
+    simulation.respond(wait, response_to(&later)).unwrap();
+}

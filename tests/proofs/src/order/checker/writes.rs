@@ -182,7 +182,11 @@ fn transition(
         }
     };
     let response = match &call.operation {
-        Operation::List(..) | Operation::Get(_) | Operation::DryRun(..) | Operation::History(_) => {
+        Operation::List(..)
+        | Operation::Get(_)
+        | Operation::Wait(..)
+        | Operation::DryRun(..)
+        | Operation::History(_) => {
             return Err("a read operation wrote".to_owned());
         }
         Operation::Payment(_) => return Err("an operation on a payment wrote a wallet".to_owned()),

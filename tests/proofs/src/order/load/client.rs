@@ -80,7 +80,8 @@ impl Client {
         let operation = match (self.rng.u32(..1000), id) {
             (0..160, _) => Operation::List(customer.number.clone(), self.rng.bool()),
             (160..290, _) | (_, None) => Operation::Create(self.new_payment(customer)),
-            (290..420, Some(id)) => Operation::Get(id),
+            (290..415, Some(id)) => Operation::Get(id),
+            (415..420, Some(id)) => Operation::Wait(id, self.rng.u8(1..3)),
             (420..480, Some(id)) => Operation::History(id),
             (480..520, Some(id)) => Operation::DryRun(id, self.previewed_change()),
             (520..650, Some(id)) => Operation::Update(id, self.rename()),
