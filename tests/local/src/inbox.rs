@@ -70,8 +70,12 @@ struct Inner {
     side_effects: SideEffects,
     clock: Clock,
     activity: OnceLock<Activity>,
+    observer: OnceLock<Observer>,
     state: Mutex<InboxState>,
 }
+
+/// See [`Inbox::observe`].
+type Observer = Box<dyn Fn(&Notification) + Send + Sync>;
 
 #[derive(Default)]
 struct InboxState {
@@ -88,13 +92,19 @@ impl Inbox {
 
     /// An empty inbox that records its requests as side effects.
     pub(crate) fn with_side_effects(side_effects: SideEffects, clock: Clock) -> Self {
-        let (activity, state) = (OnceLock::new(), Mutex::default());
-        Self { inner: Arc::new(Inner { side_effects, clock, activity, state }) }
+        let (activity, observer) = (OnceLock::new(), OnceLock::new());
+        let state = Mutex::default();
+        Self { inner: Arc::new(Inner { side_effects, clock, activity, observer, state }) }
     }
 
     /// From now on records notifications in `activity`. Only the first call has an effect.
     pub(crate) fn record_in(&self, activity: Activity) {
         self.inner.activity.get_or_init(|| activity);
+    }
+
+    /// From now on calls `observer` for every notification, before it is answered. Only the first call of this method has an effect.
+    pub fn observe(&self, observer: impl Fn(&Notification) + Send + Sync + 'static) {
+        self.inner.observer.get_or_init(|| Box::new(observer));
     }
 
     /// The notifications since the start or since the last [`Self::clear`], oldest first; at most the last 1000.
@@ -158,6 +168,9 @@ impl Inbox {
         };
         if let Some(activity) = self.inner.activity.get() {
             activity.record(Event::notification(&notification));
+        }
+        if let Some(observer) = self.inner.observer.get() {
+            observer(&notification);
         }
         state.received.push_back(notification);
         answered

@@ -6,9 +6,9 @@
 //!
 //! # Sequential order (`order`)
 //!
-//! Concurrent clients list, get, create (with and without idempotency keys, and with repeated keys), rename, make primary, end,
-//! erase, open terminals, enter valid and declined cards, cancel, and authorize. There are 24 customers at a time; a quarter of the
-//! operations are for one of them. The schedules run concurrently, and Nets sends callbacks. Callers are partners, internal back
+//! Concurrent clients list, get (some wait for a second or two), create (with and without idempotency keys, and with repeated keys),
+//! rename, make primary, end, erase, open terminals, enter valid and declined cards, cancel, and authorize. There are 24 customers
+//! at a time; a quarter of the operations are for one of them. The schedules run concurrently, and Nets sends callbacks. Callers are partners, internal back
 //! ends, travellers, and callers without access. The clocks of callers differ by up to 1.4 s.
 //!
 //! A sixth of the operations pay orders with the same customers' cards, which are ended, erased, made primary and expire meanwhile:
@@ -16,12 +16,15 @@
 //! and without `autoSale`, enter the security code or cancel on the page, capture, cancel, credit a part, everything or too much,
 //! and get payments and transactions. Other windows cancel, capture or end the card at the same time.
 //!
+//! Organisation 1 has an address for lifecycle events: the inbox of the local service. A third of the cards expire within three
+//! months, so clock jumps announce and expire them.
+//!
 //! *Injected faults.* Responses of the table are lost, connections break, and requests fail, are throttled, late or slow. In one
 //! phase of eight, late requests exceed the client's timeout, so a write is done after its retry. In another phase of eight, half
 //! of the requests fail. Reads would be stale if a function asked for eventually consistent ones. Instances are killed. Events are
 //! delivered twice, at once or later. Clients time out and retry. A second window calls authorize while a terminal is opened. Some
 //! customers have the same slot. After each 3,000 operations there is an idle period: the clock advances by 17 minutes, the
-//! schedules run, and then the clock can jump by up to three years. AUTH, CAPTURE, ANNUL and CREDIT also fail at Nets: the reply is
+//! schedules run, and then the clock can jump by up to three years. The inbox refuses some events with status 500. AUTH, CAPTURE, ANNUL and CREDIT also fail at Nets: the reply is
 //! lost, the call is not done, or it is done half a minute later. The idle period before a jump of more than a day lets two days
 //! pass for `settle-payments`, because Nets releases nothing after seven days.
 //!
@@ -33,13 +36,31 @@
 //! - Each version is the result of the sequential specification ([`order::spec`]) for the previous version, the call and its
 //!   instant: recurring payments, choices, sessions, cards, keys, removed entries, both indexes, and which entries have pan hashes.
 //! - Each response (status and whole body) is the specification's response at a version that the invocation read or wrote. Of a
-//!   problem, the status, type and `errorReason` are compared, not the texts.
+//!   problem, the status, type and `errorReason` are compared, not the texts. The instant is that of the call; for a request that
+//!   waits, it can be any instant within its wait.
 //! - A read version is not older than the newest version that a response had shown when the call began.
 //! - A call takes effect at most once. A refused or busy call writes nothing, and there is no write after a response. A call with
 //!   the response 503, or whose response is lost because the function was killed, may have taken effect; its write is checked.
 //! - The result of a reconciliation follows from what customers did on the pages at Nets, which is part of the order. Each card
 //!   that is entered in time is stored, and in an idle period nothing is due.
 //! - No function panics, fails or times out. At most a fifth of the responses may be 503 or busy.
+//!
+//! *Check of lifecycle events.* There are rules for consecutive versions of a wallet (`order/checker/events.rs`), and for the inbox:
+//!
+//! - The specification has the wallet directly before and after each instant at which time alone changes it, and directly before and
+//!   after the operation ([`order::spec::LifecycleEvent`]). So each `expiring`, `expired` and `primary-changed` is specified with its
+//!   instant and all of its facts: those of the card, whether it was primary, or the old one, the new one and the reason. A version
+//!   adds these events, each once, and no others.
+//! - Events are stored in the order of their instants, at most 16 of a kind. A recurring payment is marked as announced if and only
+//!   if its `expiring` was stored.
+//! - An event is removed only by a schedule that delivers, and only after the inbox had accepted it or 72 hours after its first
+//!   attempt; or because there are more than 16 of its kind and it is the oldest; or with the data of an erased customer.
+//! - An attempt is stored only by a schedule that delivers, when it is due. The next one is planned after 1, 2, 4, … minutes, at most
+//!   6 hours. `expiryAt` includes the next notice, and `taskAt` the next attempt.
+//! - Each delivery is of an event that was stored, and has the body that the contract defines for it. There are at most as many
+//!   deliveries as stored attempts.
+//! - In an idle period no notice and no attempt is due. After the load, every event that is still stored is delivered.
+//! - The wallets of other organisations have no events.
 //!
 //! *Check of payments* ([`order::payments`]). Each payment is an item with versions of its own. Its checker has no second copy of the
 //! whole state machine; it has rules for consecutive versions, for responses, for calls of Nets, and for the end:
@@ -90,9 +111,12 @@
 //!
 //! # Limits
 //!
-//! - Notifications (`callbackUrl`) are in `crashes` only. Tokens and the authorizer are in neither proof: events are built here.
+//! - Notifications about setups and payments (`callbackUrl`) and the signatures of all notifications are in `crashes` only. Tokens and
+//!   the authorizer are in neither proof: the events of requests are built here.
 //! - In `order`, Register, VERIFY and Query do not fail at Nets; `tests/api/nets_failures.rs` and `tests/api/payments` cover these.
 //! - Nets' calls have no trace id. So AUTH is attributed to all invocations that are in progress and can have sent it.
+//! - Deliveries have no trace id. So it is not checked that the run of a schedule that removes an event is the one that delivered it.
+//!   The order of deliveries is not checked either; `tests/api/lifecycle_events.rs` covers it.
 //! - `MerchantInitiatedCards` is `any` in both proofs, so that all cards are also charged without the customer.
 //! - Random numbers of clients and faults come from the seed. Which request gets which fault depends on timing, so a seed repeats
 //!   the same kind of run, not the same run.

@@ -14,6 +14,8 @@ fn concurrent_operations_have_one_sequential_order() {
     println!("{report}");
     assert!(report.responses() >= 900, "{report}");
     assert!(report.faults.values().sum::<u64>() > 10 && report.totals.versions > 200, "{report}");
+    let events = &report.totals.events;
+    assert!(events.stored["primary-changed"] > 5 && events.delivered > 5, "{report}");
     let payments = &report.totals.payments;
     let [captured, credited, _, held] = payments.ledger;
     assert!(payments.versions > 100 && captured > 0 && credited > 0 && held == 0, "{report}");

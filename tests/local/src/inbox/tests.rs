@@ -101,6 +101,19 @@ async fn a_notification_is_recorded_as_it_was_received() {
 }
 
 #[tokio::test]
+async fn the_observer_is_called_for_every_notification() {
+    let test = TestInbox::new().await;
+    let seen: Arc<Mutex<Vec<Notification>>> = Arc::default();
+    let copy = seen.clone();
+    test.inbox.observe(move |notification| copy.lock().unwrap().push(notification.clone()));
+    test.inbox.answer_with(Answer::Status(StatusCode::BAD_REQUEST), 1);
+    for status in [400, 202] {
+        assert_eq!(test.status("/inbox/events").await, status);
+    }
+    assert_eq!(*seen.lock().unwrap(), test.inbox.received());
+}
+
+#[tokio::test]
 async fn a_signature_is_valid_invalid_or_missing() {
     let test = TestInbox::new().await;
     let at = test.clock.now().as_second();

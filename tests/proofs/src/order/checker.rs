@@ -2,7 +2,9 @@
 //! is the specification's response at a version that the invocation read or wrote.
 
 mod cards;
+mod events;
 mod history;
+mod inbox;
 mod invocation;
 mod responses;
 #[cfg(test)]
@@ -23,7 +25,10 @@ use super::payments::operation::RegistrationId;
 use super::slots;
 use super::spec::Wallet;
 use crate::ledger::Registration;
+pub use events::EventTotals;
 use history::History;
+pub use inbox::Delivery;
+use inbox::Inbox;
 use invocation::{Invocation, Read, Returned};
 
 /// An event of a run. The order of the events is a possible order in time.
@@ -43,6 +48,8 @@ pub enum Event {
     ActionStarted(u64, PageAction),
     /// The action is finished, and was accepted or not.
     ActionFinished(u64, bool),
+    /// The inbox received a lifecycle event.
+    Delivered(Delivery),
     /// There is no load, and the schedules have done all work that is due at this instant.
     Idle(i64),
     /// A customer of an organisation is not used any more.
@@ -99,6 +106,8 @@ pub struct Totals {
     pub wallets: u64,
     /// Number of writes of invocations that had responded 503, or whose response is lost.
     pub committed_without_response: u64,
+    /// The figures of lifecycle events.
+    pub events: EventTotals,
     /// The figures of payments.
     pub payments: PaymentTotals,
 }
@@ -111,6 +120,7 @@ pub struct Checker {
     /// The slot of each customer's wallet.
     slots: HashMap<(u64, String), u64>,
     sessions: TerminalSessions,
+    inbox: Inbox,
     payments: PaymentChecker,
     /// The recurring payments whose end was answered, with the position of the response.
     ended: HashMap<u64, u64>,
@@ -171,6 +181,7 @@ impl Checker {
                 self.sessions.finish_action(transaction, self.events, accepted);
                 Ok(())
             }
+            Event::Delivered(delivery) => self.receive(&delivery),
             Event::Idle(now) => {
                 self.check_payments(now)?;
                 self.check_idle(now)
@@ -188,7 +199,7 @@ impl Checker {
         }
     }
 
-    /// Checks that no version is missing and that every invocation is finished. Called after the last event.
+    /// Checks that no version is missing, that every lifecycle event was delivered, and that every invocation is finished. Called after the last event.
     ///
     /// # Errors
     /// Fails otherwise.
@@ -198,6 +209,9 @@ impl Checker {
         for history in self.wallets.values() {
             if let Some(version) = history.missing_version() {
                 return Err(history.violation(&format!("version {version} was never written")));
+            }
+            if let Some(stored) = history.events.stored.first() {
+                return Err(history.violation(&format!("an event is still stored: {stored:?}")));
             }
         }
         match self.invocations.iter().find(|(_, invocation)| invocation.is_unfinished()) {
@@ -242,6 +256,16 @@ impl Checker {
         let wallet = history.state_of(&item, now)?;
         self.invocation(id)?.reads.push(Read { slot, version, wallet: Some(wallet) });
         Ok(())
+    }
+
+    /// Records a delivery of a lifecycle event.
+    fn receive(&mut self, delivery: &Delivery) -> Result<(), Violation> {
+        self.totals.events.deliveries[usize::from(!delivery.is_accepted)] += 1;
+        self.inbox.receive(delivery).map_err(|what| {
+            let payment = delivery.id.split('-').next().and_then(|id| id.parse::<u64>().ok());
+            let history = payment.and_then(|payment| self.wallets.get(&(payment >> 10)));
+            history.map_or_else(|| Violation::new(what.clone()), |history| history.violation(&what))
+        })
     }
 
     /// Checks the changed wallets in an idle period: no card is lost, and nothing is due.

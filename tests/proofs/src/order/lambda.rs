@@ -110,6 +110,9 @@ pub(crate) fn parts(operation: &Operation) -> Option<Parts> {
             ..Parts::new("GET", PAYMENTS)
         },
         Operation::Get(id) => for_payment("GET", *id, ""),
+        Operation::Wait(id, seconds) => {
+            Parts { query: vec![("wait", seconds.to_string())], ..for_payment("GET", *id, "") }
+        }
         Operation::Create(new) => Parts {
             key: new.key.clone(),
             body: Some(create_body(new)),

@@ -37,6 +37,8 @@ pub enum Operation {
     List(String, bool),
     /// `GET …/{id}`.
     Get(u64),
+    /// `GET …/{id}?wait=`, with the number of seconds.
+    Wait(u64, u8),
     /// `POST /v1/recurring-payments`.
     Create(NewPayment),
     /// `PATCH …/{id}`.
@@ -102,7 +104,7 @@ impl Operation {
     pub fn function(&self) -> &'static str {
         match self {
             Self::List(..) => "list-recurring-payments",
-            Self::Get(_) => "get-recurring-payment",
+            Self::Get(_) | Self::Wait(..) => "get-recurring-payment",
             Self::Create(_) => "create-recurring-payment",
             Self::Update(..) | Self::DryRun(_, Some(_)) => "update-recurring-payment",
             Self::End(_) | Self::DryRun(_, None) => "end-recurring-payment",
@@ -117,13 +119,26 @@ impl Operation {
         }
     }
 
-    /// The function, and whether the request is a dry run, for the report.
+    /// The function, and whether the request is a dry run or waits, for the report.
     #[must_use]
     pub fn name(&self) -> &'static str {
-        let Self::DryRun(_, change) = self else { return self.function() };
-        match change {
-            Some(_) => "update-recurring-payment?dryRun",
-            None => "end-recurring-payment?dryRun",
+        match self {
+            Self::Wait(..) => "get-recurring-payment?wait",
+            Self::DryRun(_, Some(_)) => "update-recurring-payment?dryRun",
+            Self::DryRun(_, None) => "end-recurring-payment?dryRun",
+            Self::List(..)
+            | Self::Get(_)
+            | Self::Create(_)
+            | Self::Update(..)
+            | Self::End(_)
+            | Self::History(_)
+            | Self::Terminal(..)
+            | Self::Authorize(_)
+            | Self::Erase(_)
+            | Self::Callback(_)
+            | Self::Expire
+            | Self::Finish
+            | Self::Payment(_) => self.function(),
         }
     }
 
@@ -132,6 +147,7 @@ impl Operation {
     pub fn id(&self) -> Option<u64> {
         match self {
             Self::Get(id)
+            | Self::Wait(id, _)
             | Self::Update(id, _)
             | Self::End(id)
             | Self::DryRun(id, _)
@@ -151,6 +167,7 @@ impl Operation {
             Self::List(customer, _) | Self::Erase(customer) => Some(customer),
             Self::Create(new) => Some(&new.customer),
             Self::Get(_)
+            | Self::Wait(..)
             | Self::Update(..)
             | Self::End(_)
             | Self::DryRun(..)

@@ -64,6 +64,7 @@ impl Report {
         self.totals.conflicts += other.totals.conflicts;
         self.totals.wallets += other.totals.wallets;
         self.totals.committed_without_response += other.totals.committed_without_response;
+        self.totals.events.merge(other.totals.events);
         self.totals.payments.merge(other.totals.payments);
     }
 }
@@ -94,7 +95,7 @@ impl fmt::Display for Report {
             "injected faults: {:?}; {} instances killed, {} of them during an invocation; {} clock jumps",
             self.faults, self.killed_instances, self.killed_invocations, self.clock_jumps
         )?;
-        writeln!(f, "{}", self.totals.payments)?;
+        writeln!(f, "{}\n{}", self.totals.events, self.totals.payments)?;
         let (proof, functions) = cpu_seconds().unwrap_or_default();
         writeln!(f, "CPU: {proof:.1} s in the proof, {functions:.1} s in the functions")?;
         #[expect(clippy::cast_precision_loss, reason = "a rate for display")]

@@ -10,18 +10,20 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use fastrand::Rng;
-use local::Local;
 use local::dynamodb::Faults;
+use local::inbox::Answer;
+use local::{EventWebhooks, Local, Options as LocalOptions};
+use reqwest::StatusCode;
 use tokio::task::JoinSet;
 
-use super::checker::{Checker, Event, Violation};
+use super::checker::{Checker, Delivery, Event, Violation};
 use super::load::{Client, Customer, Load};
 use super::operation::Operation;
 use super::payments::operation::{PaymentOperation, RegistrationId};
 use super::report::Report;
 use super::{Options, exchange, slots};
 use crate::{Failure, ledger};
-use background::{kill_all_instances, kill_instances, run_schedules};
+use background::{kill_all_instances, kill_instances, refuse, refuse_events, run_schedules};
 
 /// Number of operations of most phases.
 const PHASE_OPERATIONS: u64 = 3000;
@@ -41,6 +43,8 @@ const SETTLE: Operation = Operation::Payment(PaymentOperation::Settle);
 /// Clock jumps after which the schedule has nothing to do for any payment.
 pub(crate) const UNTIL_SETTLED: [&str; 7] =
     ["PT24H1M", "PT17M", "PT17M", "PT17M", "PT24H1M", "PT24H1M", "PT17M"];
+/// A clock jump after which each event that is not delivered has another attempt.
+const UNTIL_DELIVERED: &str = "PT6H1M";
 /// Upper limit for the longest jump: the sandbox accepts expiry years of one century.
 const MAX_LONGEST_JUMPS: u64 = 12;
 
@@ -96,12 +100,15 @@ pub(super) fn run(
     let (sender, events) = channel();
     let checking = std::thread::spawn(move || run_checker(&events));
     let done = runtime.block_on(async {
-        let local = Local::start(options.functions.options()).await;
+        let event_webhooks = EventWebhooks::Inbox;
+        let local_options = LocalOptions { event_webhooks, ..options.functions.options() };
+        let local = Local::start(local_options).await;
         let local = local.map_err(|error| Failure::cannot_run(&error))?;
         let load = Load::new(local, sender, stopped.clone(), options.inject_faults);
         let load = Arc::new(load.map_err(|error| Failure::cannot_run(&error))?);
         observe_table(&load);
         observe_nets(&load);
+        observe_inbox(&load);
         let rng = Rng::with_seed(options.seed ^ number << 32);
         let (customers, mut report) = (Vec::new(), Report::default());
         let mut segment = Segment {
@@ -178,6 +185,17 @@ fn observe_nets(load: &Arc<Load>) {
     });
 }
 
+/// Sends every delivery of a lifecycle event to the checker.
+fn observe_inbox(load: &Arc<Load>) {
+    let weak = Arc::downgrade(load);
+    load.local.inbox().observe(move |notification| {
+        let Some(load) = weak.upgrade() else { return };
+        let is_accepted = notification.answered == Answer::Status(StatusCode::ACCEPTED);
+        let (id, body) = (notification.id.clone().unwrap_or_default(), notification.body.clone());
+        load.send(Event::Delivered(Delivery { id, body, is_accepted }));
+    });
+}
+
 impl Segment<'_> {
     async fn run(&mut self, operations: u64, report: &mut Report) {
         let mut left = operations;
@@ -192,6 +210,7 @@ impl Segment<'_> {
             self.check_for_panics();
             self.idle_period(report).await;
         }
+        self.deliver_events(report).await;
         self.settle_payments(report).await;
         report.faults = self.load.local.dynamodb().injected_faults();
     }
@@ -228,12 +247,20 @@ impl Segment<'_> {
             stopped.clone(),
             self.options.inject_faults,
         ));
+        let refusing = tokio::spawn(refuse_events(
+            self.load.clone(),
+            self.rng.fork(),
+            stopped.clone(),
+            self.options.inject_faults,
+        ));
         let scheduling = tokio::spawn(run_schedules(self.load.clone(), stopped.clone()));
         self.wait_for(clients).await;
         stopped.store(true, Ordering::Relaxed);
         report.killed_instances += killing.await.unwrap_or_default();
-        if let Err(failed) = scheduling.await {
-            self.load.fail(format!("the task of the schedules panicked: {failed}"));
+        for task in [refusing, scheduling] {
+            if let Err(failed) = task.await {
+                self.load.fail(format!("a background task panicked: {failed}"));
+            }
         }
         self.load.local.dynamodb().inject_faults(Faults::default());
         self.load.remove_nets_faults().await;
@@ -252,10 +279,19 @@ impl Segment<'_> {
     async fn idle_period(&mut self, report: &mut Report) {
         self.advance_and_run_schedules("PT17M", report).await;
         self.jump(report).await;
+        if self.options.inject_faults && self.rng.u32(..3) == 0 {
+            refuse(&self.load, self.rng.usize(1..16));
+        }
         let clients = self.start_clients(OPERATIONS_DURING_EXPIRY);
         self.load.run_schedule(Operation::Expire).await;
         self.wait_for(clients).await;
         self.advance_and_run_schedules("PT17M", report).await;
+    }
+
+    /// After the load, lets all events be delivered, also those whose next attempt is planned for later.
+    async fn deliver_events(&self, report: &mut Report) {
+        self.load.local.inbox().clear();
+        self.advance_and_run_schedules(UNTIL_DELIVERED, report).await;
     }
 
     /// Lets a day pass, and another one, and runs the schedule of payments: no authorization is held after that.

@@ -4,12 +4,14 @@
 //! from `shared`. Instants are milliseconds since 1970. Clocks of callers differ; an instant in the future counts as now.
 
 mod changes;
+mod events;
 mod history;
 mod reconciliation;
 mod responses;
 mod time;
 
 pub use changes::{decide, refused_by_request_parsing};
+pub use events::{CardEvent, EventKind, LifecycleEvent, PrimaryChange};
 pub use history::{HistoryEntry, Origin};
 pub use reconciliation::{
     PossibleReconciliations, Reconciliation, apply_reconciliation, authorize_responses,

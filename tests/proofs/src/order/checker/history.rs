@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use super::{Stored, Violation};
-use crate::order::item::Item;
+use super::{Stored, Violation, events};
+use crate::order::item::{Events, Item};
 use crate::order::nets::TerminalSessions;
 use crate::order::spec::{State, Wallet};
 
@@ -25,6 +25,8 @@ pub(super) struct History {
     pub(super) owner: String,
     /// Whether there is a new version since the last idle period.
     pub(super) is_changed: bool,
+    /// The lifecycle events of the newest version.
+    pub(super) events: Events,
     states: VecDeque<(u64, Arc<Wallet>)>,
     /// Versions that arrived before an earlier one, with the invocation that wrote them.
     early_writes: BTreeMap<u64, (u64, Item)>,
@@ -41,6 +43,7 @@ impl History {
             acknowledged: 0,
             owner: String::new(),
             is_changed: false,
+            events: Events::default(),
             states: VecDeque::new(),
             early_writes: BTreeMap::new(),
             pending_reads: BTreeMap::new(),
@@ -53,9 +56,10 @@ impl History {
     }
 
     /// Adds the next version.
-    pub(super) fn push(&mut self, wallet: Arc<Wallet>, log_line: String) {
+    pub(super) fn push(&mut self, wallet: Arc<Wallet>, events: Events, log_line: String) {
         self.last_version += 1;
         self.is_changed = true;
+        self.events = events;
         self.states.push_back((self.last_version, wallet));
         if self.states.len() > MAX_VERSIONS {
             self.states.pop_front();
@@ -139,7 +143,7 @@ impl History {
                 return Err(self.violation(&what));
             }
         }
-        let due = wallet.next_change_at().into_iter().chain(wallet.next_reconcile_at()).min();
+        let due = events::index_entries(wallet, &self.events).into_iter().flatten().min();
         match due.filter(|at| *at <= now) {
             Some(at) => Err(self.violation(&format!("work is due since {at}, at {now}"))),
             None => Ok(()),

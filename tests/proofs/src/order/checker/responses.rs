@@ -7,11 +7,13 @@ use super::{Checker, Violation, customer_of, empty_wallet, probe_of};
 use crate::order::lambda::Response;
 use crate::order::operation::{Call, Operation};
 use crate::order::spec::{
-    Expected, Problem, Wallet, authorize_responses, decide, refused_by_request_parsing,
+    Expected, Problem, SECOND, Wallet, authorize_responses, decide, refused_by_request_parsing,
 };
 
 /// Number of attempts of a change before the response is "busy".
 const MAX_ATTEMPTS: usize = 5;
+/// How long after the end of a wait the last read can begin, on a machine with much other work.
+const MAX_DELAY: i64 = 2 * SECOND;
 
 impl Checker {
     /// Checks the response of an invocation, if it has one and all versions that it depends on are known.
@@ -139,7 +141,7 @@ impl Checker {
             return call.operation.id().is_some()
                 && matches_expected(response, &Expected::Refused(Problem::new(404, "not-found")));
         };
-        let mut wallet = wallet.at(call.now);
+        let wallet = wallet.at(call.now);
         if let Operation::Authorize(id) = call.operation {
             let possible = |transaction| {
                 self.sessions.possible_reconciliations(transaction, invocation.position)
@@ -152,12 +154,29 @@ impl Checker {
             };
             return all.iter().any(|expected| matches_expected(response, expected));
         }
-        let before = wallet.clone();
-        match decide(call, &mut wallet) {
-            Ok(expected) => wallet == before && matches_expected(response, &expected),
-            Err(problem) => matches_expected(response, &Expected::Refused(problem)),
-        }
+        possible_instants(call, &wallet).into_iter().any(|at| {
+            let before = wallet.at(at);
+            let mut wallet = before.clone();
+            match decide(call, &mut wallet) {
+                Ok(expected) => wallet == before && matches_expected(response, &expected),
+                Err(problem) => matches_expected(response, &Expected::Refused(problem)),
+            }
+        })
     }
+}
+
+/// The instants as of which a response can show a wallet: that of the call. A request that waits reads the wallet again, so for it
+/// also each change by time until the end of the wait.
+fn possible_instants(call: &Call, wallet: &Wallet) -> Vec<i64> {
+    let mut instants = vec![call.now];
+    let Operation::Wait(_, seconds) = call.operation else { return instants };
+    let end = call.now + i64::from(seconds) * SECOND + MAX_DELAY;
+    let mut then = wallet.clone();
+    while let Some(at) = then.next_change_at().filter(|at| *at <= end) {
+        then = then.at(at);
+        instants.push(at);
+    }
+    instants
 }
 
 /// The wallet that an invocation read, if it is the one that the call concerns.

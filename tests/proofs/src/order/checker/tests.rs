@@ -1,144 +1,15 @@
 //! Small histories from the specification, some with an error that the checker must find.
 
+mod events;
 mod history;
-
-use std::sync::Arc;
+mod simulation;
 
 use serde_json::json;
 
 use super::*;
-use crate::order::operation::{Caller, Change, NewPayment, Operation};
-use crate::order::spec::{Expected, Origin, decide};
-
-/// 2026-11-23T10:00:00Z.
-const START: i64 = 1_795_428_000_000;
-
-/// A simulated store and clients. Without modification, its histories are correct.
-struct Simulation {
-    checker: Checker,
-    slot: u64,
-    wallet: Wallet,
-    version: u64,
-    next: u64,
-    now: i64,
-}
-
-impl Simulation {
-    fn new() -> Self {
-        let slot = slots::slot(1, "4711", 0);
-        let wallet = Wallet::empty(slot, 1, "4711");
-        Self { checker: Checker::default(), slot, wallet, version: 0, next: 0, now: START }
-    }
-
-    fn process(&mut self, event: Event) -> Result<(), String> {
-        self.checker.process(event).map_err(|violation| violation.what)
-    }
-
-    fn invoke(&mut self, operation: Operation) -> (u64, Arc<Call>) {
-        self.next += 1;
-        self.now += 1;
-        let call = Arc::new(Call { caller: Caller::Partner(1), operation, now: self.now });
-        self.process(Event::Invoked(self.next, call.clone())).unwrap();
-        (self.next, call)
-    }
-
-    fn read(&mut self, id: u64) {
-        let head = Head { slot: self.slot, version: self.version };
-        let stored = (self.version > 0).then_some(Stored::Head(head));
-        self.process(Event::Read(id, self.slot, stored)).unwrap();
-    }
-
-    /// The stored item of the wallet.
-    fn item(&self) -> Item {
-        Item {
-            wallet: Wallet { customer: String::new(), ..self.wallet.clone() },
-            version: self.version,
-            owner: "b3duZXI=".to_owned(),
-            expiry_at: self.wallet.next_change_at(),
-            task_at: self.wallet.next_reconcile_at(),
-            has_correct_pan_hashes: true,
-        }
-    }
-
-    /// Runs a change: reads, writes the item after `modify`, and responds.
-    fn change(
-        &mut self,
-        operation: Operation,
-        modify: impl FnOnce(&mut Item),
-    ) -> Result<Response, String> {
-        let (id, call) = self.invoke(operation);
-        self.read(id);
-        let before = self.wallet.at(call.now);
-        let mut wallet = before.clone();
-        let expected = decide(&call, &mut wallet).unwrap();
-        wallet.record(&before, call.now, Origin::of(&call, id));
-        self.wallet = wallet.as_stored(call.now);
-        self.version += 1;
-        let mut item = self.item();
-        modify(&mut item);
-        self.process(Event::Written(id, Box::new(item)))?;
-        let response = response_to(&expected);
-        self.process(Event::Returned(id, Some(response.clone())))?;
-        Ok(response)
-    }
-
-    fn create(&mut self) -> u64 {
-        let response = self.change(create_operation(), |_| {}).unwrap();
-        response.body["recurringPaymentId"].as_u64().unwrap()
-    }
-
-    fn respond(&mut self, id: u64, response: Response) -> Result<(), String> {
-        self.process(Event::Returned(id, Some(response)))
-    }
-}
-
-fn create_operation() -> Operation {
-    Operation::Create(NewPayment {
-        customer: "4711".to_owned(),
-        nickname: None,
-        primary: None,
-        key: None,
-    })
-}
-
-fn rename(id: u64) -> Operation {
-    Operation::Update(id, Change { nickname: Some(Some("Kort".to_owned())), primary: None })
-}
-
-fn response_to(expected: &Expected) -> Response {
-    let hal = "application/hal+json";
-    match expected {
-        Expected::Success(status, body, location) => {
-            let mut headers = json!({ "content-type": hal });
-            if let Some(location) = location {
-                headers["location"] = location.as_str().into();
-            }
-            Response { status: *status, headers, body: body.clone() }
-        }
-        Expected::Terminal(body) => {
-            let mut body = body.clone();
-            body["terminalUri"] =
-                format!("http://nets/?transactionId={}", body["transactionId"]).into();
-            Response { status: 201, headers: json!({ "content-type": hal }), body }
-        }
-        Expected::Refused(refused) => problem(refused.status, refused.kind),
-    }
-}
-
-fn problem(status: u16, kind: &str) -> Response {
-    let kind = format!("urn:problem-type:recurring-payments:{kind}");
-    let headers = json!({ "content-type": "application/problem+json" });
-    let mut body = json!({ "type": kind, "status": status });
-    if kind.ends_with(":busy") {
-        body["errorReason"] = "RESOURCE_BUSY".into();
-    }
-    Response { status, headers, body }
-}
-
-fn assert_violation(result: Result<(), String>, expected: &str) {
-    let violation = result.unwrap_err();
-    assert!(violation.contains(expected), "{violation}");
-}
+use crate::order::operation::Change;
+use crate::order::spec::decide;
+use simulation::*;
 
 #[test]
 fn correct_history_has_no_violation() {
@@ -146,6 +17,7 @@ fn correct_history_has_no_violation() {
     let (first, second) = (simulation.create(), simulation.create());
     simulation.change(rename(second), |_| {}).unwrap();
     simulation.change(Operation::End(first), |_| {}).unwrap();
+    simulation.deliver().unwrap();
     let (id, call) = simulation.invoke(Operation::List("4711".to_owned(), false));
     simulation.read(id);
     let expected = decide(&call, &mut simulation.wallet.at(call.now)).unwrap();
@@ -155,7 +27,7 @@ fn correct_history_has_no_violation() {
     simulation.process(Event::Read(id, other_slot, None)).unwrap();
     simulation.respond(id, problem(404, "not-found")).unwrap();
     simulation.checker.finish().unwrap();
-    assert_eq!((simulation.checker.totals.versions, simulation.checker.totals.wallets), (4, 1));
+    assert_eq!((simulation.checker.totals.versions, simulation.checker.totals.wallets), (6, 1));
 }
 
 #[test]
@@ -393,4 +265,32 @@ fn work_that_stays_due_is_a_violation() {
     let id = simulation.create();
     simulation.change(rename(id), |_| {}).unwrap();
     assert_violation(simulation.process(Event::Idle(START + 100_000_000)), "work is due");
+}
+
+/// The recurring payment is abandoned a day after its creation, before or after the end of the wait.
+#[test]
+fn a_request_that_waits_shows_a_version_and_an_instant_within_the_wait() {
+    let abandoned_at = START + 1 + 24 * 3_600_000;
+    for (begins_before, seconds, is_accepted) in
+        [(1_500, 2, true), (2_500, 2, true), (5_000, 2, false), (0, 1, true)]
+    {
+        let mut simulation = Simulation::new();
+        let id = simulation.create();
+        simulation.now = abandoned_at - begins_before - 1;
+        let (wait, call) = simulation.invoke(Operation::Wait(id, seconds));
+        simulation.read(wait);
+        let expected = decide(&call, &mut simulation.wallet.at(abandoned_at)).unwrap();
+        let responded = simulation.respond(wait, response_to(&expected));
+        assert_eq!(responded.is_ok(), is_accepted, "{begins_before} {seconds}");
+    }
+    let mut simulation = Simulation::new();
+    let id = simulation.create();
+    let (wait, call) = simulation.invoke(Operation::Wait(id, 2));
+    simulation.read(wait);
+    simulation.change(rename(id), |_| {}).unwrap();
+    let later = decide(&call, &mut simulation.wallet.clone()).unwrap();
+    assert_violation(simulation.respond(wait, response_to(&later)), "matches no version");
+    let (wait, _) = simulation.invoke(Operation::Wait(id, 2));
+    simulation.read(wait);
+    simulation.respond(wait, response_to(&later)).unwrap();
 }

@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
+use super::events::{self, EventTotals, Version};
 use super::history::{History, difference};
+use super::inbox::Inbox;
 use super::invocation::{Invocation, Returned, Write};
 use super::{Checker, Violation, customer_of, empty_wallet, probe_of};
 use crate::order::item::Item;
 use crate::order::nets::TerminalSessions;
-use crate::order::operation::Operation;
+use crate::order::operation::{Call, Operation};
 use crate::order::spec::{
     Expected, Origin, Reconciliation, Wallet, apply_reconciliation, authorize_responses, decide,
 };
@@ -16,6 +18,7 @@ impl Checker {
     /// Records a write, and the reads and writes that waited for it.
     pub(super) fn record_write(&mut self, id: u64, item: Item) -> Result<(), Violation> {
         let slot = item.wallet.slot;
+        self.inbox.record(&item.events);
         let history = self.wallets.entry(slot).or_insert_with(|| History::new(slot));
         if item.version <= history.last_version {
             let what = format!("version {} was written again, by {id}", item.version);
@@ -46,24 +49,10 @@ impl Checker {
             || Violation::new(format!("a write with an unknown invocation: {id}"));
         let invocation = self.invocations.get_mut(&id).ok_or_else(unknown_invocation)?;
         let history = self.wallets.get_mut(&slot).ok_or_else(unknown_invocation)?;
-        let call = &invocation.call;
-        let before = match history.newest() {
-            Some(before) => before,
-            None => Arc::new(empty_wallet(slot, &customer_of(call).unwrap_or_default())),
-        };
-        let log_line = format!(
-            "version {} by {id} at {}: {:?} by {:?}",
-            item.version, call.now, call.operation, call.caller
-        );
-        let transitioned = transition(id, invocation, &before, item, &self.sessions);
-        let (wallet, response) = transitioned.map_err(|what| {
-            history.log(format!("before: {before:?}"));
-            history.log(log_line.clone());
-            history.log(format!("stored: {:?}", item.wallet));
-            history.violation(&format!("version {}: {what}", item.version))
-        })?;
-        let wallet = Arc::new(wallet);
-        history.push(wallet.clone(), log_line);
+        let checked = check_version(id, invocation, history, item, (&self.sessions, &self.inbox));
+        let CheckedVersion { wallet, response, events, log_line } = checked?;
+        history.push(wallet.clone(), item.events.clone(), log_line);
+        self.totals.events.merge(events);
         let has_response =
             matches!(&invocation.returned, Returned::Responded(response) if response.status != 503);
         if invocation.is_checked && has_response {
@@ -131,6 +120,48 @@ impl Checker {
     }
 }
 
+/// A version that was checked.
+struct CheckedVersion {
+    /// The specification's wallet.
+    wallet: Arc<Wallet>,
+    /// The specification's response, if the version determines it.
+    response: Option<Expected>,
+    /// The lifecycle events that it stored and removed.
+    events: EventTotals,
+    /// The version in one line.
+    log_line: String,
+}
+
+/// Compares the next version of a wallet with the specification.
+fn check_version(
+    id: u64,
+    invocation: &Invocation,
+    history: &mut History,
+    item: &Item,
+    (sessions, inbox): (&TerminalSessions, &Inbox),
+) -> Result<CheckedVersion, Violation> {
+    let Call { operation, caller, now } = &*invocation.call;
+    let before = history.newest().unwrap_or_else(|| {
+        let customer = customer_of(&invocation.call).unwrap_or_default();
+        Arc::new(empty_wallet(item.wallet.slot, &customer))
+    });
+    let log_line =
+        format!("version {} by {id} at {now}: {operation:?} by {caller:?}", item.version);
+    let checked = transition(id, invocation, &before, item, sessions).and_then(|checked| {
+        let (wallet, response) = checked;
+        let version = Version { previous: &before, wallet: &wallet, operation, now: *now, inbox };
+        let events = events::check(&history.events, &item.events, &version)?;
+        Ok((Arc::new(wallet), response, events))
+    });
+    let (wallet, response, events) = checked.map_err(|what| {
+        history.log(format!("before: {before:?} {:?}", history.events));
+        history.log(log_line.clone());
+        history.log(format!("stored: {:?} {:?}", item.wallet, item.events));
+        history.violation(&format!("version {}: {what}", item.version))
+    })?;
+    Ok(CheckedVersion { wallet, response, events, log_line })
+}
+
 /// Returns the specification's result and response for an invocation. Fails if the stored item differs.
 fn transition(
     id: u64,
@@ -151,7 +182,11 @@ fn transition(
         }
     };
     let response = match &call.operation {
-        Operation::List(..) | Operation::Get(_) | Operation::DryRun(..) | Operation::History(_) => {
+        Operation::List(..)
+        | Operation::Get(_)
+        | Operation::Wait(..)
+        | Operation::DryRun(..)
+        | Operation::History(_) => {
             return Err("a read operation wrote".to_owned());
         }
         Operation::Payment(_) => return Err("an operation on a payment wrote a wallet".to_owned()),
@@ -202,13 +237,13 @@ fn first_difference(wallet: &Wallet, stored: &Wallet, item: &Item) -> Option<Str
     if let Some(what) = difference(wallet, stored) {
         return Some(what);
     }
-    if item.expiry_at != wallet.next_change_at() {
-        let (stored, expected) = (item.expiry_at, wallet.next_change_at());
-        return Some(format!("expiryAt: stored {stored:?}, specified {expected:?}"));
-    }
-    if item.task_at != wallet.next_reconcile_at() {
-        let (stored, expected) = (item.task_at, wallet.next_reconcile_at());
-        return Some(format!("taskAt: stored {stored:?}, specified {expected:?}"));
+    let specified = events::index_entries(wallet, &item.events);
+    for (name, stored, specified) in
+        [("expiryAt", item.expiry_at, specified[0]), ("taskAt", item.task_at, specified[1])]
+    {
+        if stored != specified {
+            return Some(format!("{name}: stored {stored:?}, specified {specified:?}"));
+        }
     }
     (!item.has_correct_pan_hashes).then(|| "a pan hash is missing or not deleted".to_owned())
 }

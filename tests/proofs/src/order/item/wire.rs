@@ -1,11 +1,15 @@
 //! The attributes of an item, in `DynamoDB`'s JSON.
 
+mod events;
+
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::str::FromStr;
 
 use serde::Deserialize;
 
 use crate::order::spec::{Card, Key, Outcome, Payment, Reason, State, TerminalSession, Wallet};
+use events::StoredNotification;
 
 #[derive(Deserialize)]
 struct Number<'a> {
@@ -61,6 +65,7 @@ pub(super) struct Item<'a> {
     last_sequence: Number<'a>,
     choices: List<Number<'a>>,
     payments: List<Map<StoredPayment<'a>>>,
+    notifications: Option<List<Map<StoredNotification<'a>>>>,
     opened: Option<List<Number<'a>>>,
     expiry_at: Option<Number<'a>>,
     task_at: Option<Number<'a>>,
@@ -104,6 +109,8 @@ struct Active<'a> {
     #[serde(borrow)]
     card: Map<StoredCard<'a>>,
     pan_hash: Option<Text<'a>>,
+    /// Whether it was announced as expiring.
+    noticed: Option<Flag>,
 }
 
 #[derive(Deserialize)]
@@ -164,13 +171,17 @@ impl Head<'_> {
 impl Item<'_> {
     pub(super) fn read(&self) -> Result<super::Item, String> {
         let mut payments = Vec::with_capacity(self.payments.l.len());
-        let mut has_correct_pan_hashes = true;
+        let (mut has_correct_pan_hashes, mut notices_given) = (true, BTreeSet::new());
         for Map { m: stored } in &self.payments.l {
             let (payment, has_hash) = stored.read()?;
             has_correct_pan_hashes &= has_hash == matches!(payment.state, State::Active(_));
+            notices_given.extend(stored.state.m.is_notice_given().then_some(payment.sequence));
             payments.push(payment);
         }
         let opened = self.opened.as_ref().map_or(&[][..], |opened| &opened.l);
+        let notifications = self.notifications.as_ref().map_or(&[][..], |all| &all.l);
+        let stored = notifications.iter().filter_map(|one| one.m.read().transpose());
+        let events = super::Events { stored: stored.collect::<Result<_, _>>()?, notices_given };
         Ok(super::Item {
             wallet: Wallet {
                 slot: self.slot.read()?,
@@ -184,6 +195,7 @@ impl Item<'_> {
             },
             version: self.version.read()?,
             owner: self.owner.b.clone().into_owned(),
+            events,
             expiry_at: Number::optional(self.expiry_at.as_ref())?,
             task_at: Number::optional(self.task_at.as_ref())?,
             has_correct_pan_hashes,
@@ -213,6 +225,13 @@ impl StoredPayment<'_> {
 }
 
 impl StoredState<'_> {
+    fn is_notice_given(&self) -> bool {
+        match self {
+            Self::Active(Map { m: active }) => active.noticed.as_ref().is_some_and(|one| one.flag),
+            Self::Created(_) | Self::Expired(_) | Self::Cancelled(_) => false,
+        }
+    }
+
     fn read(&self) -> Result<(State, bool), String> {
         Ok(match self {
             Self::Created(Map { m: created }) => {

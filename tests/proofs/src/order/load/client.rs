@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fastrand::Rng;
+use jiff::ToSpan;
 use reqwest::StatusCode;
 use tokio::task::JoinSet;
 
@@ -79,7 +80,8 @@ impl Client {
         let operation = match (self.rng.u32(..1000), id) {
             (0..160, _) => Operation::List(customer.number.clone(), self.rng.bool()),
             (160..290, _) | (_, None) => Operation::Create(self.new_payment(customer)),
-            (290..420, Some(id)) => Operation::Get(id),
+            (290..415, Some(id)) => Operation::Get(id),
+            (415..420, Some(id)) => Operation::Wait(id, self.rng.u8(1..3)),
             (420..480, Some(id)) => Operation::History(id),
             (480..520, Some(id)) => Operation::DryRun(id, self.previewed_change()),
             (520..650, Some(id)) => Operation::Update(id, self.rename()),
@@ -221,12 +223,18 @@ impl Client {
         }
     }
 
+    /// The year and month of a card: in one of three cases of this or the next two months, so that the card expires soon.
+    fn card_month(&mut self) -> (i16, i8) {
+        let now = self.load.local.clock().now().to_zoned(jiff::tz::TimeZone::UTC);
+        let months = if self.rng.u32(..3) == 0 { self.rng.i64(0..3) } else { self.rng.i64(3..72) };
+        let then = now.checked_add(months.months()).unwrap_or(now);
+        (then.year(), then.month())
+    }
+
     /// Acts on a terminal page. With a repeated idempotency key, the page can have been used before.
     async fn act_on_page(&mut self, transaction: u64, uri: &str, choice: u32) {
         let (number, kind, last_four) = VALID_CARDS[self.rng.usize(..VALID_CARDS.len())];
-        let year = self.load.local.clock().now().to_zoned(jiff::tz::TimeZone::UTC).year();
-        let year = year + self.rng.i16(1..6);
-        let month = self.rng.u32(1..=12);
+        let (year, month) = self.card_month();
         let (action, number, button) = match choice {
             0 => {
                 let month = format!("{year:04}-{month:02}");

@@ -1,10 +1,12 @@
-//! What happens beside the clients: instances are killed, and the schedules run.
+//! What happens beside the clients: instances are killed, the inbox refuses events, and the schedules run.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use fastrand::Rng;
+use local::inbox::Answer;
+use reqwest::StatusCode;
 
 use super::SETTLE;
 use crate::order::load::Load;
@@ -12,6 +14,9 @@ use crate::order::operation::Operation;
 
 /// Interval at which an instance is killed.
 const KILL_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Interval at which the inbox refuses events.
+const REFUSAL_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Kills every instance and waits for its end, so that the operating system counts its processor time.
 pub(super) async fn kill_all_instances(load: &Load) {
@@ -32,7 +37,7 @@ pub(super) async fn kill_instances(
     stopped: Arc<AtomicBool>,
     inject_faults: bool,
 ) -> u64 {
-    const FUNCTIONS: [&str; 12] = [
+    const FUNCTIONS: [&str; 14] = [
         "create-recurring-payment",
         "update-recurring-payment",
         "end-recurring-payment",
@@ -45,6 +50,8 @@ pub(super) async fn kill_instances(
         "cancel-transaction",
         "credit-transaction",
         "settle-payments",
+        "expire-recurring-payments",
+        "finish-terminals",
     ];
     let mut killed = 0;
     while inject_faults && !stopped.load(Ordering::Relaxed) {
@@ -56,6 +63,25 @@ pub(super) async fn kill_instances(
         }
     }
     killed
+}
+
+/// Lets the inbox refuse some lifecycle events at regular intervals.
+pub(super) async fn refuse_events(
+    load: Arc<Load>,
+    mut rng: Rng,
+    stopped: Arc<AtomicBool>,
+    inject_faults: bool,
+) {
+    while inject_faults && !stopped.load(Ordering::Relaxed) {
+        tokio::time::sleep(REFUSAL_INTERVAL).await;
+        refuse(&load, rng.usize(..2));
+    }
+}
+
+/// Lets the inbox refuse the next deliveries.
+pub(super) fn refuse(load: &Load, count: usize) {
+    let answer = Answer::Status(StatusCode::INTERNAL_SERVER_ERROR);
+    load.local.inbox().answer_with(answer, count);
 }
 
 /// Runs the schedules concurrently with the clients.

@@ -61,7 +61,7 @@ pub fn decide(call: &Call, wallet: &mut Wallet) -> Result<Expected, Problem> {
         Operation::List(_, include_expired) => {
             Ok(Expected::Success(200, wallet.list(*include_expired), None))
         }
-        Operation::Get(id) => payment_response(wallet, *id),
+        Operation::Get(id) | Operation::Wait(id, _) => payment_response(wallet, *id),
         Operation::Create(new) => wallet.create(new, call.now),
         Operation::Update(id, change) => {
             wallet.update(*id, change)?;

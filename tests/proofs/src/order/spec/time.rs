@@ -19,7 +19,7 @@ impl Payment {
     }
 
     /// The next change by time.
-    fn changes_at(&self) -> Option<i64> {
+    pub(super) fn changes_at(&self) -> Option<i64> {
         match &self.state {
             State::Created(_) => self.abandoned_at(),
             State::Active(card) => Some(card.expires_at),
@@ -127,13 +127,13 @@ impl Wallet {
         });
     }
 
-    /// The next change by time, stored as `expiryAt`.
+    /// The next change by time, stored as `expiryAt` if no notice is due before.
     #[must_use]
     pub fn next_change_at(&self) -> Option<i64> {
         self.payments.iter().filter_map(Payment::changes_at).min()
     }
 
-    /// The next reconciliation of a session, stored as `taskAt` if there are no notifications.
+    /// The next reconciliation of a session, stored as `taskAt` if no delivery attempt is due before.
     #[must_use]
     pub fn next_reconcile_at(&self) -> Option<i64> {
         let sessions = self.payments.iter().flat_map(Payment::open_sessions);

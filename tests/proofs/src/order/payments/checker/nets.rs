@@ -87,6 +87,7 @@ impl PaymentChecker {
             Operation::Payment(operation) => Some((invocation, operation)),
             Operation::List(..)
             | Operation::Get(_)
+            | Operation::Wait(..)
             | Operation::Create(_)
             | Operation::Update(..)
             | Operation::End(_)
