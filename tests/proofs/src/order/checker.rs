@@ -199,7 +199,8 @@ impl Checker {
         }
     }
 
-    /// Checks that no version is missing, that every lifecycle event was delivered, and that every invocation is finished. Called after the last event.
+    /// Checks that no version is missing, that every lifecycle event was delivered, and that every invocation is finished. Called
+    /// after the last event.
     ///
     /// # Errors
     /// Fails otherwise.

@@ -74,7 +74,7 @@ pub(super) fn check(
             let event = &stored.event;
             return Err(format!("the event is not specified: {event:?}, but {specified:?}"));
         }
-        check_attempts(known.and_then(|known| known.attempts), stored, version)?;
+        check_attempts(known, stored, version)?;
     }
     check_notices(before, after, wallet, &specified)?;
     check_missing(before, after, &specified, version)
@@ -136,15 +136,16 @@ fn check_queue(after: &Events) -> Result<(), String> {
 
 /// The attempts stay as they are, or one was begun by this version, which was due.
 fn check_attempts(
-    before: Option<DeliveryAttempts>,
+    known: Option<&StoredEvent>,
     stored: &StoredEvent,
     version: &Version<'_>,
 ) -> Result<(), String> {
+    let before = known.and_then(|known| known.attempts);
     if stored.attempts == before {
         return Ok(());
     }
     let now = version.now;
-    let due_at = before.map_or(stored.event.occurred_at, |attempts| attempts.next_at);
+    let due_at = known.map_or(stored.event.occurred_at, StoredEvent::due_at);
     let first_at = before.map_or(now, |attempts| attempts.first_at);
     let count = before.map_or(0, |attempts| attempts.count) + 1;
     let next_at = now + MIN_BACKOFF.saturating_mul(1_i64 << (count - 1).min(16)).min(MAX_BACKOFF);

@@ -154,8 +154,7 @@ impl Checker {
             };
             return all.iter().any(|expected| matches_expected(response, expected));
         }
-        possible_instants(call, &wallet).into_iter().any(|at| {
-            let before = wallet.at(at);
+        possible_wallets(call, wallet).into_iter().any(|before| {
             let mut wallet = before.clone();
             match decide(call, &mut wallet) {
                 Ok(expected) => wallet == before && matches_expected(response, &expected),
@@ -165,18 +164,18 @@ impl Checker {
     }
 }
 
-/// The instants as of which a response can show a wallet: that of the call. A request that waits reads the wallet again, so for it
-/// also each change by time until the end of the wait.
-fn possible_instants(call: &Call, wallet: &Wallet) -> Vec<i64> {
-    let mut instants = vec![call.now];
-    let Operation::Wait(_, seconds) = call.operation else { return instants };
+/// The wallets that a response can show: the one as of the call. A request that waits reads the wallet again, so for it also the one
+/// after each change by time until the end of the wait.
+fn possible_wallets(call: &Call, wallet: Wallet) -> Vec<Wallet> {
+    let mut wallets = vec![wallet];
+    let Operation::Wait(_, seconds) = call.operation else { return wallets };
     let end = call.now + i64::from(seconds) * SECOND + MAX_DELAY;
-    let mut then = wallet.clone();
-    while let Some(at) = then.next_change_at().filter(|at| *at <= end) {
-        then = then.at(at);
-        instants.push(at);
+    while let Some(last) = wallets.last()
+        && let Some(at) = last.next_change_at().filter(|at| *at <= end)
+    {
+        wallets.push(last.at(at));
     }
-    instants
+    wallets
 }
 
 /// The wallet that an invocation read, if it is the one that the call concerns.

@@ -152,6 +152,12 @@ struct StoredCard<'a> {
     expires_at: Number<'a>,
 }
 
+impl Text<'_> {
+    fn read(&self) -> String {
+        self.s.clone().into_owned()
+    }
+}
+
 impl Number<'_> {
     fn read<T: FromStr>(&self) -> Result<T, String> {
         self.n.parse().map_err(|_| format!("not a valid number: {}", self.n))
@@ -216,7 +222,7 @@ impl StoredPayment<'_> {
         let payment = Payment {
             sequence: self.sequence.read()?,
             created_at: self.created_at.read()?,
-            nickname: self.nickname.as_ref().map(|text| text.s.clone().into_owned()),
+            nickname: self.nickname.as_ref().map(Text::read),
             key,
             state,
         };
@@ -280,11 +286,10 @@ impl StoredTerminalSession<'_> {
 
 impl StoredCard<'_> {
     fn read(&self) -> Result<Card, String> {
-        let text = |text: &Text<'_>| text.s.clone().into_owned();
         Ok(Card {
-            kind: text(&self.kind),
-            last_four: text(&self.last_four),
-            expiry: text(&self.expiry),
+            kind: self.kind.read(),
+            last_four: self.last_four.read(),
+            expiry: self.expiry.read(),
             activated_at: self.activated_at.read()?,
             expires_at: self.expires_at.read()?,
         })

@@ -84,12 +84,11 @@ impl Lifecycle<'_> {
 
 impl Card<'_> {
     fn read(&self) -> Result<CardEvent, String> {
-        let text = |text: &Text<'_>| text.s.clone().into_owned();
         Ok(CardEvent {
             id: self.id.read()?,
-            card_kind: text(&self.kind),
-            last_four: text(&self.last_four),
-            expiry: text(&self.expiry),
+            card_kind: self.kind.read(),
+            last_four: self.last_four.read(),
+            expiry: self.expiry.read(),
             expires_at: self.expires_at.read()?,
             primary: self.primary.flag,
         })
