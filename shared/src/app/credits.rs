@@ -87,9 +87,9 @@ impl Settlement {
             return Ok(SentCredit { loaded: refused.await?.loaded, error });
         };
         let loaded = self.store(loaded, key, &findings, now).await?.loaded;
-        let is_confirmed = is_confirmed(&loaded.payment, id)?;
+        let is_credited = is_credited(&loaded.payment, request)?;
         let error = findings.error.map_or_else(unconfirmed, Error::from);
-        Ok(SentCredit { loaded, error: (!is_confirmed).then_some(error) })
+        Ok(SentCredit { loaded, error: (!is_credited).then_some(error) })
     }
 
     /// Sends CREDIT. If its reply is unclear, the registration is queried once. Returns `None` if Nets refused it.
@@ -124,10 +124,10 @@ impl Settlement {
     }
 }
 
-/// Whether the last credit of a transaction is confirmed.
-fn is_confirmed(payment: &Payment, id: PaymentTransactionId) -> Result<bool, PaymentRefusal> {
-    let captured = payment.transaction(id)?.captured();
-    Ok(captured.is_some_and(|captured| captured.crediting.is_none()))
+/// Whether the total of a request is credited. Another request may have begun a larger credit since.
+fn is_credited(payment: &Payment, request: &CreditRequest) -> Result<bool, PaymentRefusal> {
+    let captured = payment.transaction(request.id.transaction)?.captured();
+    Ok(captured.is_some_and(|captured| request.target_minor <= captured.credited_minor))
 }
 
 /// The error of a credit that Nets does not show. The schedule continues it.

@@ -98,6 +98,30 @@ async fn a_query_that_lags_does_not_lead_to_a_second_credit() {
     api.assert_nothing_is_planned().await;
 }
 
+/// A credit whose reply is late, and a larger one that begins as soon as Nets shows the first. The first request answers that its own
+/// total is credited, although the other credit is still in progress.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_credit_is_confirmed_while_a_larger_one_is_in_progress() {
+    let mut api = Arc::new(TestApi::new().await);
+    let card = api.create_active("4711").await;
+    let charge = api.buy_captured("order-1", &card, AMOUNT).await;
+    api.local.netaxept().inject_fault(Operation::Credit, FaultKind::Delay, 1);
+    let body = json!({ "creditedAmount": "60.00" });
+    let first = spawn_call(&api, "PUT", charge.path("/credit"), Some(body));
+    api.local.netaxept().wait_for_fault().await;
+    api.credit_uncertainly(charge, None, FaultKind::ArriveLate, None).await;
+    let first = first.await.unwrap();
+    assert_eq!(first.status, StatusCode::OK, "{first:?}");
+    assert_eq!(first.json()["summary"]["creditedAmount"], "60.00");
+    assert_in_progress(&api.credit(charge, None).await);
+    let owned = Arc::get_mut(&mut api).unwrap();
+    assert_eq!(owned.local.netaxept().execute_late_calls(), 1);
+    owned.advance_and_settle("PT1M1S").await;
+    owned.assert_credited(charge, AMOUNT, 2).await;
+    assert_eq!(owned.credit_calls(), 2);
+    owned.assert_nothing_is_planned().await;
+}
+
 /// CREDIT never arrived at Nets. The schedule sends it again after 16 minutes, and not before: a run can be up to
 /// 5 minutes late.
 #[tokio::test]
