@@ -40,12 +40,8 @@ async fn run_cargo(show_progress: bool) -> Result<PathBuf, Error> {
     if let Some(target) = folder.parent() {
         cargo.arg("--target-dir").arg(target);
     }
-    // Cargo sets these variables for a running test or program. With them, the build would differ and start again.
     for (name, _) in std::env::vars_os() {
-        if name.to_string_lossy().starts_with("CARGO_PKG_")
-            || name == "CARGO_MANIFEST_DIR"
-            || name == "CARGO_MANIFEST_PATH"
-        {
+        if is_set_by_cargo(&name.to_string_lossy()) {
             cargo.env_remove(name);
         }
     }
@@ -58,6 +54,13 @@ async fn run_cargo(show_progress: bool) -> Result<PathBuf, Error> {
         status if status.success() => Ok(folder),
         status => Err(Error::Build(status.to_string())),
     }
+}
+
+/// Whether cargo sets this variable for a test or program that it runs, and the build scripts of some crates depend on it. With it,
+/// cargo would build these crates again, and at its next start without it once more.
+fn is_set_by_cargo(name: &str) -> bool {
+    name.starts_with("CARGO_PKG_")
+        || ["CARGO_MANIFEST_DIR", "CARGO_MANIFEST_PATH", "OUT_DIR"].contains(&name)
 }
 
 /// The names of the functions, which are also those of their folders and binaries.
@@ -79,4 +82,21 @@ fn target_folder() -> Result<PathBuf, Error> {
     folder
         .map(Path::to_owned)
         .ok_or_else(|| Error::Build("the folder of this program is unknown".to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_set_by_cargo;
+
+    /// ring's build script reads these. Cargo sets them for this test too, because this crate has a build script of its own.
+    #[test]
+    fn cargo_does_not_inherit_the_variables_of_a_program_that_it_runs() {
+        for name in ["CARGO_MANIFEST_DIR", "CARGO_PKG_NAME", "CARGO_PKG_VERSION_PRE", "OUT_DIR"] {
+            assert!(std::env::var_os(name).is_some(), "{name} is not set");
+            assert!(is_set_by_cargo(name), "{name} is inherited");
+        }
+        for name in ["CARGO_TARGET_DIR", "CARGO_INCREMENTAL", "PATH"] {
+            assert!(!is_set_by_cargo(name), "{name} is not inherited");
+        }
+    }
 }
