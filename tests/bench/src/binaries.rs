@@ -3,6 +3,7 @@
 use std::io::{Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
+use local::binaries::{cargo, root};
 use serde::{Deserialize, Serialize};
 use tokio::process::Command;
 use zip::write::SimpleFileOptions;
@@ -30,10 +31,8 @@ pub(crate) fn target() -> Result<PathBuf, Error> {
 
 /// Builds functions as they are deployed, with cargo-lambda. Returns the folder of the binaries.
 pub(crate) async fn functions(functions: &[&str]) -> Result<PathBuf, Error> {
-    let mut cargo = cargo(
-        &local::binaries::root(),
-        &["lambda", "build", "--release", "--output-format", "zip"],
-    );
+    let mut cargo = cargo(&root());
+    cargo.args(["lambda", "build", "--release", "--output-format", "zip"]);
     for function in functions {
         cargo.args(["--package", function]);
     }
@@ -46,27 +45,15 @@ pub(crate) async fn functions(functions: &[&str]) -> Result<PathBuf, Error> {
 
 /// Builds a peer in release. Returns the path of the binary.
 pub(crate) async fn peer(name: &str) -> Result<PathBuf, Error> {
-    let root = local::binaries::root();
+    let root = root();
     let (peers, target) = (root.join("tests/bench/peers"), target()?.join("peers"));
     // The same versions as in the workspace; cargo adds the missing packages.
     let failed = |error| Error::failed("Cargo.lock", error);
     std::fs::copy(root.join("Cargo.lock"), peers.join("Cargo.lock")).map_err(failed)?;
-    let mut cargo = cargo(&peers, &["build", "--release"]);
-    run(cargo.args(["--package", name]).arg("--target-dir").arg(&target)).await?;
+    let mut cargo = cargo(&peers);
+    run(cargo.args(["build", "--release", "--package", name]).arg("--target-dir").arg(&target))
+        .await?;
     Ok(target.join("release").join(name))
-}
-
-fn cargo(folder: &Path, arguments: &[&str]) -> Command {
-    let mut cargo = Command::new(option_env!("CARGO").unwrap_or("cargo"));
-    cargo.args(arguments).current_dir(folder).kill_on_drop(true);
-    // These variables of the running program would cause a rebuild.
-    for (name, _) in std::env::vars_os() {
-        let name = name.to_string_lossy();
-        if name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_") {
-            cargo.env_remove(name.as_ref());
-        }
-    }
-    cargo
 }
 
 async fn run(cargo: &mut Command) -> Result<(), Error> {

@@ -24,10 +24,10 @@ pub(crate) async fn build(show_progress: bool) -> Result<&'static Path, Error> {
 
 async fn run_cargo(show_progress: bool) -> Result<PathBuf, Error> {
     let folder = target_folder()?;
-    let mut cargo = Command::new(option_env!("CARGO").unwrap_or("cargo"));
+    let mut cargo = cargo(&root());
     // The whole workspace, because the features of a crate depend on what is selected together: this way cargo reuses what
     // `cargo test` has built.
-    cargo.args(["build", "--workspace"]).current_dir(root()).kill_on_drop(true);
+    cargo.args(["build", "--workspace"]);
     for name in function_names().map_err(|error| Error::Build(error.to_string()))? {
         cargo.arg("--bin").arg(name);
     }
@@ -40,11 +40,6 @@ async fn run_cargo(show_progress: bool) -> Result<PathBuf, Error> {
     if let Some(target) = folder.parent() {
         cargo.arg("--target-dir").arg(target);
     }
-    for (name, _) in std::env::vars_os() {
-        if is_set_by_cargo(&name.to_string_lossy()) {
-            cargo.env_remove(name);
-        }
-    }
     if show_progress {
         // Cargo writes its own progress to standard error: on a terminal one line with the crates that it builds, and their count.
         tracing::info!("building the functions with cargo; the first build takes a few minutes");
@@ -56,11 +51,23 @@ async fn run_cargo(show_progress: bool) -> Result<PathBuf, Error> {
     }
 }
 
-/// Whether cargo sets this variable for a test or program that it runs, and the build scripts of some crates depend on it. With it,
-/// cargo would build these crates again, and at its next start without it once more.
+/// Cargo, to be started in this folder by a program or test that cargo has started. It does not inherit the variables that cargo
+/// sets for such a program: the build scripts of some crates depend on them, so cargo would build these crates again, and at its
+/// next start from a shell once more.
+#[must_use]
+pub fn cargo(folder: &Path) -> Command {
+    let mut cargo = Command::new(option_env!("CARGO").unwrap_or("cargo"));
+    cargo.current_dir(folder).kill_on_drop(true);
+    for (name, _) in std::env::vars_os() {
+        if is_set_by_cargo(&name.to_string_lossy()) {
+            cargo.env_remove(name);
+        }
+    }
+    cargo
+}
+
 fn is_set_by_cargo(name: &str) -> bool {
-    name.starts_with("CARGO_PKG_")
-        || ["CARGO_MANIFEST_DIR", "CARGO_MANIFEST_PATH", "OUT_DIR"].contains(&name)
+    name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_") || name == "OUT_DIR"
 }
 
 /// The names of the functions, which are also those of their folders and binaries.
